@@ -1,0 +1,38 @@
+# One-line wrappers around `foldwise`; `make` alone lists them.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+FOLDWISE := $(BIN)/foldwise
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help setup test check format mlflow runs titanic
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+titanic: setup ## Titanic, from the files to a checked submission
+	@$(FOLDWISE) run titanic
+
+runs: setup ## every run with its scores
+	@$(FOLDWISE) runs
+
+mlflow: setup ## the MLflow page, with every run, score and figure
+	@$(FOLDWISE) mlflow
+
+test: setup ## the whole test suite, with coverage
+	@$(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered
+
+check: setup ## format, lint, types, and who may import whom
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+format: setup ## put the code into its form
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+setup: .venv/installed ## make .venv and install what is pinned in constraints.txt
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Foldwise needs Python 3.11 or newer, found $$($(PYTHON) --version); type: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@echo "setting up .venv (once; a minute or two)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[samples,dev]'
+	@touch .venv/installed

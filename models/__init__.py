@@ -1,0 +1,1 @@
+"""Networks, trees, the trainer of all replicas at once, metrics and blending."""

@@ -1,0 +1,1 @@
+"""One file per competition; a file added here is a competition added."""
