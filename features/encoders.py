@@ -1,0 +1,81 @@
+"""What all encoders have in common, and several of them as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+State = dict[str, np.ndarray | list[Any]]
+
+
+class EncodingError(ValueError):
+    """A table or a target that an encoder cannot work with."""
+
+    exit_code = 3
+
+
+def require_columns(table: pd.DataFrame, names: Iterable[str], encoder: object) -> None:
+    """Checks that the table has the columns an encoder reads.
+
+    Raises:
+        EncodingError: it has not; all absent columns are named.
+    """
+    absent = [name for name in names if name not in table.columns]
+    if absent:
+        raise EncodingError(
+            f"{type(encoder).__name__} reads the columns {', '.join(absent)}, found only "
+            f"{', '.join(map(str, table.columns))}; add them in the competition's features"
+        )
+
+
+class EncoderChain(BaseEstimator):  # type: ignore[misc]
+    """Steps that add columns to the table, then an encoder that turns it into arrays.
+
+    As in scikit-learn's Pipeline, but with `names` and `state`. In `fit_transform` each step sees
+    the training rows as the step before it gave them, so that leave-one-out values go down the
+    chain.
+    """
+
+    def __init__(self, steps: Sequence[Any]) -> None:
+        self.steps = steps
+
+    def fit(self, table: pd.DataFrame, target: np.ndarray) -> Self:
+        """Fit every step on what the steps before it make of these rows."""
+        self.fit_transform(table, target)
+        return self
+
+    def transform(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Encode rows that were not fitted on: arrays `(n_rows, ...)` by keyword of `forward`."""
+        encoded: Any = table
+        for step in self.steps:
+            encoded = step.transform(encoded)
+        return dict(encoded)
+
+    def fit_transform(self, table: pd.DataFrame, target: np.ndarray) -> dict[str, np.ndarray]:
+        """Fit, and encode the rows that were fitted on."""
+        encoded: Any = table
+        for step in self.steps:
+            encoded = step.fit_transform(encoded, target)
+        return dict(encoded)
+
+    def names(self) -> dict[str, list[str]]:
+        """The name of each column of each array."""
+        named: dict[str, list[str]] = self.steps[-1].names()
+        return named
+
+    def cardinalities(self) -> tuple[int, ...]:
+        """The number of codes of each column of `x_cat`."""
+        counts: tuple[int, ...] = self.steps[-1].cardinalities()
+        return counts
+
+    def state(self) -> State:
+        """All that was learned from the rows fitted on, by step."""
+        return {
+            f"{i}.{name}": value
+            for i, step in enumerate(self.steps)
+            for name, value in step.state().items()
+        }

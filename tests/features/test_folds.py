@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from features.folds import FoldError, FoldPlan, Folds, make_folds
+
+PLANS = st.builds(
+    FoldPlan,
+    n_folds=st.integers(2, 9),
+    n_repeats=st.integers(1, 3),
+    seed=st.integers(0, 2**40),
+    stratify=st.booleans(),
+)
+
+
+def assert_each_row_is_held_out_once_per_repeat(folds: Folds, n_rows: int) -> None:
+    rows = np.arange(n_rows)
+    held_out = [[] for _ in range(folds.n_repeats)]
+    for split in folds.splits():
+        assert split.valid_rows.size > 0
+        assert split.train_rows.dtype == split.valid_rows.dtype == np.int64
+        assert np.array_equal(np.union1d(split.train_rows, split.valid_rows), rows)
+        assert split.train_rows.size + split.valid_rows.size == n_rows
+        assert (np.diff(split.train_rows) > 0).all()
+        held_out[split.repeat].extend(split.valid_rows)
+    assert all(sorted(of_repeat) == rows.tolist() for of_repeat in held_out)
+
+
+@settings(deadline=None)
+@given(plan=PLANS, n_rows=st.integers(4, 80), n_classes=st.integers(2, 4))
+def test_each_row_is_held_out_once_per_repeat(plan, n_rows, n_classes):
+    target = np.arange(n_rows) % n_classes
+    assume(n_rows // (n_classes if plan.stratify else 1) >= plan.n_folds)
+    folds = make_folds(target, plan)
+    assert (folds.n_folds, folds.n_repeats) == (plan.n_folds, plan.n_repeats)
+    assert len(list(folds.splits())) == folds.n_splits == plan.n_folds * plan.n_repeats
+    assert_each_row_is_held_out_once_per_repeat(folds, n_rows)
+
+
+@settings(deadline=None)
+@given(plan=PLANS, n_groups=st.integers(4, 30), rows_per_group=st.integers(2, 4))
+def test_a_group_is_never_on_both_sides(plan, n_groups, rows_per_group):
+    assume(n_groups >= plan.n_folds)
+    plan = plan.model_copy(update={"group": "ticket"})
+    groups = np.repeat([f"t{i}" for i in range(n_groups)], rows_per_group)
+    target = np.arange(len(groups)) % 2
+    folds = make_folds(target, plan, groups)
+    assert_each_row_is_held_out_once_per_repeat(folds, len(groups))
+    for split in folds.splits():
+        assert not set(groups[split.train_rows]) & set(groups[split.valid_rows])
+
+
+def test_stratified_folds_hold_each_class_in_proportion():
+    target = np.array(["rare"] * 10 + ["common"] * 40)
+    for split in make_folds(target, FoldPlan(n_folds=5, n_repeats=2)).splits():
+        assert (target[split.valid_rows] == "rare").sum() == 2
+
+
+def test_the_seed_decides():
+    target = np.arange(60) % 2
+    digests = {make_folds(target, FoldPlan(seed=seed)).digest for seed in (0, 1, 2)}
+    assert len(digests) == 3
+    assert make_folds(target, FoldPlan(seed=1)).digest in digests
+
+
+def test_a_repeat_of_one_seed_is_not_a_repeat_of_the_next():
+    target = np.arange(60) % 2
+    first = make_folds(target, FoldPlan(seed=0, n_repeats=3)).assignment
+    second = make_folds(target, FoldPlan(seed=1, n_repeats=3)).assignment
+    assert len({row.tobytes() for row in (*first, *second)}) == 6
+
+
+def test_digest_tells_the_shape():
+    assert Folds(np.array([[0, 1, 0, 1]])).digest != Folds(np.array([[0, 1], [0, 1]])).digest
+
+
+def test_assignment_is_a_frozen_copy():
+    given_rows = np.array([[0, 1, 1]], dtype=np.int16)
+    folds = Folds(given_rows)
+    given_rows[0, 0] = 1
+    assert folds.assignment.tolist() == [[0, 1, 1]]
+    assert folds.assignment.dtype == np.int16
+    with pytest.raises(ValueError, match="read-only"):
+        folds.assignment[0, 0] = 1
+
+
+@pytest.mark.parametrize("assignment", [[0, 1], [[]], [[0, -1]]])
+def test_an_assignment_that_is_none(assignment):
+    with pytest.raises(FoldError, match="assignment must be"):
+        Folds(np.array(assignment))
+
+
+BY_TICKET = FoldPlan(n_folds=3, group="ticket")
+FAULTS = {
+    "no row": ([], FoldPlan(), None, "5 folds: found 0 training rows"),
+    "fewer rows than folds": ([0, 1, 0], FoldPlan(), None, "found 3 training rows.*--folds 3"),
+    "small class": (
+        [0] * 9 + ["x"] * 3, FoldPlan(), None, "found 3 training rows of class x, expected 5"),
+    "fewer groups than folds": (
+        [0, 1] * 6, BY_TICKET, ["a", "b"] * 6, "found 2 groups of 'ticket', expected 3 or more"),
+    "groups not given": ([0, 1] * 6, BY_TICKET, None, "'ticket', but none were given"),
+    "groups not asked for": ([0, 1] * 6, FoldPlan(), ["a"] * 12, "but groups were given"),
+    "groups of another table": ([0, 1] * 6, BY_TICKET, ["a"] * 5, "5 values, expected one for"),
+    "missing group": (
+        [0, 1] * 6, BY_TICKET, ["a", None, "b", "c"] * 3, r"missing in 3 training rows .*row 2\)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("target", "plan", "groups", "told"), FAULTS.values(), ids=FAULTS.keys())
+def test_rows_that_cannot_be_dealt(target, plan, groups, told):
+    with pytest.raises(FoldError, match=told) as caught:
+        make_folds(np.array(target, dtype=object), plan, groups)
+    assert caught.value.exit_code == 3
+
+
+def test_no_fold_is_left_empty_without_a_word():
+    """Few, very unequal groups: scikit-learn leaves a fold empty, and says nothing."""
+    sizes, n_ones = [10, 1, 24, 15, 11], [2, 0, 0, 15, 4]
+    target = [int(i < n) for size, n in zip(sizes, n_ones, strict=True) for i in range(size)]
+    groups = np.repeat(np.arange(5), sizes)
+    plan = FoldPlan(n_folds=5, group="ticket")
+    with pytest.raises(FoldError, match=r"fold \d of repeat 0 got no group of 'ticket'.*--folds 4"):
+        make_folds(target, plan, groups)
+    assert make_folds(target, plan.model_copy(update={"stratify": False}), groups).n_folds == 5
+
+
+@pytest.mark.parametrize("fields", [{"n_folds": 1}, {"n_repeats": 0}, {"seed": -1}, {"folds": 5}])
+def test_a_plan_that_is_none(fields):
+    with pytest.raises(ValidationError):
+        FoldPlan(**fields)
