@@ -1,0 +1,159 @@
+"""Predictions to the CSV that goes to Kaggle: joined on id, written whole or not at all."""
+
+import errno
+import os
+import shlex
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from submissions.check import (
+    FLOAT_FORMAT,
+    SubmissionError,
+    SubmissionForm,
+    as_text,
+    check_sample,
+    id_faults,
+    one_line,
+    rows_named,
+)
+
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class OutputError(OSError):
+    """A file that could not be written; nothing of it is left."""
+
+    exit_code = 3
+
+
+def build(
+    ids: npt.ArrayLike, predictions: npt.ArrayLike, sample: pd.DataFrame, form: SubmissionForm
+) -> pd.DataFrame:
+    """Puts each prediction into the row of the sample submission that has its id.
+
+    Args:
+        ids: (n_test,) ids of the predicted rows, in any order.
+        predictions: (n_test, n_classes) probabilities; for a form of labels also (n_test,)
+            labels; for a form of one probability also (n_test,), the last class's.
+        sample: the sample submission: its ids, in its order, are those that are asked for.
+        form: what the columns hold. Of several probabilities, the largest gives the label.
+
+    Returns:
+        The submission: the sample's rows and columns, the form's values.
+
+    Raises:
+        SubmissionError: ids that are not just the sample's, a prediction that is not finite
+            or no known label, or predictions of a wrong shape.
+        SampleError: the sample submission does not have the form.
+    """
+    check_sample(sample, form)
+    found = as_text(pd.Series(np.asarray(ids)))
+    values = _values(np.asarray(predictions), len(found), form)
+    faults = id_faults(found.set_axis(range(2, len(found) + 2)), as_text(sample[form.id]))
+    if faults:
+        step = "predict each row of the test file once, then build again"
+        raise SubmissionError(one_line("predictions", faults, step))
+    order = pd.Index(found).get_indexer(pd.Index(as_text(sample[form.id])))
+    joined = values.take(order).set_axis(sample.index)
+    joined.insert(0, form.id, sample[form.id])
+    return joined
+
+
+def write_csv(table: pd.DataFrame, path: str | Path) -> None:
+    r"""Writes a table, so that the file is there whole or not at all.
+
+    The same table gives the same bytes: "\n" ends a line, a float has nine digits.
+
+    Raises:
+        OutputError: the disk is full, or the folder cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("w", encoding="utf-8", newline="") as file:
+                table.to_csv(file, index=False, lineterminator="\n", float_format=FLOAT_FORMAT)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise _output_error(path, error) from error
+
+
+def _values(predictions: np.ndarray, n_rows: int, form: SubmissionForm) -> pd.DataFrame:
+    """The form's columns, in the order of the predictions."""
+    if len(predictions) != n_rows or predictions.ndim not in (1, 2):
+        raise _shape_error(predictions, f"({n_rows}, n_classes)")
+    if np.issubdtype(predictions.dtype, np.floating):
+        _check_finite(predictions)
+    if form.kind == "labels":
+        return pd.DataFrame({form.columns[0]: _labels(predictions, form)})
+    return pd.DataFrame(_probabilities(predictions, form), columns=list(form.columns))
+
+
+def _labels(predictions: np.ndarray, form: SubmissionForm) -> pd.Series:
+    """The label of each row, (n_rows,), as the form has it: 1 stays 1 and never becomes 1.0."""
+    labels = pd.Series(form.labels)
+    if predictions.ndim == 2:
+        if predictions.shape[1] != len(labels):
+            raise _shape_error(predictions, f"({len(predictions)}, {len(labels)})")
+        return labels.take(predictions.argmax(axis=1)).reset_index(drop=True)
+    text = as_text(pd.Series(predictions))
+    codes = pd.Index(as_text(labels)).get_indexer(pd.Index(text))
+    if (codes < 0).any():
+        unknown = text[codes < 0]
+        fault = f"found {unknown.iloc[0]!r} in {rows_named(unknown.index + 2)}"
+        known = ", ".join(as_text(labels).iloc[:10])
+        step = "predict with these labels, or add the label to the competition's form"
+        raise SubmissionError(one_line("predictions", [f"{fault}, expected one of {known}"], step))
+    return labels.take(codes).reset_index(drop=True)
+
+
+def _probabilities(predictions: np.ndarray, form: SubmissionForm) -> npt.NDArray[np.float64]:
+    """The probabilities that the form asks for, (n_rows, n_columns)."""
+    columns = predictions.reshape(len(predictions), -1)
+    if len(form.columns) == 1 and columns.shape[1] == 2:
+        columns = columns[:, 1:]
+    if columns.shape[1] != len(form.columns):
+        raise _shape_error(predictions, f"({len(predictions)}, {len(form.columns)})")
+    return columns.astype(np.float64)
+
+
+def _check_finite(predictions: np.ndarray) -> None:
+    wrong = np.flatnonzero(~np.isfinite(predictions.reshape(len(predictions), -1)).all(axis=1))
+    if wrong.size:
+        rows = ", ".join(str(row) for row in wrong[:3])
+        fault = f"{wrong.size} rows are missing or infinite (first, from 0: {rows})"
+        step = "look at the members' scores: a member has diverged"
+        raise SubmissionError(one_line("predictions", [f"{fault}, expected finite numbers"], step))
+
+
+def _shape_error(predictions: np.ndarray, expected: str) -> SubmissionError:
+    fault = f"found the shape {predictions.shape}, expected {expected}"
+    step = "give one row for each id, one column for each class"
+    return SubmissionError(one_line("predictions", [fault], step))
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a rename in the folder last through a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _output_error(path: Path, error: OSError) -> OutputError:
+    folder = shlex.quote(str(path.parent))
+    if error.errno in FULL_DISK:
+        what, step = "the disk is full", f"df -h {folder}, free some space and run it again"
+    else:
+        what, step = "the folder cannot be written", f"ls -ld {folder}, or give another --out"
+    return OutputError(f"{path}: not written: {what} ({error.strerror}). Next: {step}")

@@ -1,0 +1,261 @@
+"""Whether a submission has the form that Kaggle takes; all its faults are told at once."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MAX_FAULTS_SHOWN = 5
+MAX_ROWS_SHOWN = 3
+# Nine significant digits hold a float32; a fixed number of decimals would turn a small
+# probability into 0, for which log-loss is merciless.
+FLOAT_FORMAT = "%.9g"
+
+Label = int | bool | str
+
+
+class SubmissionError(ValueError):
+    """A submission whose form is wrong."""
+
+    exit_code = 5
+
+
+class SampleError(ValueError):
+    """A sample submission that disagrees with the test file or with the competition."""
+
+    exit_code = 3
+
+
+class SubmissionForm(BaseModel):
+    """What the columns of a competition's submission hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(description="the column that names the row")
+    kind: Literal["labels", "probabilities"]
+    columns: tuple[str, ...] = Field(min_length=1, description="the columns after the id, in order")
+    labels: tuple[Label, ...] = Field(
+        default=(), description="the known classes, in the order of a prediction's columns"
+    )
+    sum_tolerance: float = Field(
+        default=1e-3, gt=0, description="how far from 1 a row of probabilities may sum"
+    )
+
+    @model_validator(mode="after")
+    def _agrees_with_kind(self) -> Self:
+        if self.kind == "labels" and (len(self.columns) != 1 or len(self.labels) < 2):
+            raise ValueError("a form of kind labels has one column and two labels or more")
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"labels must differ, found {self.labels}")
+        return self
+
+    @property
+    def all_columns(self) -> list[str]:
+        """The submission's header."""
+        return [self.id, *self.columns]
+
+
+def check(
+    submission: pd.DataFrame | str | Path, sample: pd.DataFrame, form: SubmissionForm
+) -> None:
+    """Checks a submission, in memory or on disk, against the sample submission.
+
+    Raises:
+        SubmissionError: its columns, ids or values are wrong.
+        SampleError: the sample submission itself does not have the form.
+    """
+    check_sample(sample, form)
+    name, faults = "submission", list[str]()
+    if isinstance(submission, pd.DataFrame):
+        table = submission.set_axis(range(2, len(submission) + 2))
+    else:
+        name = str(submission)
+        table = _read_text(Path(submission), faults)
+    faults += _column_faults(list(table.columns), form.all_columns)
+    known = [column for column in form.all_columns if list(table.columns).count(column) == 1]
+    if form.id in known:
+        table = table.assign(**{form.id: as_text(table[form.id])})
+        faults += id_faults(table[form.id], as_text(sample[form.id]))
+    values = table[[column for column in known if column != form.id]]
+    ids = table[form.id] if form.id in known else None
+    if form.kind == "labels":
+        faults += _label_faults(values, form, ids)
+    else:
+        faults += _probability_faults(values, form, ids)
+    if faults:
+        step = "correct these rows, or build the submission again with foldwise run"
+        raise SubmissionError(one_line(name, faults, step))
+
+
+def check_sample(sample: pd.DataFrame, form: SubmissionForm) -> None:
+    """Checks that the sample submission has the form's columns, and each id once.
+
+    Raises:
+        SampleError: it does not.
+    """
+    faults = _column_faults(list(sample.columns), form.all_columns)
+    if not faults:
+        ids = as_text(sample[form.id])
+        faults = id_faults(ids.set_axis(range(2, len(ids) + 2)), ids)
+    if not faults and sample.empty:
+        faults = ["found no row, expected one for each test row"]
+    if faults:
+        step = "download the sample submission again, or correct the competition's form"
+        raise SampleError(one_line("sample submission", faults, step))
+
+
+def check_sample_matches_test(
+    sample_ids: pd.Series,
+    test_ids: pd.Series,
+    *,
+    sample_file: str | Path = "sample submission",
+    test_file: str | Path = "test file",
+) -> None:
+    """Checks that the sample submission asks for just the rows of the test file.
+
+    Raises:
+        SampleError: an id is in one of them only, or twice in one.
+    """
+    test = as_text(test_ids.set_axis(range(2, len(test_ids) + 2)))
+    faults = id_faults(test, as_text(sample_ids), expected_in=str(sample_file))
+    if sample_ids.duplicated().any():
+        twice = sample_ids[sample_ids.duplicated()].iloc[0]
+        faults.append(f"{sample_file} has id {twice} twice, expected it once")
+    if faults:
+        step = "take both files from the same download"
+        raise SampleError(one_line(str(test_file), faults, step))
+
+
+def as_text(values: pd.Series) -> pd.Series:
+    """Each value as the CSV shows it; a missing value is ''."""
+    if pd.api.types.is_float_dtype(values.dtype):
+        text = values.map(lambda value: FLOAT_FORMAT % value)
+    else:
+        text = values.astype(str)
+    return text.astype(object).where(values.notna(), "")
+
+
+def id_faults(found: pd.Series, expected: pd.Series, expected_in: str = "the sample") -> list[str]:
+    """What is wrong with a column of ids, as text; the index of `found` is line numbers."""
+    faults = []
+    lost = expected[~expected.isin(found)]
+    if len(lost):
+        faults.append(f"{len(lost)} ids of {expected_in} are missing (first: {_first(lost)})")
+    unknown = found[~found.isin(expected) & (found != "")]
+    if len(unknown):
+        rows = rows_named(unknown.index)
+        faults.append(f"{len(unknown)} ids are not in {expected_in} ({_first(unknown)}; {rows})")
+    doubled = found[found.duplicated() & (found != "")]
+    if len(doubled):
+        rows = rows_named(doubled.index)
+        faults.append(f"{len(doubled)} ids stand there again ({_first(doubled)}; {rows})")
+    if (found == "").any():
+        faults.append(f"the id is missing ({rows_named(found.index[found == ''])})")
+    return faults
+
+
+def rows_named(lines: Iterable[int], ids: pd.Series | None = None) -> str:
+    """The first lines, with their ids when known, and how many more."""
+    lines = list(lines)
+    names = [
+        f"line {line}" + (f" = id {ids[line]}" if ids is not None else "")
+        for line in lines[:MAX_ROWS_SHOWN]
+    ]
+    n_more = len(lines) - len(names)
+    return ", ".join(names) + (f" and {n_more} more" if n_more else "")
+
+
+def one_line(name: str, faults: Sequence[str], next_step: str) -> str:
+    """A message: where, what, what next."""
+    told = "; ".join(faults[:MAX_FAULTS_SHOWN])
+    n_more = len(faults) - MAX_FAULTS_SHOWN
+    more = f"; and {n_more} more fault{'s' * (n_more > 1)}" if n_more > 0 else ""
+    return f"{name}: {told}{more}. Next: {next_step}"
+
+
+def _read_text(path: Path, faults: list[str]) -> pd.DataFrame:
+    """The CSV as text, indexed by line number; lines of a wrong width are noted in `faults`."""
+    step = "name a CSV that foldwise run wrote"
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            lines: dict[int, list[str]] = {}
+            for fields in reader:
+                if fields:
+                    lines[reader.line_num] = fields
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise SubmissionError(
+            one_line(str(path), [f"cannot be read ({reason}), expected a UTF-8 CSV"], step)
+        ) from error
+    if not lines:
+        raise SubmissionError(one_line(str(path), ["found an empty file, expected a CSV"], step))
+    header = lines.pop(min(lines))
+    width = len(header)
+    ragged = [line for line, fields in lines.items() if len(fields) != width]
+    if ragged:
+        faults.append(f"expected {width} fields, found another number ({rows_named(ragged)})")
+    even = [(fields + [""] * width)[:width] for fields in lines.values()]
+    return pd.DataFrame(even, index=list(lines), columns=header, dtype=object)
+
+
+def _column_faults(found: list[str], expected: list[str]) -> list[str]:
+    if found == expected:
+        return []
+    kinds = {
+        "missing": [name for name in expected if name not in found],
+        "unknown": [name for name in dict.fromkeys(found) if name not in expected],
+        "doubled": [name for name in dict.fromkeys(found) if found.count(name) > 1],
+    }
+    told = [f"{kind} columns {_listed(names)}" for kind, names in kinds.items() if names]
+    wanted = f"expected the columns {_listed(expected)}"
+    return [f"{', '.join(told) or f'found the columns {_listed(found)}'}, {wanted}"]
+
+
+def _label_faults(values: pd.DataFrame, form: SubmissionForm, ids: pd.Series | None) -> list[str]:
+    known = as_text(pd.Series(form.labels, dtype=object))
+    faults = []
+    for column in values:
+        text = as_text(values[column])
+        faults += _value_fault(text[~text.isin(known)], f"one of {_listed(known)}", ids)
+    return faults
+
+
+def _probability_faults(
+    values: pd.DataFrame, form: SubmissionForm, ids: pd.Series | None
+) -> list[str]:
+    numbers = values.apply(pd.to_numeric, errors="coerce").astype(np.float64)
+    finite = pd.DataFrame(np.isfinite(numbers))
+    outside = finite & ((numbers < 0) | (numbers > 1))
+    faults = []
+    for column in values:
+        faults += _value_fault(values[column][~finite[column]], "a finite number", ids)
+        faults += _value_fault(values[column][outside[column]], "a probability from 0 to 1", ids)
+    if 1 < len(form.columns) == values.shape[1]:
+        sums = numbers[(finite & ~outside).all(axis=1)].sum(axis=1)
+        off = sums[(sums - 1).abs() > form.sum_tolerance].rename("sum of a row")
+        faults += _value_fault(off, f"1 within {form.sum_tolerance:g}", ids)
+    return faults
+
+
+def _value_fault(wrong: pd.Series, expected: str, ids: pd.Series | None) -> list[str]:
+    """One fault for all the wrong values of a column, none when there are none."""
+    if wrong.empty:
+        return []
+    rows = rows_named(wrong.index, ids)
+    return [f"{wrong.name!r}: found {_first(wrong)} ({rows}), expected {expected}"]
+
+
+def _first(values: pd.Series) -> str:
+    """The first value as a message shows it."""
+    text = str(as_text(values.iloc[:1]).iloc[0])
+    return repr(text if len(text) <= 40 else text[:37] + "…") if text else "nothing"
+
+
+def _listed(names: Iterable[object]) -> str:
+    shown = [str(name) for name in names]
+    return ", ".join(shown[:10]) + (f" and {len(shown) - 10} more" if len(shown) > 10 else "")
