@@ -1,0 +1,300 @@
+"""Takes the wanted files out of what Kaggle gives: a zip, zips within it, gzipped members.
+
+An archive is never trusted: names are checked before anything is written, bytes are counted as
+they come, and the files appear under their names only when all of them are whole.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import gzip
+import lzma
+import os
+import re
+import stat
+import struct
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+CHUNK_BYTES = 1 << 20
+NAMES_SHOWN = 8
+AGAIN = "download the archive again and run the same command"
+# What zipfile, gzip and the decompressors raise on bytes that they cannot make sense of.
+DAMAGE = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    EOFError,
+    ValueError,
+    lzma.LZMAError,
+    struct.error,
+    zlib.error,
+)
+
+
+class ArchiveError(Exception):
+    """An archive that is damaged, unsafe, or lacks a wanted file; nothing of it was kept."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much an archive may grow; a table of numbers seldom shrinks more than fiftyfold.
+
+    Attributes:
+        total_bytes: most that is ever written, zips within the zip included.
+        ratio: most bytes written per byte of the archive.
+        ratio_free_bytes: up to here the ratio is not asked.
+        depth: how many zips may stand within one another.
+    """
+
+    total_bytes: int = 16 << 30
+    ratio: int = 200
+    ratio_free_bytes: int = 64 << 20
+    depth: int = 3
+
+
+def unpack(
+    archive: Path, wanted: Collection[str], into: Path, *, limits: Limits | None = None
+) -> dict[str, Path]:
+    """Write the wanted files of `archive`, and nothing else, into the folder `into`.
+
+    Args:
+        archive: a zip, or one gzipped file.
+        wanted: file names without folders; a member `name`, `name.gz`, or a file of that name in
+            a zip within the zip gives it.
+        into: made where it is missing; on any error it holds no more than before.
+        limits: what counts as a bomb.
+
+    Raises:
+        ArchiveError: damaged, unsafe or growing archive, or one without a wanted file.
+        OSError: the archive cannot be read or the folder cannot be written.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=into) as temporary:
+        search = _Search(archive, wanted, Path(temporary), limits or Limits())
+        search.run()
+        for name in dict.fromkeys(wanted):
+            (search.folder / name).replace(into / name)
+    return {name: into / name for name in wanted}
+
+
+class _Search:
+    """One unpacking: what is still missing, what was seen, and how much was written."""
+
+    def __init__(
+        self, archive: Path, wanted: Collection[str], folder: Path, limits: Limits
+    ) -> None:
+        self.archive = archive
+        self.missing = list(dict.fromkeys(wanted))
+        self.folder = folder
+        self.limits = limits
+        self.seen: list[str] = []
+        self.written_bytes = 0
+        self.bound = min(
+            limits.total_bytes,
+            max(limits.ratio_free_bytes, limits.ratio * archive.stat().st_size),
+        )
+
+    def run(self) -> None:
+        with self.archive.open("rb") as stream:
+            start = stream.read(512)
+            stream.seek(0)
+            if start.startswith(b"\x1f\x8b"):
+                self._take_lone_gzip(stream)
+            elif start.startswith(b"PK"):
+                self._search_zip(stream, self.archive.name, depth=1)
+            else:
+                raise ArchiveError(
+                    f"{self.archive}: found {_looks_like(start)}, expected a zip; {AGAIN}"
+                )
+        if self.missing:
+            raise ArchiveError(self._told_missing())
+
+    def _take_lone_gzip(self, stream: IO[bytes]) -> None:
+        name = self.archive.name.removesuffix(".gz")
+        self.seen.append(name)
+        if name in self.missing:
+            self._write(_gunzip(stream), name, where=self.archive.name)
+            self.missing.remove(name)
+
+    def _search_zip(self, stream: IO[bytes], where: str, *, depth: int) -> None:
+        with _reading(where):
+            zipped = zipfile.ZipFile(stream)
+        with zipped:
+            members = _safe_members(zipped, where)
+            self.seen += [member.filename for member in members]
+            for name in list(self.missing):
+                self._take(zipped, members, name, where)
+            if depth < self.limits.depth:
+                self._search_inner_zips(zipped, members, where, depth=depth)
+
+    def _take(
+        self, zipped: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo], name: str, where: str
+    ) -> None:
+        for member_name in (name, f"{name}.gz"):
+            member = _find(members, member_name, where)
+            if member is None:
+                continue
+            place = f"{where}: member {member.filename!r}"
+            with _open(zipped, member, place) as raw:
+                self._write(raw if member_name == name else _gunzip(raw), name, where=place)
+            self.missing.remove(name)
+            return
+
+    def _search_inner_zips(
+        self, zipped: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo], where: str, *, depth: int
+    ) -> None:
+        inner_zips = [member for member in members if member.filename.lower().endswith(".zip")]
+        for member in sorted(inner_zips, key=self._is_unlikely):
+            if not self.missing:
+                return
+            place = f"{where}: member {member.filename!r}"
+            inner = f".{depth}.zip"
+            with _open(zipped, member, place) as raw:
+                self._write(raw, inner, where=place)
+            with (self.folder / inner).open("rb") as stream:
+                self._search_zip(stream, place, depth=depth + 1)
+            (self.folder / inner).unlink()
+
+    def _is_unlikely(self, member: zipfile.ZipInfo) -> bool:
+        """Sorts `train.tsv.zip` and `train.zip` first when `train.tsv` is missing."""
+        stem = _basename(member.filename)[: -len(".zip")]
+        return not any(stem in (name, name.split(".")[0]) for name in self.missing)
+
+    def _write(self, source: IO[bytes], name: str, *, where: str) -> None:
+        with (self.folder / name).open("wb") as target:
+            for chunk in _chunks(source, where):
+                self.written_bytes += len(chunk)
+                if self.written_bytes > self.bound:
+                    raise ArchiveError(self._told_bomb(where))
+                target.write(chunk)
+            target.flush()
+            os.fsync(target.fileno())
+
+    def _told_bomb(self, where: str) -> str:
+        return (
+            f"{where}: unpacks to more than {self.bound:,} bytes, expected at most "
+            f"{self.limits.ratio} times the archive's {self.archive.stat().st_size:,} bytes and "
+            f"{self.limits.total_bytes:,} in all; if you trust it, unpack it yourself and give "
+            "--source the folder"
+        )
+
+    def _told_missing(self) -> str:
+        names = [_basename(name) for name in self.seen]
+        near = [difflib.get_close_matches(name, names, n=1) for name in self.missing]
+        hints = ", ".join(f"{match[0]!r}" for match in near if match)
+        return (
+            f"{self.archive}: no file {_listed(self.missing)}; it holds "
+            f"{_listed(self.seen) if self.seen else 'nothing'}; "
+            + (f"did you mean {hints}? " if hints else "")
+            + "give --source the archive of this competition"
+        )
+
+
+def _open(
+    zipped: zipfile.ZipFile, member: zipfile.ZipInfo, where: str
+) -> AbstractContextManager[IO[bytes]]:
+    if member.flag_bits & 0x1:
+        raise ArchiveError(
+            f"{where}: is encrypted, expected a plain member; unpack the archive yourself and "
+            "give --source the folder"
+        )
+    with _reading(where):
+        return zipped.open(member)
+
+
+def _gunzip(stream: IO[bytes]) -> IO[bytes]:
+    return cast(IO[bytes], gzip.GzipFile(fileobj=stream))
+
+
+def _chunks(source: IO[bytes], where: str) -> Iterator[bytes]:
+    while True:
+        with _reading(where):
+            chunk = source.read(CHUNK_BYTES)
+        if not chunk:
+            return
+        yield chunk
+
+
+@contextmanager
+def _reading(where: str) -> Iterator[None]:
+    """Tell damage in the archive's bytes apart from a disk that fails."""
+    try:
+        yield
+    except OSError as error:
+        # Bad data comes as an OSError too: from bz2 and gzip without a number, and as EINVAL
+        # where a damaged header sends the reader to a place before the file's start.
+        if error.errno not in (None, errno.EINVAL):
+            raise
+        raise _damaged(where, error) from error
+    except DAMAGE as error:
+        raise _damaged(where, error) from error
+
+
+def _damaged(where: str, error: Exception) -> ArchiveError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return ArchiveError(f"{where}: is cut off or damaged ({reason}), expected a whole zip; {AGAIN}")
+
+
+def _safe_members(zipped: zipfile.ZipFile, where: str) -> list[zipfile.ZipInfo]:
+    """The files among the members.
+
+    Raises:
+        ArchiveError: any member, wanted or not, would land outside the folder or is a link.
+    """
+    unsafe = [info.orig_filename for info in zipped.infolist() if _is_unsafe(info)]
+    if unsafe:
+        raise ArchiveError(
+            f"{where}: member {_listed(unsafe)} climbs out of the folder or is a link, expected "
+            "plain names; nothing was unpacked: download the archive from a page you trust"
+        )
+    return [info for info in zipped.infolist() if not info.is_dir()]
+
+
+def _is_unsafe(info: zipfile.ZipInfo) -> bool:
+    name = info.orig_filename
+    parts = re.split(r"[/\\]", name)
+    climbs = ".." in parts or parts[0] == "" or ":" in parts[0] or "\0" in name
+    return climbs or stat.S_ISLNK(info.external_attr >> 16)
+
+
+def _find(members: Sequence[zipfile.ZipInfo], name: str, where: str) -> zipfile.ZipInfo | None:
+    """The member of that base name which stands highest in the tree."""
+    found = [member for member in members if _basename(member.filename) == name]
+    if not found:
+        return None
+    depth = min(member.filename.count("/") for member in found)
+    highest = [member for member in found if member.filename.count("/") == depth]
+    if len(highest) > 1:
+        raise ArchiveError(
+            f"{where}: holds {name!r} more than once ({_listed([m.filename for m in highest])}), "
+            "expected one; unpack it yourself and give --source the folder of the right one"
+        )
+    return highest[0]
+
+
+def _basename(member_name: str) -> str:
+    return re.split(r"[/\\]", member_name)[-1]
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:NAMES_SHOWN])
+    rest = len(names) - NAMES_SHOWN
+    return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def _looks_like(start: bytes) -> str:
+    """What a file is that should have been a zip; a sign-in page is the usual mistake."""
+    if not start:
+        return "an empty file"
+    if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return "a web page (signed out while downloading?)"
+    return f"a file that starts with {start[:8]!r}"

@@ -1,0 +1,345 @@
+"""Stage 1: from a competition and a source to raw files whose sha256 is known.
+
+The files are gathered in a hidden folder, the manifest is written last, and the folder is renamed
+into place: where a manifest stands, everything stands.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipelines import kaggle_client
+from pipelines.archives import unpack
+from pipelines.sources import Source
+
+if TYPE_CHECKING:
+    from pipelines.competition import Competition
+
+MANIFEST = "manifest.json"
+HOLDOUT = "holdout.csv"
+DIGEST_CHARACTERS = 12
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+Progress = Callable[[int, int], None]
+
+
+class DownloadError(Exception):
+    """The raw files could not be put in place; nothing half-written was left."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """One file of a competition as it came."""
+
+    path: Path
+    sha256: str
+    n_bytes: int
+
+
+@dataclass(frozen=True)
+class RawFiles:
+    """What stage 1 gives.
+
+    Attributes:
+        competition: its name.
+        source: `kaggle`, `path` or `sample`.
+        synthetic: made by a generator; scores mean nothing.
+        origin: one line on where the rows come from.
+        files: by file name, without `holdout`.
+        holdout: true labels of an offline sample's test rows; None for other sources.
+        note: something about this download that the person should know.
+    """
+
+    competition: str
+    source: str
+    synthetic: bool
+    origin: str
+    folder: Path
+    files: Mapping[str, RawFile]
+    holdout: Path | None
+    note: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """A sha256 over the files' names and sha256s, the same wherever they lie."""
+        return _digest({name: file.sha256 for name, file in self.files.items()})
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str
+    n_bytes: int
+
+
+class _Manifest(BaseModel):
+    """What a whole folder says of itself; `files` has the holdout too."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    origin: str
+    files: dict[str, _Facts]
+    holdout: str | None
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How a source fills a folder; `key` changes when the folder would hold something else."""
+
+    folder_name: str
+    key: str
+    origin: str
+    synthetic: bool
+    gather: Callable[[Path], None]
+
+
+def download(
+    competition: Competition, source: Source, data_root: Path, progress: Progress | None = None
+) -> RawFiles:
+    """Put the competition's files into `data_root/<competition>/<source>…/`, or find them there.
+
+    Args:
+        competition: whose files.
+        source: from where.
+        data_root: the folder of all raw files, `data/`.
+        progress: called with the bytes so far and their total while a download goes on.
+
+    Raises:
+        DownloadError: a missing file, or a disk that is full or cannot be written.
+        ArchiveError: an archive that is damaged, unsafe or lacks a file.
+        KaggleError: Kaggle refused or could not be reached.
+    """
+    root = data_root / competition.name
+    try:
+        plan = _plan(competition, source, progress)
+        folder = root / plan.folder_name
+        if (found := _find(folder, plan, competition.name, source)) is not None:
+            return found
+        with _alone_in(root):
+            # Another process may have done it while we waited.
+            found = _find(folder, plan, competition.name, source)
+            return found or _fetch(folder, plan, competition, source)
+    except OSError as error:
+        raise DownloadError(_told_disk(error, root)) from error
+
+
+def _plan(competition: Competition, source: Source, progress: Progress | None) -> _Plan:
+    if source.kind == "kaggle":
+        return _kaggle_plan(competition, progress)
+    if source.kind == "sample":
+        return _sample_plan(competition)
+    assert source.path is not None, "a path source has a path"
+    return _path_plan(competition, source.path)
+
+
+def _kaggle_plan(competition: Competition, progress: Progress | None) -> _Plan:
+    kaggle = competition.kaggle
+    wanted = list(competition.files.values())
+
+    def gather(folder: Path) -> None:
+        fetch = (
+            kaggle_client.download_competition
+            if kaggle.kind == "competition"
+            else kaggle_client.download_dataset
+        )
+        archive = fetch(kaggle.slug, folder, progress=progress)
+        unpack(archive, wanted, folder)
+        archive.unlink()
+
+    key = _digest({"page": kaggle.page, "files": repr(wanted)})
+    return _Plan("kaggle", key, kaggle.page, synthetic=False, gather=gather)
+
+
+def _sample_plan(competition: Competition) -> _Plan:
+    sample = competition.sample
+    assert sample is not None, "choose_source gives a sample only where there is one"
+    wanted = list(competition.files.values())
+    key = _digest({"sample": sample.fingerprint(), "files": repr(wanted)})
+    name = f"sample-{key[:DIGEST_CHARACTERS]}"
+    return _Plan(name, key, sample.origin, sample.synthetic, sample.write)
+
+
+def _path_plan(competition: Competition, path: Path) -> _Plan:
+    """Keyed by content, so that a changed archive is another source and a moved one is not."""
+    wanted = list(competition.files.values())
+    parts = {".": path} if path.is_file() else _parts_in(path, wanted)
+
+    def gather(folder: Path) -> None:
+        for name, part in parts.items():
+            if part.name == name:
+                shutil.copyfile(part, folder / name)
+            else:
+                unpack(part, wanted if part is path else [name], folder)
+
+    key = _digest({"files": repr(wanted), **{name: _sha256(part) for name, part in parts.items()}})
+    name = f"path-{key[:DIGEST_CHARACTERS]}"
+    return _Plan(name, key, str(path), synthetic=False, gather=gather)
+
+
+def _parts_in(folder: Path, wanted: list[str]) -> dict[str, Path]:
+    """The file in `folder` that gives each wanted one: itself, or its gzip or zip."""
+    parts: dict[str, Path] = {}
+    for name in wanted:
+        candidates = (folder / f"{name}{suffix}" for suffix in ("", ".gz", ".zip"))
+        if part := next((path for path in candidates if path.is_file()), None):
+            parts[name] = part
+    missing = [name for name in wanted if name not in parts]
+    if missing:
+        raise DownloadError(_told_missing(folder, missing))
+    return parts
+
+
+def _told_missing(folder: Path, missing: list[str]) -> str:
+    held = sorted(entry.name for entry in folder.iterdir())
+    zips = [name for name in held if name.endswith(".zip")]
+    next_step = f"type --source {folder / zips[0]}" if zips else "give --source another folder"
+    return (
+        f"{folder}: no file {', '.join(map(repr, missing))}; it holds "
+        f"{', '.join(map(repr, held[:8])) or 'nothing'}; {next_step}"
+    )
+
+
+def _find(folder: Path, plan: _Plan, competition: str, source: Source) -> RawFiles | None:
+    """The files, if a manifest of that key stands and every byte is as it says."""
+    manifest = _read_manifest(folder)
+    if manifest is None or manifest.key != plan.key or _changed_files(folder):
+        return None
+    facts = {name: facts for name, facts in manifest.files.items() if name != manifest.holdout}
+    return RawFiles(
+        competition=competition,
+        source=source.kind,
+        synthetic=plan.synthetic,
+        origin=plan.origin,
+        folder=folder,
+        files={name: RawFile(folder / name, f.sha256, f.n_bytes) for name, f in facts.items()},
+        holdout=folder / manifest.holdout if manifest.holdout else None,
+    )
+
+
+def _read_manifest(folder: Path) -> _Manifest | None:
+    try:
+        return _Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
+        return None
+
+
+def _changed_files(folder: Path) -> list[str]:
+    """Names of files that are missing or not as the folder's manifest says."""
+    manifest = _read_manifest(folder)
+    files = manifest.files if manifest else {}
+    return [name for name, facts in files.items() if _facts(folder / name) != facts]
+
+
+def _fetch(folder: Path, plan: _Plan, competition: Competition, source: Source) -> RawFiles:
+    changed = _changed_files(folder)
+    gathering = folder.with_name(f".{folder.name}.gathering")
+    _remove(gathering)
+    gathering.mkdir()
+    try:
+        plan.gather(gathering)
+        _write_manifest(gathering, plan, competition, source)
+        _publish(gathering, folder)
+    finally:
+        _remove(gathering)
+    found = _find(folder, plan, competition.name, source)
+    if found is None:
+        raise DownloadError(f"{folder}: changed while it was written; run the same command again")
+    note = f"fetched anew, since it had changed on the disk: {', '.join(changed)}"
+    return replace(found, note=note if changed else None)
+
+
+def _write_manifest(folder: Path, plan: _Plan, competition: Competition, source: Source) -> None:
+    names = list(competition.files.values())
+    holdout = HOLDOUT if source.kind == "sample" and (folder / HOLDOUT).is_file() else None
+    facts = {name: _facts(folder / name) for name in [*names, *([holdout] if holdout else [])]}
+    files = {name: known for name, known in facts.items() if known is not None}
+    if missing := [name for name in facts if name not in files]:
+        raise DownloadError(
+            f"{plan.origin}: the sample of {competition.name} wrote no {', '.join(missing)}; "
+            "use --source kaggle or --source PATH"
+        )
+    manifest = _Manifest(key=plan.key, origin=plan.origin, files=files, holdout=holdout)
+    for name in files:
+        _sync(folder / name)
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    _sync(folder / MANIFEST)
+
+
+def _publish(gathering: Path, folder: Path) -> None:
+    """Rename into place; what stood there goes only when the new files are whole."""
+    old = folder.with_name(f".{folder.name}.old")
+    _remove(old)
+    if folder.exists():
+        folder.rename(old)
+    gathering.rename(folder)
+    _sync(folder.parent)
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone_in(root: Path) -> Iterator[None]:
+    """Keep other processes of ours out; the system lets go of the lock when we are killed."""
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _told_disk(error: OSError, root: Path) -> str:
+    if error.errno in FULL_DISK:
+        return (
+            f"{root}: the disk is full ({error.strerror}); nothing half-written was left: "
+            "make room and run the same command again"
+        )
+    place = error.filename or root
+    return (
+        f"{place}: {error.strerror or error}; nothing half-written was left: see that {root} can "
+        "be written and the source can be read, and run the same command again"
+    )
+
+
+def _facts(path: Path) -> _Facts | None:
+    if not path.is_file():
+        return None
+    return _Facts(sha256=_sha256(path), n_bytes=path.stat().st_size)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _digest(parts: Mapping[str, str]) -> str:
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file or folder is on the disk itself."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
