@@ -1,0 +1,256 @@
+"""Neighbouring replicas of a stack that go through the network together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import torch
+from torch import Tensor, nn
+
+from models.batching import Group, Tables, epoch_steps
+from models.losses import Loss
+from models.optimisers import StepRule, clip_gradients, optimise
+from models.schedules import lr_factor
+from models.settings import TrainSettings
+from models.stacking import Forward, SequentialForward, Stack
+from models.strategy import runner
+from models.streams import epoch_order, stream, stream_seed
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one replica is to be trained on, and how.
+
+    Attributes:
+        replica: Its number, fold-major.
+        fold: Its fold.
+        seed: Its seed.
+        n_rows: Its training rows.
+        lr: Its peak learning rate.
+        weight_decay: Its weight decay.
+        n_steps: Optimiser steps of its whole training.
+    """
+
+    replica: int
+    fold: int
+    seed: int
+    n_rows: int
+    lr: float
+    weight_decay: float
+    n_steps: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all replicas share: data on the device, network, loss, settings.
+
+    Attributes:
+        template: The network, for its structure only.
+        tables: The encoded rows.
+        target: `(n_rows,) int64`.
+        sample_weight: `(n_rows,)` or None.
+        train_rows: For each fold its training rows.
+        class_weights: `(n_classes,)` or None.
+        loss: The loss.
+        settings: The settings.
+        strategy: "layers", "vmap" or "sequential".
+        draws_globally: The network draws from torch's global generator by itself.
+        device: Where all of this lies.
+    """
+
+    template: nn.Module
+    tables: Tables
+    target: Tensor
+    sample_weight: Tensor | None
+    train_rows: Sequence[Tensor]
+    class_weights: Tensor | None
+    loss: Loss
+    settings: TrainSettings
+    strategy: str
+    draws_globally: bool
+    device: torch.device
+
+    def autocast(self) -> torch.autocast:
+        """bf16 products where the settings ask for it."""
+        return torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"
+        )
+
+
+def forward_over(template: nn.Module, stack: Stack, low: int, high: int, strategy: str) -> Forward:
+    """A forward pass over these replicas; a single one needs no stacking."""
+    chosen = SequentialForward if high - low == 1 else runner(strategy)
+    return chosen(template, stack, low, high)
+
+
+@dataclass
+class Chunk:
+    """Replicas `low` to `high` of a stack, and their passes.
+
+    Attributes:
+        task: What all replicas share.
+        stack: The stack.
+        plans: The plans of this chunk's replicas.
+        low: The first replica's position in the stack.
+    """
+
+    task: Task
+    stack: Stack
+    plans: Sequence[Plan]
+    low: int
+    folds: Tensor = field(init=False)
+    _forwards: dict[tuple[int, int], Forward] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.folds = torch.tensor([p.fold for p in self.plans], device=self.task.device)
+
+    @property
+    def width(self) -> int:
+        """How many replicas."""
+        return len(self.plans)
+
+    def train_epoch(self, epoch: int) -> Tensor:
+        """One pass over each replica's training rows.
+
+        Returns:
+            `(r,)` mean training loss per row, still on the device.
+        """
+        orders = self._orders(epoch)
+        streams = _Streams(self.plans, epoch, self.task.device)
+        lengths = [plan.n_rows for plan in self.plans]
+        total = torch.zeros(self.width, dtype=self.task.settings.dtype, device=self.task.device)
+        seen = torch.zeros_like(total)
+        for groups in epoch_steps(lengths, self.task.settings.batch_size):
+            for group in groups:
+                losses = self._step(group, orders, streams, epoch)
+                total[group.low : group.high].add_(losses, alpha=group.size)
+                seen[group.low : group.high] += group.size
+        return total / seen
+
+    def _orders(self, epoch: int) -> Tensor:
+        """`(r, longest)` row numbers in the order of this epoch; shorter rows end in zeros."""
+        drawn = {(p.seed, p.n_rows) for p in self.plans}
+        orders = {key: epoch_order(key[0], epoch, key[1]).to(self.task.device) for key in drawn}
+        rows = [self.task.train_rows[p.fold][orders[p.seed, p.n_rows]] for p in self.plans]
+        return nn.utils.rnn.pad_sequence(rows, batch_first=True)
+
+    def _step(self, group: Group, orders: Tensor, streams: "_Streams", epoch: int) -> Tensor:
+        """One optimiser step of a group of replicas; their losses `(r,)` before it."""
+        settings, first = self.task.settings, self.low + group.low
+        rows = orders[group.low : group.high, group.start : group.start + group.size]
+        forward = self.forward(group.low, group.high)
+        streams.point(forward, group)
+        if self.task.draws_globally:
+            taken = self.stack.steps[first]
+            torch.manual_seed(stream_seed(self.plans[group.low].seed, epoch, "global", step=taken))
+        losses = self._losses(forward, rows, self.folds[group.low : group.high])
+        losses.sum().backward()
+        if settings.grad_clip is not None:
+            clip_gradients(forward.leaves, settings.grad_clip, n_replicas=group.high - group.low)
+        optimise(forward.leaves, self._rules(group), settings)
+        return losses.detach()
+
+    def trial(self) -> None:
+        """Forward and backward over all replicas' first batch; no step is taken."""
+        lengths = [plan.n_rows for plan in self.plans]
+        group = epoch_steps(lengths, self.task.settings.batch_size)[0][-1]
+        orders = self._orders(0)
+        rows = orders[:, group.start : group.start + group.size]
+        forward = self.forward(0, self.width)
+        _Streams(self.plans, 0, self.task.device).point(forward, Group(0, self.width, 0, 0))
+        self._losses(forward, rows, self.folds).sum().backward()
+
+    def _rules(self, group: Group) -> list[StepRule]:
+        """Count the step of each replica and give its rule for it."""
+        rules = []
+        for at in range(group.low, group.high):
+            plan, taken = self.plans[at], self.stack.steps[self.low + at]
+            factor = lr_factor(self.task.settings.schedule, taken, plan.n_steps)
+            self.stack.steps[self.low + at] = taken + 1
+            rules.append(StepRule(taken + 1, plan.lr * factor, plan.weight_decay))
+        return rules
+
+    def _losses(self, forward: Forward, rows: Tensor, folds: Tensor) -> Tensor:
+        """The weighted mean loss of each replica's batch: rows (r, B) -> (r,)."""
+        task = self.task
+        with task.autocast():
+            logits = forward(task.tables.gather(rows, folds), training=True)
+        target = task.target[rows]
+        per_row = task.loss.rows(
+            logits.flatten(0, 1).to(task.settings.dtype),  # (r, B, ...) -> (r * B, ...)
+            target.flatten(),
+            label_smoothing=task.settings.label_smoothing,
+            class_weights=task.class_weights,
+        ).view(rows.shape)
+        weights = _row_weights(task, rows, target)
+        if weights is None:
+            return per_row.mean(dim=1)
+        own = per_row if task.sample_weight is None else per_row * task.sample_weight[rows]
+        return own.sum(dim=1) / weights.sum(dim=1)
+
+    def forward(self, low: int, high: int) -> Forward:
+        """The pass over some of the chunk's replicas, by position in the chunk."""
+        if (low, high) not in self._forwards:
+            self._forwards[low, high] = forward_over(
+                self.task.template,
+                self.stack,
+                self.low + low,
+                self.low + high,
+                self.task.strategy,
+            )
+        return self._forwards[low, high]
+
+    @torch.no_grad()
+    def logits(self, rows: Sequence[Tensor]) -> list[Tensor]:
+        """Logits in evaluation mode: for each replica its rows `(n,)` -> `(n, ..., n_outputs)`."""
+        results: list[Tensor] = []
+        for _, run in groupby(range(self.width), key=lambda at: len(rows[at])):
+            members = list(run)
+            low, high = members[0], members[-1] + 1
+            forward, folds = self.forward(low, high), self.folds[low:high]
+            parts = []
+            for part in torch.stack(list(rows[low:high])).split(
+                self.task.settings.eval_batch_size, dim=1
+            ):
+                with self.task.autocast():
+                    logits = forward(self.task.tables.gather(part, folds), training=False)
+                parts.append(logits.to(self.task.settings.dtype))
+            results.extend(torch.cat(parts, dim=1))
+        return results
+
+
+class _Streams:
+    """The dropout streams of a chunk in one epoch.
+
+    Replicas with the same seed and the same number of rows share a stream: each alone would draw
+    the same numbers. Others never do, since they may draw at different steps.
+    """
+
+    def __init__(self, plans: Sequence[Plan], epoch: int, device: torch.device) -> None:
+        self.keys = [(plan.seed, plan.n_rows) for plan in plans]
+        self.generators: Mapping[tuple[int, int], torch.Generator] = {
+            key: stream(key[0], epoch, "dropout", device) for key in self.keys
+        }
+        self.device = device
+        self._owners: dict[tuple[int, int], tuple[list[torch.Generator], Tensor]] = {}
+
+    def point(self, forward: Forward, group: Group) -> None:
+        """Let the group's dropouts draw from their own streams."""
+        at = (group.low, group.high)
+        if at not in self._owners:
+            keys = self.keys[group.low : group.high]
+            distinct = list(dict.fromkeys(keys))
+            owners = torch.tensor([distinct.index(key) for key in keys], device=self.device)
+            self._owners[at] = [self.generators[key] for key in distinct], owners
+        generators, owners = self._owners[at]
+        is_alone = isinstance(forward, SequentialForward)
+        forward.source.draw_from(generators, None if is_alone else owners)
+
+
+def _row_weights(task: Task, rows: Tensor, target: Tensor) -> Tensor | None:
+    """What the summed loss of a batch is divided by, row by row: (r, B); None for plain means."""
+    weights = None if task.sample_weight is None else task.sample_weight[rows]
+    if task.class_weights is None:
+        return weights
+    of_class = task.class_weights[target]
+    return of_class if weights is None else weights * of_class

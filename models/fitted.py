@@ -1,0 +1,185 @@
+"""Trained replicas, and what they predict."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.batching import tensor_of
+from models.chunk import Chunk, Plan, Task, forward_over
+from models.metrics import Metric
+from models.progress import Progress
+from models.replicas import Array, FoldData, Replica, TrainingDataError, TrainingFailedError
+from models.stacking import Stack
+from models.workers import split_evenly
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What `fit` returns.
+
+    Attributes:
+        replicas: Fold-major: fold 0 with each seed, fold 1 with each seed, and so on.
+    """
+
+    replicas: list[Replica]
+    _task: Task
+    _stack: Stack
+    _chunk_size: int
+
+    @classmethod
+    def of(
+        cls,
+        task: Task,
+        stack: Stack,
+        plans: Sequence[Plan],
+        folds: Sequence[FoldData],
+        metric: Metric,
+        progress: Progress,
+        *,
+        chunk_size: int,
+    ) -> "Fitted":
+        """Score the weights in `stack`, which are in the order of the plans."""
+        places = sorted(range(len(plans)), key=lambda at: plans[at].replica)
+        ordered = stack.keep(places)
+        plans = [plans[at] for at in places]
+        replicas = []
+        for part in split_evenly(len(plans), n_workers=1, most=chunk_size):
+            chunk = Chunk(task, ordered, plans[part.start : part.stop], part.start)
+            rows = [torch.as_tensor(folds[p.fold].valid_rows) for p in chunk.plans]
+            logits = chunk.logits([own.to(task.device) for own in rows])
+            for at, (plan, own) in enumerate(zip(chunk.plans, logits, strict=True)):
+                columns = task.loss.probabilities(own)
+                weights = {n: t[part[at]].cpu().clone() for n, t in ordered.tensors().items()}
+                truth = task.target[rows[at].to(task.device)]
+                score = float(metric.batched(truth[None], columns[None])[0])
+                replicas.append(_replica(plan, progress, weights, columns.cpu().numpy(), score))
+        return cls(replicas, task, ordered, chunk_size)
+
+    @torch.no_grad()
+    def predict(self, inputs_per_fold: Sequence[Mapping[str, Array]]) -> NDArray[np.floating]:
+        """What each replica predicts for new rows.
+
+        Args:
+            inputs_per_fold: The same rows as each fold's encoder sees them.
+
+        Returns:
+            `(R, n, n_classes)`; for many rows prefer `predict_mean`.
+        """
+        n_rows = self._n_rows(inputs_per_fold)
+        parts = [
+            torch.cat(list(self._probabilities(inputs_per_fold, rows))).cpu().numpy()
+            for rows in _slices(n_rows, self._task.settings.eval_batch_size)
+        ]
+        return np.concatenate(parts, axis=1)
+
+    @torch.no_grad()
+    def predict_mean(self, inputs_per_fold: Sequence[Mapping[str, Array]]) -> NDArray[np.float64]:
+        """The mean over the replicas without a fault, for new rows.
+
+        The rows pass in batches, so that memory does not grow with R times n.
+
+        Args:
+            inputs_per_fold: The same rows as each fold's encoder sees them.
+
+        Returns:
+            `(n, n_classes)`.
+
+        Raises:
+            TrainingFailedError: If every replica has a fault.
+        """
+        good = [replica.fault is None for replica in self.replicas]
+        if not any(good):
+            raise TrainingFailedError(str(self.replicas[0].fault))
+        n_rows = self._n_rows(inputs_per_fold)
+        return np.concatenate(
+            [
+                self._mean(inputs_per_fold, rows, good)
+                for rows in _slices(n_rows, self._task.settings.eval_batch_size)
+            ]
+        )
+
+    def _mean(
+        self, inputs_per_fold: Sequence[Mapping[str, Array]], rows: slice, good: Sequence[bool]
+    ) -> NDArray[np.float64]:
+        device = self._task.device
+        keep = torch.tensor(good, device=device)
+        total: Tensor | None = None
+        first = 0
+        for own in self._probabilities(inputs_per_fold, rows):
+            among = keep[first : first + len(own)]
+            part = own[among].double().sum(dim=0)  # (r, B, C) -> (B, C)
+            total = part if total is None else total + part
+            first += len(own)
+        assert total is not None  # noqa: S101 - there is at least one replica
+        mean: NDArray[np.float64] = (total / sum(good)).cpu().numpy()
+        return mean
+
+    def _probabilities(
+        self, inputs_per_fold: Sequence[Mapping[str, Array]], rows: slice
+    ) -> "Sequence[Tensor]":
+        """For each chunk of replicas `(r, B, n_classes)`."""
+        task, results = self._task, []
+        for part in split_evenly(len(self.replicas), n_workers=1, most=self._chunk_size):
+            forward = forward_over(task.template, self._stack, part.start, part.stop, task.strategy)
+            folds = [self.replicas[at].fold for at in part]
+            with task.autocast():
+                logits = forward(_batch(inputs_per_fold, folds, rows, task), training=False).to(
+                    task.settings.dtype
+                )
+            flat = task.loss.probabilities(logits.flatten(0, 1))
+            results.append(flat.view(len(part), -1, flat.shape[-1]))
+        return results
+
+    def _n_rows(self, inputs_per_fold: Sequence[Mapping[str, Array]]) -> int:
+        n_folds = 1 + max(replica.fold for replica in self.replicas)
+        lengths = {len(array) for inputs in inputs_per_fold for array in inputs.values()}
+        if len(inputs_per_fold) != n_folds or len(lengths) != 1:
+            raise TrainingDataError(
+                f"inputs_per_fold must hold the same rows for {n_folds} folds, however: "
+                f"{len(inputs_per_fold)} folds with row counts {sorted(lengths)}"
+            )
+        return lengths.pop()
+
+
+def _slices(n_rows: int, size: int) -> list[slice]:
+    return [slice(start, start + size) for start in range(0, max(n_rows, 1), size)]
+
+
+def _batch(
+    inputs_per_fold: Sequence[Mapping[str, Array]], folds: Sequence[int], rows: slice, task: Task
+) -> dict[str, Tensor]:
+    """For each key the rows of each replica's fold: `(r, B, ...)`."""
+    dtype, device = task.settings.dtype, task.device
+    batch = {}
+    for key in task.tables.tables:
+        parts = {
+            fold: tensor_of(inputs_per_fold[fold][key][rows], dtype, device)
+            for fold in dict.fromkeys(folds)
+        }
+        batch[key] = torch.stack([parts[fold] for fold in folds])
+    return batch
+
+
+def _replica(
+    plan: Plan,
+    progress: Progress,
+    weights: dict[str, Tensor],
+    probabilities: NDArray[np.floating],
+    score: float,
+) -> Replica:
+    fault = progress.faults[plan.replica]
+    return Replica(
+        fold=plan.fold,
+        seed=plan.seed,
+        best_epoch=int(progress.stopping.best_epoch[plan.replica]),
+        score=score if fault is None else math.nan,
+        valid_probabilities=probabilities,
+        curve=progress.curves[plan.replica],
+        state_dict=weights,
+        fault=fault,
+    )

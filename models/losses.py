@@ -1,0 +1,102 @@
+"""Losses that give one number per row, so that rows, classes and replicas can be weighted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A per-row loss and the probabilities that belong to it.
+
+    Logits are `(n, n_outputs)`, or `(n, k, n_outputs)` for networks that are an ensemble of k in
+    one: their loss and their probabilities are averaged over k.
+
+    Attributes:
+        name: The key in `LOSSES`.
+        row_loss: (logits (m, n_outputs), target (m,), label_smoothing, class_weights) -> (m,).
+        probabilities_of: logits (m, n_outputs) -> (m, n_classes).
+        is_binary: One logit for two classes.
+    """
+
+    name: str
+    row_loss: Callable[[Tensor, Tensor, float, Tensor | None], Tensor]
+    probabilities_of: Callable[[Tensor], Tensor]
+    is_binary: bool = False
+
+    def n_outputs(self, n_classes: int) -> int:
+        """How many logits the network must give for `n_classes` classes."""
+        return 1 if self.is_binary else n_classes
+
+    def rows(
+        self,
+        logits: Tensor,
+        target: Tensor,
+        *,
+        label_smoothing: float = 0.0,
+        class_weights: Tensor | None = None,
+    ) -> Tensor:
+        """The loss of each row.
+
+        Args:
+            logits: `(n, n_outputs)` or `(n, k, n_outputs)`.
+            target: `(n,) int64` class index.
+            label_smoothing: In [0, 1): this share of the target is spread evenly over classes.
+            class_weights: `(n_classes,)`; a row's loss is multiplied by its class's weight.
+
+        Returns:
+            `(n,)`; divide the sum by the summed weights for torch's weighted mean.
+        """
+        k = logits.shape[1] if logits.ndim == 3 else 1
+        repeated = target.repeat_interleave(k) if k > 1 else target
+        flat = logits.reshape(-1, logits.shape[-1])  # (n, k, C) -> (n * k, C)
+        losses = self.row_loss(flat, repeated, label_smoothing, class_weights)
+        return losses.view(-1, k).mean(dim=1) if k > 1 else losses
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """`(n, n_outputs)` or `(n, k, n_outputs)` logits -> `(n, n_classes)` probabilities."""
+        probabilities = self.probabilities_of(logits)
+        return probabilities.mean(dim=-2) if logits.ndim == 3 else probabilities
+
+
+def _binary_rows(
+    logits: Tensor, target: Tensor, label_smoothing: float, class_weights: Tensor | None
+) -> Tensor:
+    goal = target.to(logits.dtype)
+    if label_smoothing:
+        goal = goal * (1 - label_smoothing) + label_smoothing / 2
+    rows = functional.binary_cross_entropy_with_logits(logits.squeeze(-1), goal, reduction="none")
+    return rows if class_weights is None else rows * class_weights[target]
+
+
+def _multiclass_rows(
+    logits: Tensor, target: Tensor, label_smoothing: float, class_weights: Tensor | None
+) -> Tensor:
+    return functional.cross_entropy(
+        logits,
+        target,
+        weight=class_weights,
+        reduction="none",
+        label_smoothing=label_smoothing,
+    )
+
+
+def _two_columns(logits: Tensor) -> Tensor:
+    """One logit (..., 1) -> (..., 2); both columns are exact where the sigmoid saturates."""
+    return torch.cat([torch.sigmoid(-logits), torch.sigmoid(logits)], dim=-1)
+
+
+def _softmax(logits: Tensor) -> Tensor:
+    return torch.softmax(logits, dim=-1)
+
+
+LOSSES: dict[str, Loss] = {
+    loss.name: loss
+    for loss in (
+        Loss("binary_cross_entropy", _binary_rows, _two_columns, is_binary=True),
+        Loss("cross_entropy", _multiclass_rows, _softmax),
+    )
+}

@@ -1,0 +1,74 @@
+"""Multilayer perceptrons for tables."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from models.embeddings import ColumnEmbeddings, encoded_width
+from models.shapes import InputShape
+
+Norm = Literal["none", "batch", "layer"]
+Activation = Literal["relu", "gelu", "silu", "tanh"]
+
+
+class MLPSettings(BaseModel):
+    """Settings of `MLP`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hidden: tuple[int, ...] = Field(default=(64, 64), description="width of each hidden layer")
+    dropout: float = Field(default=0.1, ge=0, lt=1, description="share of zeroed hidden numbers")
+    norm: Norm = Field(default="none", description="normalisation before each activation")
+    activation: Activation = Field(default="relu", description="after each hidden layer")
+    embedding_size: int = Field(
+        default=8, ge=1, description="numbers per categorical column (never more than its codes)"
+    )
+
+    def build(self, shape: InputShape, n_outputs: int) -> nn.Module:
+        """An `MLP` for rows of this shape."""
+        return MLP(shape, n_outputs, settings=self)
+
+
+class MLP(nn.Module):
+    """Blocks of linear layer, norm, activation and dropout, then a linear head."""
+
+    def __init__(self, shape: InputShape, n_outputs: int, *, settings: MLPSettings) -> None:
+        super().__init__()
+        self.embeddings = ColumnEmbeddings(shape.cardinalities, size=settings.embedding_size)
+        width = encoded_width(shape, size=settings.embedding_size)
+        blocks = []
+        for hidden in settings.hidden:
+            blocks.append(hidden_block(width, hidden, settings=settings))
+            width = hidden
+        self.body = nn.Sequential(*blocks)
+        self.head = nn.Linear(width, n_outputs)
+
+    def forward(self, x_num: Tensor, x_cat: Tensor | None = None) -> Tensor:
+        """`x_num (B, n_num)`, `x_cat (B, d_cat)` -> logits `(B, n_outputs)`."""
+        logits: Tensor = self.head(self.body(self.embeddings(x_num, x_cat)))
+        return logits
+
+
+def hidden_block(n_in: int, n_out: int, *, settings: MLPSettings) -> nn.Sequential:
+    """One hidden layer, `(..., n_in) -> (..., n_out)`."""
+    layers: list[nn.Module] = [nn.Linear(n_in, n_out)]
+    if settings.norm == "batch":
+        layers.append(nn.BatchNorm1d(n_out))
+    elif settings.norm == "layer":
+        layers.append(nn.LayerNorm(n_out))
+    layers.append(activation(settings.activation))
+    if settings.dropout:
+        layers.append(nn.Dropout(settings.dropout))
+    return nn.Sequential(*layers)
+
+
+def activation(name: Activation) -> nn.Module:
+    """The activation module of that name."""
+    modules: dict[str, type[nn.Module]] = {
+        "relu": nn.ReLU,
+        "gelu": nn.GELU,
+        "silu": nn.SiLU,
+        "tanh": nn.Tanh,
+    }
+    return modules[name]()

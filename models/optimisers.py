@@ -1,0 +1,141 @@
+"""Optimiser steps over stacked weights, with torch's own fused kernels.
+
+The kernels are elementwise, so one call over `(R, ...)` weights does what R calls would. Replicas
+whose step count, learning rate or weight decay differ get a call of their own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from models.settings import Optimizer, TrainSettings
+
+MOMENTS: dict[Optimizer, tuple[str, ...]] = {
+    "adamw": ("exp_avg", "exp_avg_sq"),
+    "adam": ("exp_avg", "exp_avg_sq"),
+    "sgd": ("momentum",),
+}
+_EPS = 1e-8
+
+
+@dataclass(frozen=True)
+class StepRule:
+    """What the optimiser does with one replica in one step.
+
+    Attributes:
+        step: How many steps the replica has taken, this one included.
+        lr: Learning rate of this step.
+        weight_decay: Decoupled for adamw, L2 otherwise.
+    """
+
+    step: int
+    lr: float
+    weight_decay: float
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A weight that is optimised, and its moments, all `(r, ...)` or all `(...)`."""
+
+    weight: Tensor
+    moments: tuple[Tensor, ...]
+
+
+def optimise(leaves: Sequence[Leaf], rules: Sequence[StepRule], settings: TrainSettings) -> None:
+    """One step, in place, on the gradients in `leaf.weight.grad`; then the gradients are gone.
+
+    Args:
+        leaves: Weights with a leading dimension of `len(rules)`, or, for a single rule, without.
+        rules: One for each replica.
+        settings: Which optimiser.
+    """
+    trained = [leaf for leaf in leaves if leaf.weight.grad is not None]
+    first = 0
+    for rule, run in groupby(rules):
+        last = first + sum(1 for _ in run)
+        _step(trained, None if len(rules) == last - first else slice(first, last), rule, settings)
+        first = last
+    for leaf in trained:
+        leaf.weight.grad = None
+
+
+@torch.no_grad()
+def _step(
+    leaves: Sequence[Leaf], replicas: slice | None, rule: StepRule, settings: TrainSettings
+) -> None:
+    whole = replicas is None
+    weights = [leaf.weight.detach() for leaf in leaves]
+    grads = [leaf.weight.grad for leaf in leaves if leaf.weight.grad is not None]
+    moments = [list(parts) for parts in zip(*(leaf.moments for leaf in leaves), strict=True)]
+    if not whole:
+        weights, grads = [w[replicas] for w in weights], [g[replicas] for g in grads]
+        moments = [[m[replicas] for m in kind] for kind in moments]
+    if settings.optimizer == "sgd":
+        _sgd(weights, grads, moments[0], rule, settings)
+    else:
+        _adam(weights, grads, moments, rule, settings)
+
+
+def _adam(
+    weights: list[Tensor],
+    grads: list[Tensor],
+    moments: list[list[Tensor]],
+    rule: StepRule,
+    settings: TrainSettings,
+) -> None:
+    kernel = torch._fused_adamw_ if settings.optimizer == "adamw" else torch._fused_adam_
+    step = torch.full((), float(rule.step), device=weights[0].device)
+    kernel(
+        weights,
+        grads,
+        moments[0],
+        moments[1],
+        [],
+        [step] * len(weights),
+        lr=rule.lr,
+        beta1=settings.betas[0],
+        beta2=settings.betas[1],
+        weight_decay=rule.weight_decay,
+        eps=_EPS,
+        amsgrad=False,
+        maximize=False,
+    )
+
+
+def _sgd(
+    weights: list[Tensor],
+    grads: list[Tensor],
+    momentum: list[Tensor],
+    rule: StepRule,
+    settings: TrainSettings,
+) -> None:
+    torch._fused_sgd_(
+        weights,
+        grads,
+        momentum,
+        weight_decay=rule.weight_decay,
+        momentum=settings.momentum,
+        lr=rule.lr,
+        dampening=0.0,
+        nesterov=False,
+        maximize=False,
+        is_first_step=rule.step == 1,
+    )
+
+
+@torch.no_grad()
+def clip_gradients(leaves: Sequence[Leaf], max_norm: float, *, n_replicas: int) -> None:
+    """Scale each replica's gradients so that their joint norm is at most `max_norm`.
+
+    The same as `torch.nn.utils.clip_grad_norm_` on each replica.
+    """
+    grads = [leaf.weight.grad for leaf in leaves if leaf.weight.grad is not None]
+    rows = [grad.reshape(n_replicas, -1) for grad in grads]
+    norms = torch.stack([torch.linalg.vector_norm(row, dim=1) for row in rows])
+    total = torch.linalg.vector_norm(norms, dim=0)  # (n_leaves, r) -> (r,)
+    scale = (max_norm / (total + 1e-6)).clamp(max=1.0)
+    for row in rows:
+        row.mul_(scale.unsqueeze(1))

@@ -1,0 +1,17 @@
+"""What a network needs to know about the encoded rows that it will be given."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class InputShape:
+    """The width of the encoded inputs.
+
+    Attributes:
+        n_num: Columns of `x_num (n_rows, n_num) float32`.
+        cardinalities: For each column of `x_cat (n_rows, d_cat) int64` the number of codes; the
+            codes are 0 .. cardinality - 1.
+    """
+
+    n_num: int
+    cardinalities: tuple[int, ...] = ()

@@ -1,0 +1,143 @@
+"""Common layers for R replicas at once: `(R, B, ...) -> (R, B, ...)`.
+
+They hold no weights of their own: each takes the stacked weights `(R, ...)` of the layer that it
+stands for. Their results agree with that layer applied to each replica, to rounding.
+"""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+Tensors = Mapping[str, Tensor]
+
+
+class StackedLinear(nn.Module):
+    """R linear layers as one batched product."""
+
+    def __init__(self, layer: nn.Linear, tensors: Tensors) -> None:
+        super().__init__()
+        self.weight = tensors["weight"]  # (R, n_out, n_in)
+        self.bias = tensors.get("bias")  # (R, n_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(R, B, ..., n_in) -> (R, B, ..., n_out)`."""
+        rows = x.flatten(1, -2)  # (R, B, ..., n_in) -> (R, M, n_in)
+        if self.bias is None:
+            y = torch.bmm(rows, self.weight.mT)
+        else:
+            y = torch.baddbmm(self.bias.unsqueeze(1), rows, self.weight.mT)
+        return y.view(*x.shape[:-1], -1)
+
+
+class StackedEmbedding(nn.Module):
+    """R embedding tables as one long table."""
+
+    def __init__(self, layer: nn.Embedding, tensors: Tensors) -> None:
+        super().__init__()
+        self.weight = tensors["weight"]  # (R, n_codes, width)
+        self.padding_idx = layer.padding_idx
+        n_replicas, self.n_codes, self.width = self.weight.shape
+        self.offsets = torch.arange(n_replicas, device=self.weight.device) * self.n_codes
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """`(R, B, ...) int64 -> (R, B, ..., width)`."""
+        table = self.weight.reshape(-1, self.width)  # (R, n_codes, width) -> (R * n_codes, width)
+        embedded = functional.embedding(codes + _over_rows(self.offsets, codes.ndim), table)
+        if self.padding_idx is None:
+            return embedded
+        is_padding = (codes == self.padding_idx).unsqueeze(-1)
+        return torch.where(is_padding, embedded.detach(), embedded)
+
+
+class StackedLayerNorm(nn.Module):
+    """R layer norms over the trailing dimensions."""
+
+    def __init__(self, layer: nn.LayerNorm, tensors: Tensors) -> None:
+        super().__init__()
+        self.normalized_shape, self.eps = layer.normalized_shape, layer.eps
+        self.weight, self.bias = tensors.get("weight"), tensors.get("bias")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(R, B, ..., D) -> (R, B, ..., D)`."""
+        y = functional.layer_norm(x, list(self.normalized_shape), eps=self.eps)
+        n_between = x.ndim - 1 - len(self.normalized_shape)
+        if self.weight is not None:
+            y = y * _between(self.weight, n_between)
+        return y if self.bias is None else y + _between(self.bias, n_between)
+
+
+class StackedBatchNorm(nn.Module):
+    """R batch norms over rows, each with its own running statistics."""
+
+    def __init__(self, layer: nn.BatchNorm1d, tensors: Tensors) -> None:
+        super().__init__()
+        self.eps, self.momentum = layer.eps, layer.momentum
+        self.weight, self.bias = tensors.get("weight"), tensors.get("bias")  # (R, D)
+        self.running_mean = tensors.get("running_mean")
+        self.running_var = tensors.get("running_var")
+        self.num_batches_tracked = tensors.get("num_batches_tracked")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(R, B, D) -> (R, B, D)`."""
+        if self.training or self.running_mean is None or self.running_var is None:
+            variance, mean = torch.var_mean(x, dim=1, correction=0)  # (R, D)
+            self._track(mean.detach(), variance.detach(), n_rows=x.shape[1])
+        else:
+            variance, mean = self.running_var, self.running_mean
+        scale = torch.rsqrt(variance + self.eps)
+        if self.weight is not None:
+            scale = scale * self.weight
+        centred = x - mean.unsqueeze(1)
+        if self.bias is None:
+            return centred * scale.unsqueeze(1)
+        return torch.addcmul(self.bias.unsqueeze(1), centred, scale.unsqueeze(1))
+
+    @torch.no_grad()
+    def _track(self, mean: Tensor, variance: Tensor, *, n_rows: int) -> None:
+        """Move the running statistics; the variance is unbiased there, as in torch."""
+        if not self.training or self.running_mean is None or self.running_var is None:
+            return
+        momentum = self.momentum or 0.0
+        self.running_mean.lerp_(mean, momentum)
+        self.running_var.lerp_(variance * (n_rows / (n_rows - 1)), momentum)
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked += 1
+
+
+def _over_rows(values: Tensor, n_dims: int) -> Tensor:
+    """`(R,) -> (R, 1, ..., 1)` with `n_dims` dimensions."""
+    return values.view(-1, *(1 for _ in range(n_dims - 1)))
+
+
+def _between(values: Tensor, n_between: int) -> Tensor:
+    """`(R, ...) -> (R, 1, ..., 1, ...)` with `n_between` ones."""
+    return values.view(values.shape[0], *(1 for _ in range(n_between)), *values.shape[1:])
+
+
+Builder = Callable[..., nn.Module]
+_STACKED: dict[type[nn.Module], Builder] = {
+    nn.Linear: StackedLinear,
+    nn.Embedding: StackedEmbedding,
+    nn.LayerNorm: StackedLayerNorm,
+    nn.BatchNorm1d: StackedBatchNorm,
+}
+
+
+def can_stack(layer: nn.Module) -> bool:
+    """Whether there is a stacked layer that does the same as this one in every setting."""
+    if isinstance(layer, nn.Embedding):
+        return (
+            type(layer) is nn.Embedding
+            and layer.max_norm is None
+            and not (layer.scale_grad_by_freq or layer.sparse)
+        )
+    if isinstance(layer, nn.BatchNorm1d):
+        return type(layer) is nn.BatchNorm1d and layer.momentum is not None
+    return type(layer) in _STACKED
+
+
+def stacked_layer(layer: nn.Module, tensors: Tensors) -> nn.Module:
+    """The stacked layer that stands for `layer`, over its stacked weights and buffers."""
+    return _STACKED[type(layer)](layer, tensors).train(layer.training)

@@ -1,0 +1,240 @@
+"""The stacked weights of R replicas, and three ways to run an ordinary module over them.
+
+- `LayersForward`: the common layers are swapped for stacked ones and the module's own `forward`
+  runs once on `(R, B, ...)`.
+- `VmapForward`: `torch.func.vmap` over `functional_call`.
+- `SequentialForward`: one replica, the module as it is.
+
+All three work on views: what they learn is written into the one stack.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from models.dropout import MaskSource, with_replica_dropout
+from models.optimisers import Leaf
+from models.stacked_layers import can_stack, stacked_layer
+
+
+@dataclass
+class Stack:
+    """Weights, buffers and moments of R replicas: every tensor is `(R, ...)`.
+
+    Attributes:
+        weights: Name of the parameter -> stacked parameter.
+        buffers: Name of the buffer -> stacked buffer.
+        moments: Name of the parameter -> the optimiser's stacked moments.
+        steps: Optimiser steps that each replica has taken.
+    """
+
+    weights: dict[str, Tensor]
+    buffers: dict[str, Tensor]
+    moments: dict[str, tuple[Tensor, ...]]
+    steps: list[int] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, modules: Sequence[nn.Module], *, n_moments: int) -> "Stack":
+        """Copies of these modules' weights, one above the other."""
+        weights = _stacked([dict(module.named_parameters()) for module in modules])
+        buffers = _stacked([dict(module.named_buffers()) for module in modules])
+        moments = {
+            name: tuple(torch.zeros_like(weight) for _ in range(n_moments))
+            for name, weight in weights.items()
+        }
+        return cls(weights, buffers, moments, [0] * len(modules))
+
+    def keep(self, replicas: Sequence[int]) -> "Stack":
+        """A stack of only these replicas."""
+        device = next(iter(self.weights.values())).device
+        at = torch.tensor(replicas, dtype=torch.int64, device=device)
+        return Stack(
+            {name: weight[at] for name, weight in self.weights.items()},
+            {name: buffer[at] for name, buffer in self.buffers.items()},
+            {name: tuple(m[at] for m in kinds) for name, kinds in self.moments.items()},
+            [self.steps[replica] for replica in replicas],
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights and buffers by name."""
+        return {**self.weights, **self.buffers}
+
+
+def _stacked(tensors: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.stack([own[name].detach() for own in tensors]) for name in tensors[0]}
+
+
+class Forward(Protocol):
+    """Runs some neighbouring replicas of a stack.
+
+    Attributes:
+        leaves: The weights that are optimised, views of the stack.
+        source: Where the dropout masks come from.
+    """
+
+    leaves: list[Leaf]
+    source: MaskSource
+
+    def __call__(self, inputs: Mapping[str, Tensor], *, training: bool) -> Tensor:
+        """For each keyword `(r, B, ...)` -> logits `(r, B, ..., n_outputs)`."""
+        ...
+
+
+class SequentialForward:
+    """One replica, as PyTorch would run it."""
+
+    def __init__(self, template: nn.Module, stack: Stack, low: int, high: int) -> None:
+        if high - low != 1:
+            raise ValueError(f"one replica at a time, however: {low} to {high}")
+        self.module = copy.deepcopy(template)
+        self.source = with_replica_dropout(self.module)
+        views = {name: nn.Parameter(w[low]) for name, w in stack.weights.items()}
+        _put(self.module, views, {name: b[low] for name, b in stack.buffers.items()})
+        moments = {name: tuple(m[low] for m in kinds) for name, kinds in stack.moments.items()}
+        self.leaves = _leaves(template, views, moments)
+
+    def __call__(self, inputs: Mapping[str, Tensor], *, training: bool) -> Tensor:
+        """For each keyword `(1, B, ...)` -> logits `(1, B, ..., n_outputs)`."""
+        self.module.train(training)
+        logits: Tensor = self.module(**{key: value[0] for key, value in inputs.items()})
+        return logits.unsqueeze(0)
+
+
+class VmapForward:
+    """Several replicas through `torch.func.vmap`; takes nearly every module."""
+
+    def __init__(self, template: nn.Module, stack: Stack, low: int, high: int) -> None:
+        self.module = copy.deepcopy(template)
+        self.source = with_replica_dropout(self.module)
+        views, moments = _views(stack, low, high)
+        self.tensors = {**views, **{n: b[low:high] for n, b in stack.buffers.items()}}
+        self.leaves = _leaves(template, views, moments)
+        self.n_replicas = high - low
+        self._calls: list[tuple[tuple[int, ...], float]] | None = None
+
+    def __call__(self, inputs: Mapping[str, Tensor], *, training: bool) -> Tensor:
+        """For each keyword `(r, B, ...)` -> logits `(r, B, ..., n_outputs)`."""
+        self.module.train(training)
+        masks = self._masks(inputs) if training else ()
+        logits: Tensor = vmap(self._one)(self.tensors, dict(inputs), masks)
+        return logits
+
+    def _one(
+        self, tensors: dict[str, Tensor], inputs: dict[str, Tensor], masks: Sequence[Tensor]
+    ) -> Tensor:
+        if self.module.training:
+            self.source.replay(masks)
+        logits: Tensor = functional_call(self.module, tensors, (), inputs)
+        return logits
+
+    def _masks(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        """Draw before the pass what the module's dropouts will ask for inside it."""
+        if self._calls is None:
+            self._calls = self._recorded(inputs)
+        any_input = next(iter(inputs.values()))
+        some_float = next(t for t in self.tensors.values() if t.is_floating_point())
+        drawn = [
+            self.source.drawn(
+                (self.n_replicas, any_input.shape[1], *shape[1:]),
+                p,
+                dtype=some_float.dtype,
+                device=any_input.device,
+            )
+            for shape, p in self._calls
+        ]
+        return tuple(mask.expand(self.n_replicas, *mask.shape[1:]) for mask in drawn)
+
+    def _recorded(self, inputs: Mapping[str, Tensor]) -> list[tuple[tuple[int, ...], float]]:
+        """Run one replica, without a trace in the buffers, to see its dropout calls."""
+        generators, owners = self.source.generators, self.source.owners
+        calls = self.source.record()
+        one = {name: tensor[0].detach().clone() for name, tensor in self.tensors.items()}
+        with torch.no_grad():
+            functional_call(self.module, one, (), {k: v[0] for k, v in inputs.items()})
+        self.source.draw_from(generators, owners)
+        return calls
+
+
+class LayersForward:
+    """Several replicas through stacked layers, driven by the module's own `forward`."""
+
+    def __init__(self, template: nn.Module, stack: Stack, low: int, high: int) -> None:
+        self.module = copy.deepcopy(template)
+        self.source = with_replica_dropout(self.module)
+        views, moments = _views(stack, low, high)
+        tensors = {**views, **{n: b[low:high] for n, b in stack.buffers.items()}}
+        _swap_layers(self.module, tensors)
+        self.leaves = _leaves(template, views, moments)
+
+    def __call__(self, inputs: Mapping[str, Tensor], *, training: bool) -> Tensor:
+        """For each keyword `(r, B, ...)` -> logits `(r, B, ..., n_outputs)`."""
+        self.module.train(training)
+        logits: Tensor = self.module(**inputs)
+        return logits
+
+
+def can_swap_layers(template: nn.Module) -> bool:
+    """Whether every module that owns weights or buffers has a stacked counterpart."""
+    names = [name for name, _ in template.named_parameters(remove_duplicate=False)]
+    if len(names) != len(list(template.parameters())):
+        return False  # tied weights
+    return all(can_stack(module) for module in template.modules() if _owns_tensors(module))
+
+
+def _owns_tensors(module: nn.Module) -> bool:
+    return any(True for _ in module.parameters(recurse=False)) or any(
+        True for _ in module.buffers(recurse=False)
+    )
+
+
+def _swap_layers(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Put stacked layers over the stacked `tensors` in the place of ordinary layers."""
+    owners = [(path, child) for path, child in module.named_modules() if _owns_tensors(child)]
+    for path, child in owners:
+        prefix = f"{path}."
+        own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+        module.set_submodule(path, stacked_layer(child, own))
+
+
+def _put(
+    module: nn.Module, views: Mapping[str, nn.Parameter], buffers: Mapping[str, Tensor]
+) -> None:
+    """Make the module use these tensors, tied ones too."""
+    originals = dict(module.named_parameters())
+    names = {id(weight): name for name, weight in originals.items()}
+    for path, child in module.named_modules():
+        for name, weight in list(child._parameters.items()):
+            if weight is not None:
+                canonical = names[id(weight)]
+                views[canonical].requires_grad_(weight.requires_grad)
+                child._parameters[name] = views[canonical]
+        for name, buffer in list(child._buffers.items()):
+            full = f"{path}.{name}" if path else name
+            if buffer is not None and full in buffers:
+                child._buffers[name] = buffers[full]
+
+
+def _views(
+    stack: Stack, low: int, high: int
+) -> tuple[dict[str, Tensor], dict[str, tuple[Tensor, ...]]]:
+    views = {name: w[low:high].detach().requires_grad_() for name, w in stack.weights.items()}
+    moments = {name: tuple(m[low:high] for m in kinds) for name, kinds in stack.moments.items()}
+    return views, moments
+
+
+def _leaves(
+    template: nn.Module, views: Mapping[str, Tensor], moments: Mapping[str, tuple[Tensor, ...]]
+) -> list[Leaf]:
+    """The weights to optimise; frozen ones stay as they are."""
+    leaves = []
+    for name, weight in template.named_parameters():
+        if weight.requires_grad:
+            leaves.append(Leaf(views[name], moments[name]))
+        else:
+            views[name].requires_grad_(requires_grad=False)
+    return leaves

@@ -1,0 +1,44 @@
+"""Random streams that belong to a replica, so that company changes nothing.
+
+A stream is made new from (seed, epoch, purpose). Nothing has to be carried along: a training that
+is resumed at an epoch draws the same numbers as one that was never stopped, and a replica draws
+the same numbers whether it is trained alone or with others.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Purpose = Literal["order", "dropout", "global"]
+_PURPOSES: dict[Purpose, int] = {"order": 1, "dropout": 2, "global": 3}
+_WORD = (1 << 64) - 1
+
+
+def _mixed(value: int) -> int:
+    """SplitMix64. Source: Steele, Lea, Flood, "Fast splittable PRNGs", OOPSLA 2014."""
+    value = (value + 0x9E3779B97F4A7C15) & _WORD
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _WORD
+    return value ^ (value >> 31)
+
+
+def stream_seed(seed: int, epoch: int, purpose: Purpose, *, step: int = 0) -> int:
+    """A 63-bit seed for one purpose in one epoch of a replica."""
+    mixed = _mixed(seed & _WORD)
+    for part in (epoch, _PURPOSES[purpose], step):
+        mixed = _mixed(mixed ^ part)
+    return mixed >> 1
+
+
+def stream(seed: int, epoch: int, purpose: Purpose, device: torch.device) -> torch.Generator:
+    """A generator at the start of that stream."""
+    return torch.Generator(device).manual_seed(stream_seed(seed, epoch, purpose))
+
+
+def epoch_order(seed: int, epoch: int, n_rows: int) -> Tensor:
+    """The order in which a replica visits its `n_rows` training rows: `(n_rows,) int64`.
+
+    Positions, not row numbers; always drawn on the CPU, so that it is the same on every device.
+    """
+    return torch.randperm(n_rows, generator=stream(seed, epoch, "order", torch.device("cpu")))

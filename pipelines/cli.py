@@ -1,0 +1,194 @@
+"""The commands; every one says what was typed to the room that does it.
+
+Imports stand inside the commands: `foldwise --help` must not wait for torch.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pipelines.competition import Competition
+
+app = typer.Typer(
+    help="Kaggle pipelines that train every fold and every seed at once.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+INTERRUPTED = 130
+PIPE_WIDTH = 140  # columns
+DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
+OUR_ERRORS = (ValueError, RuntimeError, LookupError, OSError, ImportError)
+
+Name = Annotated[str, typer.Argument(metavar="COMPETITION", help="its name: see `foldwise list`")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="a setting, e.g. train.lr=1e-3"),
+]
+Members = Annotated[
+    str | None, typer.Option(metavar="A,B", help="only these members, by name, comma between them")
+]
+Folds = Annotated[int | None, typer.Option(metavar="K", min=2, help="number of folds")]
+Seeds = Annotated[int | None, typer.Option(metavar="N", min=1, help="replicas per fold")]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; give its exit code, having told any fault on one line."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    try:
+        return app([a for a in arguments if a != "--debug"], standalone_mode=False) or 0
+    except (typer.Abort, KeyboardInterrupt):
+        _tell("interrupted; nothing is lost: type the same command again and it goes on")
+        return INTERRUPTED
+    except TyperException as error:
+        _tell(f"{error}; type `foldwise --help` for the commands and their options")
+        return 2
+    except OUR_ERRORS as error:
+        code = _exit_code(error)
+        if code is None or debug:
+            raise
+        _tell(_disk_fault(error) if isinstance(error, OSError) and code == 3 else str(error))
+        return code
+
+
+def _exit_code(error: BaseException) -> int | None:
+    """The code on the error's class; 3 for a disk that refuses; None for what is our own fault."""
+    if isinstance(error, OSError) and error.errno in DISK_FAULTS:
+        return getattr(error, "exit_code", 3)
+    return getattr(error, "exit_code", None)
+
+
+def _disk_fault(error: OSError) -> str:
+    if error.filename is None:
+        return str(error)
+    return (
+        f"cannot write {error.filename}: {(error.strerror or 'refused').lower()}; nothing is half-"
+        "written; make room there, then type the same command again and it goes on"
+    )
+
+
+def _tell(message: str) -> None:
+    print(f"foldwise: {message}", file=sys.stderr)
+
+
+@app.command()
+def run(
+    name: Name,
+    source: Annotated[
+        str,
+        typer.Option(metavar="auto|kaggle|sample|PATH", help="PATH is a folder or Kaggle's zip"),
+    ] = "auto",
+    members: Members = None,
+    folds: Folds = None,
+    seeds: Seeds = None,
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda")] = "auto",
+    set_: Sets = None,
+    out: Annotated[Path | None, typer.Option(metavar="CSV", help="write the CSV here too")] = None,
+    run_id: Annotated[
+        str | None, typer.Option("--run", metavar="RUN-ID", help="go on with this unfinished run")
+    ] = None,
+    track: Annotated[bool, typer.Option("--track/--no-track", help="write an MLflow run")] = True,
+    json: Annotated[
+        bool, typer.Option("--json", help="last line of output is one JSON object")
+    ] = False,
+) -> None:
+    """All six stages, from the files to a checked submission."""
+    competition = _configured(name, members, folds, seeds, set_)
+    from pipelines.console import Narrator
+    from pipelines.page import show
+    from pipelines.run import Request
+    from pipelines.run import run as run_stages
+
+    console = _console(stderr=json)
+    request = Request(source=source, device=device, run_id=run_id, out=out, track=track)
+    summary = run_stages(competition, request, Narrator(console))
+    show(summary, console)
+    if json:
+        print(summary.as_json(), flush=True)
+
+
+@app.command("list")
+def list_() -> None:
+    """The competitions."""
+    from pipelines import registry
+
+    for name in registry.names():
+        print(f"{name:<20}{registry.load(name).title}")
+
+
+@app.command("show")
+def show_(
+    name: Name,
+    members: Members = None,
+    folds: Folds = None,
+    seeds: Seeds = None,
+    set_: Sets = None,
+) -> None:
+    """One competition's settings, as `run` would use them."""
+    from pipelines.configuration import describe
+
+    print(describe(_configured(name, members, folds, seeds, set_)))
+
+
+@app.command()
+def runs(name: Annotated[str | None, typer.Argument(metavar="[COMPETITION]")] = None) -> None:
+    """The ledger: cross-validated, local, public and private score of every run."""
+    from pipelines.ledger_page import show_ledger
+
+    show_ledger(_console(), Path(), competition=name)
+
+
+@app.command()
+def check(
+    name: Name,
+    csv: Annotated[Path, typer.Argument(metavar="CSV", help="the submission to check")],
+    source: Annotated[
+        str, typer.Option(metavar="auto|kaggle|sample|PATH", help="whose sample submission to use")
+    ] = "auto",
+) -> None:
+    """The submission check alone."""
+    from pipelines import registry
+    from pipelines.submission import check_csv
+
+    n_rows = check_csv(registry.load(name), csv, source=source, root=Path())
+    print(f"{csv}: {n_rows:,} rows, in the form that Kaggle wants")
+
+
+@app.command()
+def mlflow(
+    port: Annotated[int | None, typer.Option(metavar="PORT", help="default: a free one")] = None,
+) -> None:
+    """The MLflow page, with every run, score and figure."""
+    from pipelines.tracking import serve
+
+    raise typer.Exit(serve(Path(), port))
+
+
+def _configured(
+    name: str, members: str | None, folds: int | None, seeds: int | None, sets: list[str] | None
+) -> Competition:
+    from pipelines import registry
+    from pipelines.configuration import configure
+
+    named = [part.strip() for part in members.split(",")] if members else []
+    return configure(registry.load(name), members=named, folds=folds, seeds=seeds, sets=sets or [])
+
+
+def _console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    # Into a file or a pipe rich would wrap at 80 columns, in the middle of a run's id.
+    return Console(stderr=stderr, width=None if stream.isatty() else PIPE_WIDTH)

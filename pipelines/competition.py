@@ -1,0 +1,147 @@
+"""What a competition is: one frozen object, made in one file under `pipelines/competitions/`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from features.folds import FoldPlan
+from features.schema import Column
+from models.blending import BlendSettings
+from models.linear import LinearSettings
+from models.metrics import METRICS
+from models.mlp import MLPSettings
+from models.settings import TrainSettings
+from models.trees import TreesSettings
+
+Encoded = dict[str, np.ndarray]
+Label = int | str
+
+
+class Encoder(Protocol):
+    """A scikit-learn style estimator from a table to the inputs of a network.
+
+    `fit_transform` is for the rows it was fitted on (target statistics leave the row itself out);
+    `transform` is for every other row.
+    """
+
+    def fit(self, table: pd.DataFrame, target: np.ndarray) -> Encoder: ...  # noqa: D102
+    def transform(self, table: pd.DataFrame) -> Encoded: ...  # noqa: D102
+    def fit_transform(self, table: pd.DataFrame, target: np.ndarray) -> Encoded: ...  # noqa: D102
+
+
+class Settings(BaseModel):
+    """Frozen, and closed to keys that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class NetworkMember(Settings):
+    """A network: one architecture, one recipe, `n_seeds` replicas in each fold."""
+
+    name: str
+    encoder: Callable[[], Encoder] = Field(exclude=True)
+    model: LinearSettings | MLPSettings
+    train: TrainSettings = TrainSettings()
+    n_seeds: int = Field(1, ge=1, description="replicas per fold")
+
+
+class TreesMember(Settings):
+    """Boosted trees: one booster per fold and seed."""
+
+    name: str
+    encoder: Callable[[], Encoder] = Field(exclude=True)
+    trees: TreesSettings = TreesSettings()
+    n_seeds: int = Field(1, ge=1, description="boosters per fold")
+
+
+Member = NetworkMember | TreesMember
+
+
+class Kaggle(Settings):
+    """Where Kaggle keeps the data: `slug` as in the page's address."""
+
+    slug: str
+    kind: Literal["competition", "dataset"] = "competition"
+
+    @property
+    def page(self) -> str:
+        """The page a person opens to accept the rules or to see the score."""
+        return f"https://www.kaggle.com/{self.kind}s/{self.slug}"
+
+
+@dataclass(frozen=True)
+class OfflineSample:
+    """Data of the competition's form for those who have no Kaggle account.
+
+    Attributes:
+        write: writes the competition's files, and `holdout.csv` (id, target) of held-back rows.
+        origin: where the rows come from, in a few words.
+        synthetic: made by a generator, so that scores on it mean nothing.
+        fingerprint: gives a text that changes when `write` would write other bytes.
+    """
+
+    write: Callable[[Path], None]
+    origin: str
+    synthetic: bool
+    fingerprint: Callable[[], str]
+
+
+class Competition(Settings):
+    """Files, id, target, metric, columns, folds and members of one competition.
+
+    Attributes:
+        name: what a person types.
+        files: file name by role: `train`, `test`, `sample_submission`.
+        columns: the feature columns; id and target are named apart.
+        classes: the labels, in the order of the probability columns.
+        class_names: what people call them, for the figures; the labels themselves if empty.
+        features: row-wise features; sees the rows of one table and gives it back with more columns.
+        form: what the submission holds, `labels` or `probabilities`.
+    """
+
+    name: str
+    title: str
+    kaggle: Kaggle
+    files: dict[Literal["train", "test", "sample_submission"], str]
+    separator: str = ","
+    id: str
+    target: str
+    classes: tuple[Label, ...] = Field(min_length=2)
+    class_names: tuple[str, ...] = ()
+    metric: Literal["accuracy", "log_loss", "auc", "macro_f1"]
+    columns: tuple[Column, ...]
+    features: Callable[[pd.DataFrame], pd.DataFrame] = Field(exclude=True)
+    form: Literal["labels", "probabilities"]
+    folds: FoldPlan
+    members: tuple[Member, ...] = Field(min_length=1)
+    blend: BlendSettings = BlendSettings()
+    sample: OfflineSample | None = Field(None, exclude=True)
+
+    @model_validator(mode="after")
+    def _names_are_told_apart(self) -> Competition:
+        names = [member.name for member in self.members]
+        if len(set(names)) != len(names):
+            raise ValueError(f"members must have names of their own, found {names}")
+        return self
+
+    def label_name(self, label: Label) -> str:
+        """What people call the class of that label."""
+        names = self.class_names or tuple(map(str, self.classes))
+        return names[self.classes.index(label)]
+
+    @property
+    def is_binary(self) -> bool:
+        """Two classes: networks give one logit, and the second class is the positive one."""
+        return len(self.classes) == 2
+
+    @property
+    def greater_is_better(self) -> bool:
+        """Which way the metric points."""
+        return METRICS[self.metric].greater_is_better

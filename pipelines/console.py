@@ -1,0 +1,82 @@
+"""What a person sees while a run goes on: one line for each stage, with a bar that moves."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.text import Text
+
+Advance = Callable[[int, int], None]
+STATUS = {"made": "", "kept": "unchanged", "reused": "unchanged, from an earlier run"}
+
+
+class _Seconds(ProgressColumn):
+    """The seconds that a stage took when it was made; the clock while it is being made."""
+
+    def render(self, task: Task) -> Text:
+        seconds = task.fields["seconds"]
+        return Text(f"{(task.elapsed or 0.0) if seconds is None else seconds:7.1f} s")
+
+
+class Narrator:
+    """Tells the run's story on a console; a person's words never go where JSON goes."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._progress: Progress | None = None
+
+    def say(self, label: str, text: str) -> None:
+        """One fact on one line."""
+        self.console.print(Text.assemble((f"{label:<12}", "bold"), text), soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        """Something that did not stop the run, but that the person should know."""
+        self.console.print(Text.assemble((f"{'warning':<12}", "yellow"), text), soft_wrap=True)
+
+    @contextlib.contextmanager
+    def stages(self) -> Iterator[None]:
+        """Shows the bars of the stages that are told within."""
+        with Progress(
+            TextColumn("  {task.description:<24}"),
+            BarColumn(bar_width=28),
+            _Seconds(),
+            TextColumn("[dim]{task.fields[status]}"),
+            console=self.console,
+        ) as self._progress:
+            yield
+        self._progress = None
+
+    @contextlib.contextmanager
+    def stage(self, title: str) -> Iterator[StageLine]:
+        """The line of one stage, within `stages`."""
+        assert self._progress is not None, "a stage is told within `stages`"
+        task = self._progress.add_task(title, total=1, seconds=None, status="")
+        line = StageLine(self._progress, task)
+        try:
+            yield line
+        except BaseException:
+            line.end(status="stopped", seconds=None)
+            raise
+
+
+class StageLine:
+    """One stage's bar."""
+
+    def __init__(self, progress: Progress, task: int) -> None:
+        self._progress = progress
+        self._task = progress.tasks[task].id
+
+    def advance(self, done: int, total: int) -> None:
+        """Move the bar to `done` of `total`."""
+        self._progress.update(self._task, completed=done, total=total)
+
+    def end(self, *, status: str, seconds: float | None) -> None:
+        """Fill the bar and say what came of the stage."""
+        told = STATUS.get(status, status)
+        total = self._progress.tasks[self._task].total
+        done = self._progress.tasks[self._task].completed if status == "stopped" else total
+        self._progress.update(self._task, completed=done, seconds=seconds, status=told)
+        self._progress.stop_task(self._task)

@@ -1,0 +1,172 @@
+"""A run: what was asked, the folder that holds everything it made, and how it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines import folders, publish, tracking
+from pipelines.competition import Competition
+from pipelines.configuration import fingerprint, resolved
+from pipelines.console import Narrator
+from pipelines.download import RawFiles, download
+from pipelines.ensemble import Blend
+from pipelines.gallery import draw
+from pipelines.pipeline import CODE, Pipeline
+from pipelines.provenance import code_digest, git_commit, versions
+from pipelines.sources import choose_source
+from pipelines.stages import StageStore
+from pipelines.summary import MemberLine, Summary
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for, beside the configuration.
+
+    Attributes:
+        source: `auto`, `kaggle`, `sample` or a path.
+        device: `auto`, `cpu` or `cuda`.
+        run_id: an unfinished run to go on with.
+        out: where to write the CSV as well.
+        track: whether to write an MLflow run.
+        root: the folder that holds `data/`, `runs/` and `submissions/`.
+    """
+
+    source: str = "auto"
+    device: str = "auto"
+    run_id: str | None = None
+    out: Path | None = None
+    track: bool = True
+    root: Path = Path()
+
+
+def run(competition: Competition, request: Request, narrator: Narrator) -> Summary:
+    """Do all six stages, or those of them that no earlier run has done.
+
+    The same request on the same data gives the earlier run's summary again.
+
+    Raises:
+        RunFolderError: the run that was asked for cannot go on.
+        Exception: each stage's own errors; every one has an `exit_code`.
+    """
+    start = time.perf_counter()
+    raw = _download(competition, request, narrator)
+    downloaded = time.perf_counter() - start
+    folder = _folder(competition, raw, request)
+    with folders.locked(folder):
+        summary = Summary.read(folder)
+        if summary is None:
+            narrator.say("run", f"{folder.name} in {folder}")
+            pipeline = Pipeline(
+                competition, raw, StageStore(folder), narrator, device=request.device
+            )
+            summary = _make(pipeline, folder, narrator, downloaded)
+        else:
+            narrator.say("run", f"{folder.name} was asked exactly this before; nothing to do anew")
+        publish.copies(summary, folder, request.root, request.out)
+        return _track(summary, folder, request, narrator) if request.track else summary
+
+
+def _download(competition: Competition, request: Request, narrator: Narrator) -> RawFiles:
+    source = choose_source(request.source, competition)
+    narrator.say("source", source.said)
+    with narrator.stages(), narrator.stage("1 download") as line:
+        start = time.perf_counter()
+        raw = download(competition, source, request.root / "data", progress=line.advance)
+        line.end(status="", seconds=time.perf_counter() - start)
+    if raw.note is not None:
+        narrator.warn(raw.note)
+    return raw
+
+
+def _folder(competition: Competition, raw: RawFiles, request: Request) -> Path:
+    """The run's folder: the one named, else the one that was asked the same, else a new one."""
+    runs = request.root / "runs" / competition.name
+    asked = {
+        "configuration": resolved(competition),
+        "encoders": {member.name: member.encoder.__name__ for member in competition.members},
+        "source": raw.source,
+        "data": raw.digest,
+        "device": request.device,
+        "code": code_digest((*CODE, competition.features.__module__)),
+    }
+    mark = fingerprint(asked)
+    if request.run_id is not None:
+        return folders.by_id(runs, request.run_id, mark)
+    made_with = {"versions": versions(), "git_commit": git_commit()}
+    return folders.find(runs, mark) or folders.create(runs, mark, asked | made_with)
+
+
+def _make(pipeline: Pipeline, folder: Path, narrator: Narrator, downloaded: float) -> Summary:
+    """Do the stages, draw the figures, and write the summary last."""
+    start = time.perf_counter()
+    with narrator.stages():
+        pipeline.run()
+    for warning in _warnings(pipeline):
+        narrator.warn(warning)
+    seconds = {name: stage.seconds for name, stage in pipeline.stages.items()}
+    figures = draw(pipeline, folder / "figures")
+    summary = _summarise(
+        pipeline,
+        run=folder.name,
+        figures=tuple(str(path) for path in figures),
+        stage_seconds={"download": downloaded} | seconds,
+        seconds=round(downloaded + time.perf_counter() - start, 2),
+    )
+    summary.write(folder)
+    return summary
+
+
+def _warnings(pipeline: Pipeline) -> Iterator[str]:
+    for member in pipeline.predictions:
+        yield from (f"{member.member}: {warning}" for warning in member.warnings)
+
+
+def _summarise(pipeline: Pipeline, *, run: str, **of_the_run: Any) -> Summary:
+    competition, raw = pipeline.competition, pipeline.raw
+    blend, submission, holdout = pipeline.blend, pipeline.submission, pipeline.prepared.holdout
+    return Summary(
+        run=run,
+        competition=competition.name,
+        source=raw.source,
+        origin=raw.origin,
+        synthetic=raw.synthetic,
+        metric=competition.metric,
+        greater_is_better=competition.greater_is_better,
+        cv=blend.cv,
+        cv_std=blend.cv_std,
+        n_splits=len(blend.scores),
+        members=_lines(blend),
+        local_score=submission.local_score,
+        n_held_back=0 if holdout is None else len(holdout),
+        submission=str(publish.csv_path(competition.name, run)),
+        submission_sha256=submission.sha256,
+        n_rows=submission.n_rows,
+        warnings=tuple(_warnings(pipeline)),
+        **of_the_run,
+    )
+
+
+def _lines(blend: Blend) -> tuple[MemberLine, ...]:
+    members = zip(blend.members, blend.member_scores, blend.weights, strict=True)
+    return tuple(
+        MemberLine(name=name, score=scores.mean(), std=scores.std(), weight=weight)
+        for name, scores, weight in members
+    )
+
+
+def _track(summary: Summary, folder: Path, request: Request, narrator: Narrator) -> Summary:
+    """Write the MLflow run, unless it is written already; a server's trouble is a warning."""
+    if summary.mlflow_run_id is not None:
+        return summary
+    try:
+        run_id = tracking.log_run(summary, folder, root=request.root)
+    except tracking.TrackingError as error:
+        narrator.warn(str(error))
+        return summary
+    tracked = summary.model_copy(update={"mlflow_run_id": run_id})
+    tracked.write(folder)
+    return tracked

@@ -1,0 +1,68 @@
+"""What a finished run has to say, as data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+FILE = "summary.json"
+JSON_KEYS = {
+    *("run", "competition", "source", "synthetic", "metric", "cv", "cv_std", "local_score"),
+    *("submission", "seconds", "mlflow_run_id", "warnings"),
+}
+
+
+class MemberLine(BaseModel):
+    """One member's cross-validated score with its spread over folds, and its weight."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    score: float
+    std: float
+    weight: float
+
+
+class Summary(BaseModel):
+    """A run in numbers; written last into its folder, so its presence means finished."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str
+    competition: str
+    source: str
+    origin: str
+    synthetic: bool
+    metric: str
+    greater_is_better: bool
+    cv: float
+    cv_std: float
+    n_splits: int
+    members: tuple[MemberLine, ...]
+    local_score: float | None
+    n_held_back: int
+    submission: str
+    submission_sha256: str
+    n_rows: int
+    figures: tuple[str, ...]
+    stage_seconds: dict[str, float]
+    seconds: float
+    warnings: tuple[str, ...] = ()
+    mlflow_run_id: str | None = None
+
+    def write(self, folder: Path) -> None:
+        """Write `summary.json` whole or not at all."""
+        temporary = folder / f".{FILE}.writing"
+        temporary.write_text(self.model_dump_json(indent=1) + "\n")
+        temporary.replace(folder / FILE)
+
+    @classmethod
+    def read(cls, folder: Path) -> Summary | None:
+        """The folder's summary, or None while its run is unfinished."""
+        path = folder / FILE
+        return cls.model_validate_json(path.read_text()) if path.is_file() else None
+
+    def as_json(self) -> str:
+        """The one line that `--json` prints."""
+        return self.model_dump_json(include=JSON_KEYS)

@@ -1,0 +1,255 @@
+"""Writes a finished run to MLflow; the only file that imports mlflow.
+
+The store is `MLFLOW_TRACKING_URI` where that is set, else `mlflow.db` (SQLite) and `mlartifacts/`
+in the workspace. mlflow is imported here and late, since the import costs seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from pipelines import arrays, ensemble
+from pipelines.folders import FILE as RUN_FILE
+from pipelines.summary import Summary
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Param
+
+REACH_TIMEOUT_S = 3.0
+PARAM_LIMIT = 500
+
+
+class TrackingError(RuntimeError):
+    """The tracking server did not take the run; the run itself is whole."""
+
+
+def log_run(summary: Summary, folder: Path, *, root: Path) -> str:
+    """Write parameters, metrics, the data's digest and all artifacts; give the MLflow run's id.
+
+    Raises:
+        TrackingError: the server cannot be reached, or refused.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or local_store(root)
+    _reach(uri)
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    with _quiet():
+        try:
+            return _log(MlflowClient(uri), summary, folder, root)
+        except MlflowException as error:
+            raise TrackingError(_refused(uri, str(error))) from error
+
+
+def local_store(root: Path) -> str:
+    """The address of the workspace's own store."""
+    return f"sqlite:///{(root / 'mlflow.db').resolve()}"
+
+
+def _refused(uri: str, reason: str) -> str:
+    first = reason.splitlines()[0] if reason else "no reason given"
+    return (
+        f"MLflow at {_without_password(uri)} did not take the run ({first}); the run is whole on "
+        "disk; unset MLFLOW_TRACKING_URI to use the local store, then type the same command again"
+    )
+
+
+def _without_password(uri: str) -> str:
+    parts = urlsplit(uri)
+    if not parts.password and not parts.username:
+        return uri
+    return parts._replace(netloc=f"***@{parts.hostname}:{parts.port or ''}".rstrip(":")).geturl()
+
+
+def _reach(uri: str) -> None:
+    """Find out at once that a server is not there; mlflow alone would try for minutes."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https") or parts.hostname is None:
+        return
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    try:
+        socket.create_connection((parts.hostname, port), timeout=REACH_TIMEOUT_S).close()
+    except OSError as error:
+        raise TrackingError(_refused(uri, f"cannot be reached: {error}")) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep mlflow's and alembic's notes on the new database out of the person's page."""
+    names = ("mlflow", "alembic")
+    levels = {name: logging.getLogger(name).level for name in names}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in names:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)
+
+
+def _log(client: MlflowClient, summary: Summary, folder: Path, root: Path) -> str:
+    experiment = _experiment(client, summary.competition, root)
+    run = client.create_run(experiment, run_name=summary.run, tags=_tags(summary, folder))
+    run_id: str = run.info.run_id
+    for batch in _batches(_metrics(summary, folder), 1000):
+        client.log_batch(run_id, metrics=batch)
+    for batch in _batches(_params(folder), 100):
+        client.log_batch(run_id, params=batch)
+    _log_data(client, run_id, summary, folder)
+    _log_artifacts(client, run_id, folder)
+    client.set_terminated(run_id)
+    return run_id
+
+
+def _experiment(client: MlflowClient, name: str, root: Path) -> str:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        return str(experiment.experiment_id)
+    local = "MLFLOW_TRACKING_URI" not in os.environ
+    place = (root / "mlartifacts" / name).resolve().as_uri() if local else None
+    return str(client.create_experiment(name, artifact_location=place))
+
+
+def _described(folder: Path) -> dict[str, Any]:
+    described: dict[str, Any] = json.loads((folder / RUN_FILE).read_text())
+    return described
+
+
+def _tags(summary: Summary, folder: Path) -> dict[str, str]:
+    described = _described(folder)
+    return {
+        "competition": summary.competition,
+        "source": "synthetic" if summary.synthetic else summary.source,
+        "members": ", ".join(member.name for member in summary.members),
+        "metric": summary.metric,
+        "git_commit": described["git_commit"] or "unknown",
+        "submission": summary.submission,
+        "submission_sha256": summary.submission_sha256,
+        "mlflow.note.content": f"data: {summary.origin}",
+    }
+
+
+def _params(folder: Path) -> list[Param]:
+    from mlflow.entities import Param
+
+    configuration = _described(folder)["configuration"]
+    settings = {key: configuration[key] for key in ("folds", "blend")}
+    settings |= {member["name"]: member for member in configuration["members"]}
+    return [Param(key, str(value)[:PARAM_LIMIT]) for key, value in _flat(settings)]
+
+
+def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            yield from _flat(inner, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", inner
+
+
+def _metrics(summary: Summary, folder: Path) -> list[Metric]:
+    """The scores, the score of every fold, and every network's mean curve."""
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    rows = [*_scores(summary), *_fold_scores(folder), *_curves(summary, folder)]
+    return [Metric(name, float(value), now, step) for name, value, step in rows]
+
+
+Row = tuple[str, float, int]
+
+
+def _scores(summary: Summary) -> Iterator[Row]:
+    yield from (("cv", summary.cv, 0), ("cv_std", summary.cv_std, 0))
+    yield "seconds", summary.seconds, 0
+    if summary.local_score is not None:
+        yield "local_score", summary.local_score, 0
+    for member in summary.members:
+        yield f"{member.name}.cv", member.score, 0
+        yield f"{member.name}.weight", member.weight, 0
+
+
+def _fold_scores(folder: Path) -> Iterator[Row]:
+    scores = ensemble.load(folder / "stages" / "ensemble").scores
+    yield from (("fold_score", score, fold) for fold, score in enumerate(scores))
+
+
+def _curves(summary: Summary, folder: Path) -> Iterator[Row]:
+    """Means over the replicas that were still in training at that epoch."""
+    for member in summary.members:
+        path = folder / "stages" / f"train-{member.name}" / "curves.npz"
+        curves = arrays.read(path)
+        epochs = curves.pop("epoch", np.empty(0))
+        for name, values in curves.items():
+            for epoch, mean in zip(epochs, _column_means(values), strict=True):
+                yield f"{member.name}.{name}", float(mean), int(epoch)
+
+
+def _column_means(curves: np.ndarray) -> np.ndarray:
+    """Means of the finite values, `(n_replicas, n_epochs)` -> `(n_epochs,)`."""
+    finite = np.isfinite(curves)
+    total = np.where(finite, curves, 0.0).sum(axis=0)
+    means: np.ndarray = total / np.maximum(finite.sum(axis=0), 1)
+    return means
+
+
+def _batches(rows: list[Any], size: int) -> Iterator[list[Any]]:
+    """MLflow takes at most 1,000 metrics and 100 parameters at once."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def _log_data(client: MlflowClient, run_id: str, summary: Summary, folder: Path) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    data = Dataset(
+        name=f"{summary.competition} ({summary.source})",
+        digest=_described(folder)["data"][:12],
+        source_type="local",
+        source=json.dumps({"origin": summary.origin}),
+    )
+    tag = InputTag(key="mlflow.data.context", value="training")
+    client.log_inputs(run_id, [DatasetInput(data, [tag])])
+
+
+def _log_artifacts(client: MlflowClient, run_id: str, folder: Path) -> None:
+    client.log_artifacts(run_id, str(folder / "figures"), "figures")
+    client.log_artifact(run_id, str(folder / "stages" / "submission" / "submission.csv"))
+    client.log_artifact(run_id, str(folder / RUN_FILE))
+    client.log_artifact(run_id, str(folder / "summary.json"))
+
+
+def serve(root: Path, port: int | None) -> int:
+    """Open the MLflow page on the workspace's store, making the database if there is none.
+
+    Returns:
+        The exit code of the server, which runs until it is interrupted.
+    """
+    import subprocess
+    import sys
+
+    port = port or _free_port()
+    store = os.environ.get("MLFLOW_TRACKING_URI") or local_store(root)
+    places = ["--backend-store-uri", store, "--host", "127.0.0.1", "--port", str(port)]
+    print(f"MLflow at http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
+    return subprocess.call([sys.executable, "-m", "mlflow", "ui", *places])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,241 @@
+"""Stage 4: a member and the folded data to out-of-fold and test predictions."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from models.losses import LOSSES
+from models.metrics import METRICS
+from models.shapes import InputShape
+from models.training import EpochReport, Fitted, FoldData, Replica, fit
+from models.trees import TreesReplica, fit_trees
+from pipelines import arrays
+from pipelines.competition import Competition, Member, NetworkMember, TreesMember
+from pipelines.dataset import FoldedDataset, FoldView
+
+Progress = Callable[[int, int], None]
+ARRAYS = ("oof", "test", "scores", "importances")
+CURVES = ("train_loss", "valid_loss", "valid_score")
+
+
+class TrainingError(RuntimeError):
+    """A fold without a single usable replica."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What one member says of every row.
+
+    Attributes:
+        oof: `(n_train, n_classes)` probabilities by models that never saw the row; the mean over
+            seeds and repeats.
+        test: `(n_test, n_classes)`, the mean over all replicas.
+        scores: `(n_splits,)` the metric on each split's held-out rows.
+        curves: by name (`train_loss` ...), `(n_replicas, n_epochs)`; empty for trees.
+        importances: `(n_inputs,)` each input's share of the boosters' gain; empty for networks.
+        models: by file name, the content of each saved model; empty when read back.
+        warnings: replicas that were left out, and why.
+    """
+
+    member: str
+    oof: np.ndarray
+    test: np.ndarray
+    scores: np.ndarray
+    curves: dict[str, np.ndarray] = field(default_factory=dict)
+    importances: np.ndarray = field(default_factory=lambda: np.empty(0))
+    models: dict[str, bytes] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def train(
+    competition: Competition,
+    member: Member,
+    dataset: FoldedDataset,
+    *,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Predictions:
+    """Train every fold and every seed of one member.
+
+    Raises:
+        TrainingError: all replicas of a fold went to NaN.
+    """
+    if isinstance(member, NetworkMember):
+        return _train_network(competition, member, dataset, device, progress)
+    return _train_trees(competition, member, dataset, progress)
+
+
+def _train_network(
+    competition: Competition,
+    member: NetworkMember,
+    dataset: FoldedDataset,
+    device: str,
+    progress: Progress | None,
+) -> Predictions:
+    loss = LOSSES["binary_cross_entropy" if competition.is_binary else "cross_entropy"]
+    shape = _input_shape(dataset)
+    fitted = fit(
+        lambda: member.model.build(shape, loss.n_outputs(len(competition.classes))),
+        [_fold_data(view) for view in dataset.views],
+        dataset.target,
+        member.train,
+        loss=loss,
+        metric=METRICS[competition.metric],
+        seeds=range(member.n_seeds),
+        device=device,
+        on_epoch=_epochs_told(member.train.epochs, progress),
+    )
+    usable = [replica for replica in fitted.replicas if replica.fault is None]
+    valid = _by_fold([(r.fold, r.valid_probabilities) for r in usable], dataset)
+    return Predictions(
+        member=member.name,
+        oof=_oof(valid, dataset),
+        test=fitted.predict_mean([view.test for view in dataset.views]),
+        scores=_scores(competition, valid, dataset),
+        curves=_curves(fitted),
+        models={"replicas.safetensors": _weights(usable)},
+        warnings=tuple(replica.fault for replica in fitted.replicas if replica.fault is not None),
+    )
+
+
+def _train_trees(
+    competition: Competition,
+    member: TreesMember,
+    dataset: FoldedDataset,
+    progress: Progress | None,
+) -> Predictions:
+    fitted = fit_trees(
+        [_fold_data(view) for view in dataset.views],
+        [view.test for view in dataset.views],
+        dataset.target,
+        member.trees,
+        n_classes=len(competition.classes),
+        seeds=range(member.n_seeds),
+        on_fold=_boosters_told(len(dataset.views) * member.n_seeds, progress),
+    )
+    valid = _by_fold([(r.fold, r.valid_probabilities) for r in fitted.replicas], dataset)
+    return Predictions(
+        member=member.name,
+        oof=_oof(valid, dataset),
+        test=fitted.test_probabilities,
+        scores=_scores(competition, valid, dataset),
+        importances=fitted.importance,
+        models={f"fold-{r.fold:03d}-seed-{r.seed}.txt": r.model.encode() for r in fitted.replicas},
+    )
+
+
+def _fold_data(view: FoldView) -> FoldData:
+    return FoldData(view.train, view.split.train_rows, view.split.valid_rows)
+
+
+def _input_shape(dataset: FoldedDataset) -> InputShape:
+    """The widest that any fold needs: codes count up to the largest one seen anywhere."""
+    inputs = [part for view in dataset.views for part in (view.train, view.test)]
+    codes = [part["x_cat"].max(axis=0) for part in inputs if "x_cat" in part and len(part["x_cat"])]
+    cardinalities = tuple(int(code) + 1 for code in np.max(codes, axis=0)) if codes else ()
+    return InputShape(n_num=inputs[0]["x_num"].shape[1], cardinalities=cardinalities)
+
+
+def _epochs_told(epochs: int, progress: Progress | None) -> Callable[[EpochReport], None] | None:
+    if progress is None:
+        return None
+    return lambda report: progress(report.epoch, epochs)
+
+
+def _boosters_told(
+    n_boosters: int, progress: Progress | None
+) -> Callable[[TreesReplica], None] | None:
+    if progress is None:
+        return None
+    done = itertools.count(1)
+    return lambda _: progress(next(done), n_boosters)
+
+
+def _by_fold(parts: Sequence[tuple[int, np.ndarray]], dataset: FoldedDataset) -> list[np.ndarray]:
+    """The mean over seeds for each split, `(n_fold_valid, n_classes)`.
+
+    Raises:
+        TrainingError: a split without any replica.
+    """
+    folds = [[p for fold, p in parts if fold == index] for index in range(len(dataset.views))]
+    empty = [dataset.views[index].split for index, found in enumerate(folds) if not found]
+    if empty:
+        told = ", ".join(f"repeat {split.repeat} fold {split.fold}" for split in empty[:3])
+        raise TrainingError(
+            f"no usable replica in {told}: every seed went to NaN; "
+            "lower train.lr or set train.grad_clip=1"
+        )
+    return [np.stack(found).mean(axis=0, dtype=np.float64) for found in folds]
+
+
+def _oof(valid: Sequence[np.ndarray], dataset: FoldedDataset) -> np.ndarray:
+    """Every row's prediction by models that never saw it, the mean over repeats."""
+    total = np.zeros((len(dataset.target), valid[0].shape[1]))
+    for view, probabilities in zip(dataset.views, valid, strict=True):
+        total[view.split.valid_rows] += probabilities
+    return total / dataset.folds.n_repeats
+
+
+def _scores(
+    competition: Competition, valid: Sequence[np.ndarray], dataset: FoldedDataset
+) -> np.ndarray:
+    score = METRICS[competition.metric].function
+    rows = (view.split.valid_rows for view in dataset.views)
+    return np.array([score(dataset.target[r], p) for r, p in zip(rows, valid, strict=True)])
+
+
+def _curves(fitted: Fitted) -> dict[str, np.ndarray]:
+    """Curves by name, `(n_replicas, n_epochs)`; NaN after a replica's last epoch."""
+    curves = [replica.curve for replica in fitted.replicas]
+    epochs = sorted({epoch for curve in curves for epoch in curve.epoch})
+    column = {epoch: index for index, epoch in enumerate(epochs)}
+    told = {name: np.full((len(curves), len(epochs)), np.nan) for name in CURVES}
+    for row, curve in enumerate(curves):
+        columns = [column[epoch] for epoch in curve.epoch]
+        for name, values in told.items():
+            values[row, columns] = getattr(curve, name)
+    return {"epoch": np.array(epochs), **told}
+
+
+def _weights(replicas: Sequence[Replica]) -> bytes:
+    """All replicas in one safetensors file, keys `fold-000-seed-0.<parameter>`."""
+    from safetensors.torch import save as to_bytes
+
+    return to_bytes(
+        {
+            f"fold-{replica.fold:03d}-seed-{replica.seed}.{name}": tensor.contiguous()
+            for replica in replicas
+            for name, tensor in replica.state_dict.items()
+        }
+    )
+
+
+def save(predictions: Predictions, folder: Path) -> None:
+    """Arrays as npz, models as files of their own kind; nothing is pickled."""
+    made = {name: getattr(predictions, name) for name in ARRAYS}
+    arrays.write(folder / "predictions.npz", made)
+    arrays.write(folder / "curves.npz", predictions.curves)
+    told = {"member": predictions.member, "warnings": predictions.warnings}
+    (folder / "member.json").write_text(json.dumps(told) + "\n")
+    (folder / "models").mkdir()
+    for name, content in predictions.models.items():
+        (folder / "models" / name).write_bytes(content)
+
+
+def load(folder: Path) -> Predictions:
+    """Read back what `save` wrote, without the models."""
+    told = json.loads((folder / "member.json").read_text())
+    return Predictions(
+        member=told["member"],
+        warnings=tuple(told["warnings"]),
+        curves=arrays.read(folder / "curves.npz"),
+        **arrays.read(folder / "predictions.npz"),  # type: ignore[arg-type]
+    )
