@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import ndtri
 from sklearn.base import BaseEstimator
-from sklearn.preprocessing import QuantileTransformer
 from sklearn.utils.validation import check_is_fitted
 
-from features.encoders import State, require_columns
+from features.encoders import EncodingError, State, require_columns
 
 Floats = npt.NDArray[np.float64]
 Scaling = Literal["standard", "quantile", "none"]
@@ -34,8 +34,10 @@ class TabularEncoder(BaseEstimator):  # type: ignore[misc]
         categories: `codes` in `x_cat`, or `one_hot` behind the numbers in `x_num`.
         scaling: `standard` is mean 0 and deviation 1, `quantile` the normal quantiles of the
             ranks; both put the median in place of missing numbers. `none` leaves all as it is.
-        missing_indicators: adds a column of 0 and 1 for each number with gaps in fitting.
+        missing_indicators: adds a column of 0 and 1 for each of the numbers: is it missing?
         min_count: rows that a category needs; rarer ones count as not seen.
+        levels: by column, the categories that there are, told beforehand instead of learned.
+            `one_hot` needs them, or folds would differ in their columns.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class TabularEncoder(BaseEstimator):  # type: ignore[misc]
         scaling: Scaling = "standard",
         missing_indicators: bool = False,
         min_count: int = 1,
+        levels: Mapping[str, Sequence[Hashable]] | None = None,
     ) -> None:
         self.numeric = numeric
         self.categorical = categorical
@@ -54,20 +57,20 @@ class TabularEncoder(BaseEstimator):  # type: ignore[misc]
         self.scaling = scaling
         self.missing_indicators = missing_indicators
         self.min_count = min_count
+        self.levels = levels
 
     def fit(self, table: pd.DataFrame, target: np.ndarray | None = None) -> Self:  # noqa: ARG002
         """Learn medians, scales and categories from these rows; the target is not looked at.
 
         Raises:
-            EncodingError: a column is absent.
+            EncodingError: a column is absent, or `one_hot` lacks the levels of one.
         """
         require_columns(table, (*self.numeric, *self.categorical), self)
+        self._check_levels()
         numbers = self._numbers(table)
-        gaps = np.isnan(numbers)
-        self.with_gaps_ = np.flatnonzero(gaps.any(axis=0) & self.missing_indicators)
         self.medians_ = _medians(numbers)
-        self.scaler_ = _scaler(self.scaling, np.where(gaps, self.medians_, numbers))
-        self.categories_ = [self._frequent(table[name]) for name in self.categorical]
+        self.scaler_ = _scaler(self.scaling, _filled(numbers, self.medians_))
+        self.categories_ = [self._categories_of(table[name]) for name in self.categorical]
         return self
 
     def transform(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -75,7 +78,9 @@ class TabularEncoder(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         require_columns(table, (*self.numeric, *self.categorical), self)
         numbers = self._numbers(table)
-        parts = [self._scaled(numbers), np.isnan(numbers)[:, self.with_gaps_]]
+        parts = [self._scaled(numbers)]
+        if self.missing_indicators:
+            parts.append(np.isnan(numbers))
         codes = self._codes(table)
         if self.categories == "one_hot":
             parts += [codes[:, [i]] == 1 + np.arange(n) for i, n in enumerate(self._n_known())]
@@ -93,11 +98,13 @@ class TabularEncoder(BaseEstimator):  # type: ignore[misc]
     def names(self) -> dict[str, list[str]]:
         """The name of each column of each array that `transform` gives."""
         check_is_fitted(self)
-        x_num = [*self.numeric, *(f"{self.numeric[i]} missing" for i in self.with_gaps_.tolist())]
+        x_num = list(self.numeric)
+        if self.missing_indicators:
+            x_num += [f"{name} missing" for name in self.numeric]
         if self.categories == "codes":
             coded = {"x_cat": list(self.categorical)} if self.categorical else {}
             return {"x_num": x_num, **coded}
-        for name, known in zip(self.categorical, self.categories_, strict=True):
+        for name, known in self._known():
             x_num += [f"{name}={value}" for value in known]
         return {"x_num": x_num}
 
@@ -111,9 +118,8 @@ class TabularEncoder(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         return {
             "medians": self.medians_,
-            "with_gaps": self.with_gaps_,
-            "scale": _scale_state(self.scaler_),
-            "categories": [known.tolist() for known in self.categories_],
+            "scale": np.empty(0) if self.scaler_ is None else self.scaler_.state(),
+            **{f"categories of {name}": known.tolist() for name, known in self._known()},
         }
 
     def _numbers(self, table: pd.DataFrame) -> Floats:
@@ -124,21 +130,30 @@ class TabularEncoder(BaseEstimator):  # type: ignore[misc]
     def _scaled(self, numbers: Floats) -> Floats:
         if self.scaler_ is None:
             return numbers
-        scaled: Floats = self.scaler_.transform(np.where(np.isnan(numbers), self.medians_, numbers))
-        return scaled
+        return self.scaler_.transform(_filled(numbers, self.medians_))
 
-    def _frequent(self, values: pd.Series) -> pd.Index:
+    def _check_levels(self) -> None:
+        untold = [name for name in self.categorical if name not in (self.levels or {})]
+        if self.categories == "one_hot" and untold:
+            raise EncodingError(
+                f"one_hot needs the levels of {', '.join(untold)}, found none: a category that a "
+                "fold's training rows lack would be a column less; add levels, or take codes"
+            )
+
+    def _categories_of(self, values: pd.Series) -> pd.Index:
+        if self.levels is not None and values.name in self.levels:
+            return pd.Index(self.levels[str(values.name)])
         counts = values.value_counts()
         return counts[counts >= self.min_count].index.sort_values()
 
     def _codes(self, table: pd.DataFrame) -> npt.NDArray[np.int64]:
         """`(n_rows, n_categorical)`; a value that is not known has position -1, so code 0."""
-        columns = [
-            known.get_indexer(pd.Index(table[name])) + 1
-            for name, known in zip(self.categorical, self.categories_, strict=True)
-        ]
+        columns = [known.get_indexer(pd.Index(table[name])) + 1 for name, known in self._known()]
         codes = np.stack(columns, axis=1) if columns else np.empty((len(table), 0))
         return codes.astype(np.int64)
+
+    def _known(self) -> list[tuple[str, pd.Index]]:
+        return list(zip(self.categorical, self.categories_, strict=True))
 
     def _n_known(self) -> list[int]:
         return [len(known) for known in self.categories_]
@@ -157,6 +172,41 @@ class _Standard:
         scaled: Floats = (numbers - self.mean) / self.deviation
         return scaled
 
+    def state(self) -> np.ndarray:
+        return np.stack([self.mean, self.deviation])
+
+
+class _Quantile:
+    """Normal quantiles of the ranks; what lies outside of the rows seen counts as the outermost.
+
+    Source: the interpolation from both sides is that of scikit-learn's QuantileTransformer; its
+    outermost rows lie at 5.2 deviations, ours where those of so many normal numbers would.
+    """
+
+    def __init__(self, numbers: Floats) -> None:
+        self.shares = np.linspace(0, 1, min(MOST_QUANTILES, len(numbers)))
+        self.quantiles = np.quantile(numbers, self.shares, axis=0)
+        self.outermost = 0.5 / len(numbers)
+
+    def transform(self, numbers: Floats) -> Floats:
+        shares = [self._share(*pair) for pair in zip(numbers.T, self.quantiles.T, strict=True)]
+        inner = np.clip(np.stack(shares, axis=1), self.outermost, 1 - self.outermost)
+        scaled: Floats = ndtri(inner)
+        return scaled
+
+    def state(self) -> np.ndarray:
+        return self.quantiles
+
+    def _share(self, column: Floats, quantiles: Floats) -> Floats:
+        """The share of rows below, that of equal rows halved; `(n_rows,)`."""
+        above = -np.interp(-column, -quantiles[::-1], -self.shares[::-1])
+        share: Floats = (np.interp(column, quantiles, self.shares) + above) / 2
+        return share
+
+
+def _filled(numbers: Floats, medians: Floats) -> Floats:
+    return np.where(np.isnan(numbers), medians, numbers)
+
 
 def _medians(numbers: Floats) -> Floats:
     """`(n_numeric,)`; 0 for a column without any number."""
@@ -164,22 +214,7 @@ def _medians(numbers: Floats) -> Floats:
     return np.array([np.median(column) if column.size else 0.0 for column in known])
 
 
-def _scaler(scaling: Scaling, numbers: Floats) -> _Standard | QuantileTransformer | None:
+def _scaler(scaling: Scaling, numbers: Floats) -> _Standard | _Quantile | None:
     if scaling == "none" or not numbers.size:
         return None
-    if scaling == "standard":
-        return _Standard(numbers)
-    n_quantiles = min(MOST_QUANTILES, len(numbers))
-    to_normal = QuantileTransformer(
-        n_quantiles=n_quantiles, output_distribution="normal", random_state=0
-    )
-    return to_normal.fit(numbers)
-
-
-def _scale_state(scaler: _Standard | QuantileTransformer | None) -> np.ndarray:
-    if scaler is None:
-        return np.empty(0)
-    if isinstance(scaler, _Standard):
-        return np.stack([scaler.mean, scaler.deviation])
-    quantiles: np.ndarray = scaler.quantiles_
-    return quantiles
+    return _Standard(numbers) if scaling == "standard" else _Quantile(numbers)

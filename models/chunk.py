@@ -78,9 +78,9 @@ class Task:
 
 
 def forward_over(template: nn.Module, stack: Stack, low: int, high: int, strategy: str) -> Forward:
-    """A forward pass over these replicas; a single one needs no stacking."""
-    chosen = SequentialForward if high - low == 1 else runner(strategy)
-    return chosen(template, stack, low, high)
+    """A forward pass over these replicas; a single one needs no vmap."""
+    is_single = high - low == 1 and strategy == "vmap"
+    return runner("sequential" if is_single else strategy)(template, stack, low, high)
 
 
 @dataclass
@@ -144,7 +144,7 @@ class Chunk:
             taken = self.stack.steps[first]
             torch.manual_seed(stream_seed(self.plans[group.low].seed, epoch, "global", step=taken))
         losses = self._losses(forward, rows, self.folds[group.low : group.high])
-        losses.sum().backward()
+        torch.autograd.backward(losses.sum())
         if settings.grad_clip is not None:
             clip_gradients(forward.leaves, settings.grad_clip, n_replicas=group.high - group.low)
         optimise(forward.leaves, self._rules(group), settings)
@@ -158,7 +158,7 @@ class Chunk:
         rows = orders[:, group.start : group.start + group.size]
         forward = self.forward(0, self.width)
         _Streams(self.plans, 0, self.task.device).point(forward, Group(0, self.width, 0, 0))
-        self._losses(forward, rows, self.folds).sum().backward()
+        torch.autograd.backward(self._losses(forward, rows, self.folds).sum())
 
     def _rules(self, group: Group) -> list[StepRule]:
         """Count the step of each replica and give its rule for it."""
@@ -209,9 +209,8 @@ class Chunk:
             low, high = members[0], members[-1] + 1
             forward, folds = self.forward(low, high), self.folds[low:high]
             parts = []
-            for part in torch.stack(list(rows[low:high])).split(
-                self.task.settings.eval_batch_size, dim=1
-            ):
+            together = torch.stack(list(rows[low:high]))  # (r, n)
+            for part in torch.split(together, self.task.settings.eval_batch_size, dim=1):
                 with self.task.autocast():
                     logits = forward(self.task.tables.gather(part, folds), training=False)
                 parts.append(logits.to(self.task.settings.dtype))
@@ -231,8 +230,7 @@ class _Streams:
         self.generators: Mapping[tuple[int, int], torch.Generator] = {
             key: stream(key[0], epoch, "dropout", device) for key in self.keys
         }
-        self.device = device
-        self._owners: dict[tuple[int, int], tuple[list[torch.Generator], Tensor]] = {}
+        self._owners: dict[tuple[int, int], tuple[list[torch.Generator], list[int]]] = {}
 
     def point(self, forward: Forward, group: Group) -> None:
         """Let the group's dropouts draw from their own streams."""
@@ -240,7 +238,7 @@ class _Streams:
         if at not in self._owners:
             keys = self.keys[group.low : group.high]
             distinct = list(dict.fromkeys(keys))
-            owners = torch.tensor([distinct.index(key) for key in keys], device=self.device)
+            owners = [distinct.index(key) for key in keys]
             self._owners[at] = [self.generators[key] for key in distinct], owners
         generators, owners = self._owners[at]
         is_alone = isinstance(forward, SequentialForward)

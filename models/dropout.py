@@ -8,6 +8,7 @@ were trained alone with that seed.
 """
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import torch
 from torch import Tensor, nn
@@ -26,16 +27,18 @@ class MaskSource:
         self.recorded: list[tuple[tuple[int, ...], float]] | None = None
         self.replayed: list[Tensor] | None = None
         self.generators: Sequence[torch.Generator] = ()
-        self.owners: Tensor | None = None
+        self.owners: Sequence[int] | None = None
         self._calls = 0
 
-    def draw_from(self, generators: Sequence[torch.Generator], owners: Tensor | None) -> None:
+    def draw_from(
+        self, generators: Sequence[torch.Generator], owners: Sequence[int] | None
+    ) -> None:
         """Draw from these distinct streams from now on.
 
         Args:
             generators: The distinct streams of the replicas in the pass.
-            owners: `(R,) int64`, each replica's position in `generators`; None where a replica
-                is computed without a leading dimension.
+            owners: For each replica its position in `generators`; None where a replica is
+                computed without a leading dimension.
         """
         self.generators, self.owners = generators, owners
         self.recorded, self.replayed = None, None
@@ -65,32 +68,49 @@ class MaskSource:
     ) -> Tensor:
         """A mask of `shape`, which starts with R where there are owners."""
         one = shape if self.owners is None else shape[1:]
-        masks = torch.stack(
-            [keep_mask(one, p, g, dtype=dtype, device=device) for g in self.generators]
-        )
+        masks = keep_masks(one, p, self.generators, dtype=dtype, device=device)
         if self.owners is None:
             return masks[0]
         if len(self.generators) == 1:
             return masks  # (1, B, D) broadcasts over the replicas
-        return masks[self.owners]  # (S, B, D) -> (R, B, D)
+        return masks[torch.tensor(self.owners, device=device)]  # (S, B, D) -> (R, B, D)
+
+    def drop_(self, x: Tensor, p: float) -> float:
+        """Drop in place from `(R, B, D)`, without a mask for each replica; gives the scale."""
+        if self.recorded is not None or self.replayed is not None or self.owners is None:
+            raise RuntimeError("drop_ must be used while drawing for a stack")
+        masks = keep_masks(x.shape[1:], p, self.generators, dtype=x.dtype, device=x.device)
+        first = 0
+        for owner, run in groupby(self.owners):
+            last = first + sum(1 for _ in run)
+            x[first:last].mul_(masks[owner])
+            first = last
+        return scale_of(p)
 
 
-def keep_mask(
+def scale_of(p: float) -> float:
+    """What kept numbers are multiplied by."""
+    return _LEVELS / (_LEVELS - round(p * _LEVELS))
+
+
+def keep_masks(
     shape: tuple[int, ...],
     p: float,
-    generator: torch.Generator,
+    generators: Sequence[torch.Generator],
     *,
     dtype: torch.dtype,
     device: torch.device,
 ) -> Tensor:
-    """`shape`: 0 with probability p, else 1 / (1 - p)."""
+    """A mask from each stream: `(S, *shape)`, 0 with probability p, else 1 / (1 - p)."""
     n = torch.Size(shape).numel()
-    words = torch.empty((n + 3) // 4, dtype=torch.int64, device=device)
-    words.random_(-(1 << 63), None, generator=generator)
-    dropped = round(p * _LEVELS)
-    mask = torch.empty(shape, dtype=dtype, device=device)
-    torch.ge(words.view(torch.int16)[:n].view(shape), dropped - _LEVELS // 2, out=mask)
-    return mask.mul_(_LEVELS / (_LEVELS - dropped))
+    n_words = (n + 3) // 4
+    words = torch.empty(len(generators), n_words, dtype=torch.int64, device=device)
+    for own, generator in zip(words.unbind(), generators, strict=True):
+        own.random_(-(1 << 63), None, generator=generator)
+    bits = words.view(torch.int16)[:, :n].unflatten(1, shape)
+    mask = torch.empty(bits.shape, dtype=dtype, device=device)
+    torch.ge(bits, round(p * _LEVELS) - _LEVELS // 2, out=mask)
+    return mask.mul_(scale_of(p))
 
 
 class ReplicaDropout(nn.Module):
@@ -111,6 +131,7 @@ class ReplicaDropout(nn.Module):
         return x if mask is None else x * mask
 
 
+_Dropout = nn.Dropout | nn.Dropout1d | nn.Dropout2d
 _SPATIAL: dict[type[nn.Module], int] = {nn.Dropout: 0, nn.Dropout1d: 1, nn.Dropout2d: 2}
 
 
@@ -119,7 +140,7 @@ def with_replica_dropout(module: nn.Module) -> MaskSource:
     source = MaskSource()
     for parent in list(module.modules()):
         for name, child in list(parent._modules.items()):
-            if type(child) in _SPATIAL and 0 < child.p < 1:
+            if isinstance(child, _Dropout) and type(child) in _SPATIAL and 0 < child.p < 1:
                 swapped = ReplicaDropout(child.p, n_spatial=_SPATIAL[type(child)], source=source)
                 setattr(parent, name, swapped.train(child.training))
     return source

@@ -115,7 +115,7 @@ class Fitted:
             part = own[among].double().sum(dim=0)  # (r, B, C) -> (B, C)
             total = part if total is None else total + part
             first += len(own)
-        assert total is not None  # noqa: S101 - there is at least one replica
+        assert total is not None  # there is at least one replica
         mean: NDArray[np.float64] = (total / sum(good)).cpu().numpy()
         return mean
 

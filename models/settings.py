@@ -63,7 +63,7 @@ class TrainSettings(BaseModel):
     max_stack: int | None = Field(
         default=None, ge=1, description="most replicas in one pass; None fits them to the cache"
     )
-    eval_batch_size: int = Field(default=4096, ge=1, description="rows per pass in evaluation")
+    eval_batch_size: int = Field(default=1024, ge=1, description="rows per pass in evaluation")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -4,31 +4,15 @@ They hold no weights of their own: each takes the stacked weights `(R, ...)` of 
 stands for. Their results agree with that layer applied to each replica, to rounding.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Tensors = Mapping[str, Tensor]
+from models.fused_layers import StackedLinear
 
-
-class StackedLinear(nn.Module):
-    """R linear layers as one batched product."""
-
-    def __init__(self, layer: nn.Linear, tensors: Tensors) -> None:
-        super().__init__()
-        self.weight = tensors["weight"]  # (R, n_out, n_in)
-        self.bias = tensors.get("bias")  # (R, n_out)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`(R, B, ..., n_in) -> (R, B, ..., n_out)`."""
-        rows = x.flatten(1, -2)  # (R, B, ..., n_in) -> (R, M, n_in)
-        if self.bias is None:
-            y = torch.bmm(rows, self.weight.mT)
-        else:
-            y = torch.baddbmm(self.bias.unsqueeze(1), rows, self.weight.mT)
-        return y.view(*x.shape[:-1], -1)
+Tensors = dict[str, Tensor]
 
 
 class StackedEmbedding(nn.Module):

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from models.dropout import MaskSource, with_replica_dropout
+from models.fused_layers import fuse_hidden_layers
 from models.optimisers import Leaf
 from models.stacked_layers import can_stack, stacked_layer
 
@@ -93,8 +94,8 @@ class SequentialForward:
             raise ValueError(f"one replica at a time, however: {low} to {high}")
         self.module = copy.deepcopy(template)
         self.source = with_replica_dropout(self.module)
-        views = {name: nn.Parameter(w[low]) for name, w in stack.weights.items()}
-        _put(self.module, views, {name: b[low] for name, b in stack.buffers.items()})
+        views = {name: nn.Parameter(_own_view(w[low])) for name, w in stack.weights.items()}
+        _put(self.module, views, {n: _own_view(b[low]) for n, b in stack.buffers.items()})
         moments = {name: tuple(m[low] for m in kinds) for name, kinds in stack.moments.items()}
         self.leaves = _leaves(template, views, moments)
 
@@ -112,7 +113,7 @@ class VmapForward:
         self.module = copy.deepcopy(template)
         self.source = with_replica_dropout(self.module)
         views, moments = _views(stack, low, high)
-        self.tensors = {**views, **{n: b[low:high] for n, b in stack.buffers.items()}}
+        self.tensors = {**views, **_buffer_views(stack, low, high)}
         self.leaves = _leaves(template, views, moments)
         self.n_replicas = high - low
         self._calls: list[tuple[tuple[int, ...], float]] | None = None
@@ -167,8 +168,9 @@ class LayersForward:
         self.module = copy.deepcopy(template)
         self.source = with_replica_dropout(self.module)
         views, moments = _views(stack, low, high)
-        tensors = {**views, **{n: b[low:high] for n, b in stack.buffers.items()}}
+        tensors = {**views, **_buffer_views(stack, low, high)}
         _swap_layers(self.module, tensors)
+        fuse_hidden_layers(self.module)
         self.leaves = _leaves(template, views, moments)
 
     def __call__(self, inputs: Mapping[str, Tensor], *, training: bool) -> Tensor:
@@ -211,7 +213,7 @@ def _put(
         for name, weight in list(child._parameters.items()):
             if weight is not None:
                 canonical = names[id(weight)]
-                views[canonical].requires_grad_(weight.requires_grad)
+                views[canonical].requires_grad = weight.requires_grad
                 child._parameters[name] = views[canonical]
         for name, buffer in list(child._buffers.items()):
             full = f"{path}.{name}" if path else name
@@ -219,10 +221,23 @@ def _put(
                 child._buffers[name] = buffers[full]
 
 
+def _own_view(view: Tensor) -> Tensor:
+    """The same memory with a version counter of its own.
+
+    Autograd counts in-place changes per tensor and all its views. Chunks on other threads change
+    other replicas between this one's forward and backward pass, which is no fault.
+    """
+    return view.data
+
+
+def _buffer_views(stack: Stack, low: int, high: int) -> dict[str, Tensor]:
+    return {name: _own_view(buffer[low:high]) for name, buffer in stack.buffers.items()}
+
+
 def _views(
     stack: Stack, low: int, high: int
 ) -> tuple[dict[str, Tensor], dict[str, tuple[Tensor, ...]]]:
-    views = {name: w[low:high].detach().requires_grad_() for name, w in stack.weights.items()}
+    views = {n: _own_view(w[low:high]).requires_grad_() for n, w in stack.weights.items()}
     moments = {name: tuple(m[low:high] for m in kinds) for name, kinds in stack.moments.items()}
     return views, moments
 
@@ -236,5 +251,5 @@ def _leaves(
         if weight.requires_grad:
             leaves.append(Leaf(views[name], moments[name]))
         else:
-            views[name].requires_grad_(requires_grad=False)
+            views[name].requires_grad = False
     return leaves

@@ -53,7 +53,7 @@ def choose_strategy(
     Raises:
         StrategyError: If the strategy asked for does not give what separate replicas give.
     """
-    if asked == "sequential" or (asked == "auto" and n_replicas == 1):
+    if asked == "sequential":
         return "sequential"
     if asked != "auto":
         if not agrees(template, batch, asked):
@@ -65,7 +65,8 @@ def choose_strategy(
     is_cpu = next(iter(batch.values())).device.type == "cpu"
     if is_cpu and any(isinstance(module, _ALONE_ON_CPU) for module in template.modules()):
         return "sequential"
-    stacked = (name for name in ("layers", "vmap") if agrees(template, batch, name))
+    names = ("layers", "vmap") if n_replicas > 1 else ("layers",)
+    stacked = (name for name in names if agrees(template, batch, name))
     return next(stacked, "sequential")
 
 
@@ -134,7 +135,7 @@ def _logits(
         forward = runner(strategy)(network, stack, low, low + width)
         replicas = range(low, low + width)
         generators = [stream(replica, 0, "dropout", device) for replica in replicas]
-        owners = None if width == 1 else torch.arange(width, device=device)
+        owners = None if width == 1 else list(range(width))
         forward.source.draw_from(generators, owners)
         batch = {key: value[low : low + width] for key, value in rows.items()}
         with torch.no_grad():

@@ -47,7 +47,7 @@ class TreesSettings(BaseModel):
     max_bin: int = Field(255, ge=2, description="histogram bins per column")
     extra_trees: bool = Field(False, description="one random threshold per column and node")
     cat_smooth: float = Field(10.0, ge=0, description="pull of small categories to the mean")
-    min_data_per_group: int = Field(100, ge=1, description="rows per category, at least")
+    min_data_per_group: int = Field(20, ge=1, description="rows per category, at least")
     early_stopping: int | None = Field(
         None, ge=1, description="rounds without a better log-loss; None grows all trees"
     )

@@ -6,6 +6,7 @@ Here each core works through its own chunk of replicas, and they meet once per e
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import TypeVar
 
 import torch
@@ -44,4 +45,4 @@ def split_evenly(n_items: int, *, n_workers: int, most: int) -> list[range]:
     if n_items > 1:
         n_parts = min(n_items, -(-n_parts // n_workers) * n_workers)
     edges = [round(part * n_items / n_parts) for part in range(n_parts + 1)]
-    return [range(low, high) for low, high in zip(edges, edges[1:], strict=False)]
+    return [range(low, high) for low, high in pairwise(edges)]

@@ -38,7 +38,7 @@ DAMAGE = (
 )
 
 
-class ArchiveError(Exception):
+class ArchiveError(ValueError):
     """An archive that is damaged, unsafe, or lacks a wanted file; nothing of it was kept."""
 
     exit_code = 3

@@ -28,7 +28,10 @@ app = typer.Typer(
 
 INTERRUPTED = 130
 PIPE_WIDTH = 140  # columns
-DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
+DISK_FAULTS = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR),
+)
 OUR_ERRORS = (ValueError, RuntimeError, LookupError, OSError, ImportError)
 
 Name = Annotated[str, typer.Argument(metavar="COMPETITION", help="its name: see `foldwise list`")]
@@ -48,19 +51,23 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     try:
-        return app([a for a in arguments if a != "--debug"], standalone_mode=False) or 0
-    except (typer.Abort, KeyboardInterrupt):
-        _tell("interrupted; nothing is lost: type the same command again and it goes on")
-        return INTERRUPTED
+        code = app([a for a in arguments if a != "--debug"], standalone_mode=False) or 0
     except TyperException as error:
-        _tell(f"{error}; type `foldwise --help` for the commands and their options")
+        _tell(f"{_usage(error)}; type `foldwise --help` for the commands and their options")
         return 2
     except OUR_ERRORS as error:
         code = _exit_code(error)
         if code is None or debug:
             raise
-        _tell(_disk_fault(error) if isinstance(error, OSError) and code == 3 else str(error))
-        return code
+        _tell(_disk_fault(error) if isinstance(error, OSError) else str(error))
+    if code == INTERRUPTED:
+        _tell("interrupted; nothing is lost: type the same command again and it goes on")
+    return int(code)
+
+
+def _usage(error: TyperException) -> str:
+    told = getattr(error, "format_message", lambda: str(error))()
+    return str(told).rstrip(".")
 
 
 def _exit_code(error: BaseException) -> int | None:
@@ -71,11 +78,12 @@ def _exit_code(error: BaseException) -> int | None:
 
 
 def _disk_fault(error: OSError) -> str:
-    if error.filename is None:
+    if hasattr(error, "exit_code"):
         return str(error)
+    what = f"cannot write {error.filename}" if error.filename else "cannot write"
     return (
-        f"cannot write {error.filename}: {(error.strerror or 'refused').lower()}; nothing is half-"
-        "written; make room there, then type the same command again and it goes on"
+        f"{what}: {(error.strerror or 'refused').lower()}; nothing is half-written; make room or "
+        "allow writing there, then type the same command again and it goes on"
     )
 
 

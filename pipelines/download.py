@@ -35,7 +35,7 @@ FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 Progress = Callable[[int, int], None]
 
 
-class DownloadError(Exception):
+class DownloadError(ValueError):
     """The raw files could not be put in place; nothing half-written was left."""
 
     exit_code = 3

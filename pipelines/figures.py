@@ -22,6 +22,7 @@ N_BINS = 10
 Curves = Mapping[str, np.ndarray]
 
 
+@styled
 def save(figure: Figure, path: Path) -> None:
     """Write a PNG whose bytes depend on the picture alone, whole or not at all."""
     temporary = path.with_name(f".{path.name}.writing")

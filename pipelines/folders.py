@@ -18,10 +18,6 @@ class RunFolderError(LookupError):
 
     exit_code = 2
 
-    def __str__(self) -> str:
-        """The message itself; LookupError would put it in quotes."""
-        return str(self.args[0])
-
 
 def find(runs: Path, fingerprint: str) -> Path | None:
     """The newest run of that fingerprint, finished or not."""

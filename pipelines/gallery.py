@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pipelines import figures
 from pipelines.pipeline import Pipeline
 
@@ -31,7 +29,7 @@ def _figures(pipeline: Pipeline) -> Iterator[tuple[str, Figure]]:
     competition, blend, target = pipeline.competition, pipeline.blend, pipeline.prepared.target
     metric, upwards = competition.metric.replace("_", " "), competition.greater_is_better
     note = SYNTHETIC if pipeline.raw.synthetic else None
-    curves = {p.member: _drawable(p.curves) for p in pipeline.predictions if p.curves}
+    curves = {p.member: p.curves for p in pipeline.predictions if p.curves}
     if curves:
         yield (
             "learning_curves",
@@ -50,7 +48,3 @@ def _figures(pipeline: Pipeline) -> Iterator[tuple[str, Figure]]:
         "scores_by_fold",
         figures.scores_by_fold(scores, metric=metric, greater_is_better=upwards, note=note),
     )
-
-
-def _drawable(curves: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: values for name, values in curves.items() if name != "epoch"}

@@ -33,7 +33,7 @@ NO_CREDENTIALS = (
 Progress = Callable[[int, int], None]
 
 
-class KaggleError(Exception):
+class KaggleError(RuntimeError):
     """Kaggle refused, could not be reached, or was not asked for want of credentials."""
 
     exit_code = 4

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from features.folds import Folds, make_folds
-from features.schema import Column, check_unique, read_table
+from features.schema import Column, check_target, check_unique, read_table
 from pipelines import arrays
 from pipelines.competition import Competition, Label
 from pipelines.download import RawFiles
@@ -66,6 +66,7 @@ def prepare(competition: Competition, raw: RawFiles) -> Prepared:
         sample_file=competition.files["sample_submission"],
         test_file=competition.files["test"],
     )
+    check_target(train[competition.target], competition.files["train"])
     target = class_indices(train[competition.target], competition.classes)
     drop = [competition.id, competition.target]
     return Prepared(

@@ -15,10 +15,6 @@ class UnknownCompetitionError(LookupError):
 
     exit_code = 2
 
-    def __str__(self) -> str:
-        """The message itself; LookupError would put it in quotes."""
-        return str(self.args[0])
-
 
 def names() -> list[str]:
     """The names a person can type, in alphabetical order; imports none of the files."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from pipelines import folders, publish, tracking
 from pipelines.competition import Competition
 from pipelines.configuration import fingerprint, resolved
 from pipelines.console import Narrator
+from pipelines.device import choose_device
 from pipelines.download import RawFiles, download
 from pipelines.ensemble import Blend
 from pipelines.gallery import draw
@@ -53,6 +54,7 @@ def run(competition: Competition, request: Request, narrator: Narrator) -> Summa
         Exception: each stage's own errors; every one has an `exit_code`.
     """
     start = time.perf_counter()
+    request = replace(request, device=choose_device(request.device))
     raw = _download(competition, request, narrator)
     downloaded = time.perf_counter() - start
     folder = _folder(competition, raw, request)

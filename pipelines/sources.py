@@ -16,7 +16,7 @@ WORDS = ("auto", "kaggle", "sample")
 SIGN_IN = "`kaggle auth login`"
 
 
-class SourceError(Exception):
+class SourceError(ValueError):
     """A source that cannot be used; nothing was read or written."""
 
     exit_code = 2

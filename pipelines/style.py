@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import textwrap
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,13 +54,17 @@ STYLE: Any = {
 }
 
 P = ParamSpec("P")
+T = TypeVar("T")
 
 
-def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Let `draw` see matplotlib's own defaults and our style, whatever the user's settings are."""
+def styled(draw: Callable[P, T]) -> Callable[P, T]:
+    """Let `draw` see matplotlib's own defaults and our style, whatever the user's settings are.
+
+    Saving needs it too: ticks are made when a figure is rendered.
+    """
 
     @functools.wraps(draw)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> Figure:
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
         import matplotlib
 
         with matplotlib.rc_context():

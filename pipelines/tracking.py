@@ -193,18 +193,9 @@ def _curves(summary: Summary, folder: Path) -> Iterator[Row]:
     for member in summary.members:
         path = folder / "stages" / f"train-{member.name}" / "curves.npz"
         curves = arrays.read(path)
-        epochs = curves.pop("epoch", np.empty(0))
         for name, values in curves.items():
-            for epoch, mean in zip(epochs, _column_means(values), strict=True):
-                yield f"{member.name}.{name}", float(mean), int(epoch)
-
-
-def _column_means(curves: np.ndarray) -> np.ndarray:
-    """Means of the finite values, `(n_replicas, n_epochs)` -> `(n_epochs,)`."""
-    finite = np.isfinite(curves)
-    total = np.where(finite, curves, 0.0).sum(axis=0)
-    means: np.ndarray = total / np.maximum(finite.sum(axis=0), 1)
-    return means
+            for epoch in np.flatnonzero(np.isfinite(values).any(axis=0)):
+                yield f"{member.name}.{name}", float(np.nanmean(values[:, epoch])), int(epoch) + 1
 
 
 def _batches(rows: list[Any], size: int) -> Iterator[list[Any]]:
@@ -244,7 +235,16 @@ def serve(root: Path, port: int | None) -> int:
 
     port = port or _free_port()
     store = os.environ.get("MLFLOW_TRACKING_URI") or local_store(root)
-    places = ["--backend-store-uri", store, "--host", "127.0.0.1", "--port", str(port)]
+    places = [
+        "--backend-store-uri",
+        store,
+        "--workers",
+        "1",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     print(f"MLflow at http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
     return subprocess.call([sys.executable, "-m", "mlflow", "ui", *places])
 

@@ -39,7 +39,8 @@ class Predictions:
             seeds and repeats.
         test: `(n_test, n_classes)`, the mean over all replicas.
         scores: `(n_splits,)` the metric on each split's held-out rows.
-        curves: by name (`train_loss` ...), `(n_replicas, n_epochs)`; empty for trees.
+        curves: by name (`train_loss` ...), `(n_replicas, n_epochs)`, NaN where a replica was not
+            evaluated; empty for trees.
         importances: `(n_inputs,)` each input's share of the boosters' gain; empty for networks.
         models: by file name, the content of each saved model; empty when read back.
         warnings: replicas that were left out, and why.
@@ -193,16 +194,15 @@ def _scores(
 
 
 def _curves(fitted: Fitted) -> dict[str, np.ndarray]:
-    """Curves by name, `(n_replicas, n_epochs)`; NaN after a replica's last epoch."""
+    """Curves by name, `(n_replicas, n_epochs)`; NaN where a replica was not evaluated."""
     curves = [replica.curve for replica in fitted.replicas]
-    epochs = sorted({epoch for curve in curves for epoch in curve.epoch})
-    column = {epoch: index for index, epoch in enumerate(epochs)}
-    told = {name: np.full((len(curves), len(epochs)), np.nan) for name in CURVES}
+    n_epochs = max((epoch for curve in curves for epoch in curve.epoch), default=0)
+    told = {name: np.full((len(curves), n_epochs), np.nan) for name in CURVES}
     for row, curve in enumerate(curves):
-        columns = [column[epoch] for epoch in curve.epoch]
+        columns = np.array(curve.epoch, dtype=np.int64) - 1
         for name, values in told.items():
             values[row, columns] = getattr(curve, name)
-    return {"epoch": np.array(epochs), **told}
+    return told
 
 
 def _weights(replicas: Sequence[Replica]) -> bytes:

@@ -83,7 +83,7 @@ def make_toy() -> Competition:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def toy() -> Competition:
     return make_toy()
 
@@ -98,7 +98,7 @@ def toy_folder(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def narrator() -> Narrator:
     """Tells a run's story to nobody."""
     return Narrator(Console(quiet=True))

@@ -22,16 +22,12 @@ from models.linear import LinearSettings
 from models.mlp import MLPSettings
 from models.training import TrainSettings
 from models.trees import TreesSettings
-from pipelines.competition import (
-    Competition,
-    Kaggle,
-    NetworkMember,
-    OfflineSample,
-    TreesMember,
-)
+from pipelines.competition import Competition, Kaggle, NetworkMember, OfflineSample, TreesMember
 from pipelines.samples import titanic as sample
 
 LARGE_FAMILY = 5
+KINDS = tuple(f"{who} {pclass}" for who in ("woman", "boy", "man") for pclass in (1, 2, 3))
+FATES = ("party_lift", "neighbours_lift", "woman_or_boy_of_large_family")
 TITLES = {
     **dict.fromkeys(("Mr", "Don", "Sir", "Jonkheer"), "Mr"),
     **dict.fromkeys(("Mrs", "Mme", "Lady", "the Countess", "Dona"), "Mrs"),
@@ -117,19 +113,19 @@ def party(table: pd.DataFrame) -> pd.Series:
 
 def linear_encoder() -> EncoderChain:
     """What a straight line can use: kinds as columns of 0 and 1, and the companions' fate."""
-    numbers = ("party_lift", "neighbours_lift", "woman_or_boy_of_large_family")
-    return EncoderChain([*companions(), TabularEncoder(numbers, ("kind",), categories="one_hot")])
+    return EncoderChain([*companions(), with_kinds(FATES)])
 
 
 def mlp_encoder() -> EncoderChain:
-    """The same with age and fare, whose effect is not a straight line."""
-    numbers = ("party_lift", "neighbours_lift", "woman_or_boy_of_large_family")
-    scaled = TabularEncoder(
-        (*numbers, "Age", "fare_per_person", "family_size"),
-        ("kind",),
-        categories="one_hot",
+    """The same with age, fare and family, whose effects are no straight lines."""
+    return EncoderChain(
+        [*companions(), with_kinds((*FATES, "Age", "fare_per_person", "family_size"))]
     )
-    return EncoderChain([*companions(), scaled])
+
+
+def with_kinds(numbers: tuple[str, ...]) -> TabularEncoder:
+    """Scaled numbers, and a column of 0 and 1 for each kind of passenger."""
+    return TabularEncoder(numbers, ("kind",), categories="one_hot", levels={"kind": KINDS})
 
 
 def trees_encoder() -> EncoderChain:
@@ -142,10 +138,11 @@ def trees_encoder() -> EncoderChain:
 
 def companions() -> list[GroupStatistics]:
     """The fate of the other women and boys of the party, and of the ticket's neighbours."""
-    among = {"among": "is_woman_or_boy", "cell": "kind"}
     return [
-        GroupStatistics("party", **among),
-        GroupStatistics("ticket_neighbours", name="neighbours", **among),
+        GroupStatistics("party", among="is_woman_or_boy", cell="kind"),
+        GroupStatistics(
+            "ticket_neighbours", name="neighbours", among="is_woman_or_boy", cell="kind"
+        ),
     ]
 
 

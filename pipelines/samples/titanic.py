@@ -30,7 +30,7 @@ LABEL_COLUMNS = ("PassengerId", "Survived")
 Passenger = dict[str, str]
 
 
-class SampleError(Exception):
+class SampleError(RuntimeError):
     """The package that the sample's rows come from is missing, or holds something else."""
 
     exit_code = 2

@@ -1,6 +1,6 @@
 """A replica in the stack is the replica trained alone, and the one of a plain PyTorch loop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -23,6 +23,14 @@ RNG = np.random.default_rng(5)
 X_NUM = RNG.normal(size=(N_ROWS, 6)).astype(np.float32)
 X_CAT = np.stack([RNG.integers(0, c, N_ROWS) for c in SHAPE.cardinalities], axis=1)
 TARGET = RNG.integers(0, N_CLASSES, N_ROWS)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 class SmallConv(nn.Module):
@@ -129,7 +137,9 @@ def test_a_replica_in_the_stack_is_the_replica_alone(family: str, strategy: str)
     together = train(family, folds, (3, 8), strategy=strategy, max_stack=4)
     assert len(together.replicas) == 6
     for replica in together.replicas[::2] + together.replicas[-1:]:
-        alone = train(family, [folds[replica.fold]], (replica.seed,)).replicas[0]
+        alone = train(
+            family, [folds[replica.fold]], (replica.seed,), strategy="sequential"
+        ).replicas[0]
         np.testing.assert_allclose(
             replica.valid_probabilities, alone.valid_probabilities, rtol=1e-9, atol=1e-13
         )
@@ -139,13 +149,17 @@ def test_a_replica_in_the_stack_is_the_replica_alone(family: str, strategy: str)
             torch.testing.assert_close(replica.state_dict[name], weight, rtol=1e-7, atol=1e-8)
 
 
-@pytest.mark.parametrize("family", ["dropout", "batch norm", "layer norm"])
-def test_float32_agrees_to_rounding(family: str) -> None:
+@pytest.mark.parametrize(
+    ("family", "rtol"),
+    # The biases before a batch norm have no gradient but rounding, which Adam takes for one.
+    [("dropout", 1e-3), ("layer norm", 1e-3), ("batch norm", 5e-2)],
+)
+def test_float32_agrees_to_rounding(family: str, rtol: float) -> None:
     folds = folds_of(FAMILIES[family][1])
     together = train(family, folds, (3, 8), precision="float32", strategy="layers")
-    alone = train(family, folds[2:], (8,), precision="float32").replicas[0]
+    alone = train(family, folds[2:], (8,), precision="float32", strategy="sequential").replicas[0]
     np.testing.assert_allclose(
-        together.replicas[-1].valid_probabilities, alone.valid_probabilities, rtol=1e-3, atol=1e-5
+        together.replicas[-1].valid_probabilities, alone.valid_probabilities, rtol=rtol, atol=1e-5
     )
 
 

@@ -1,6 +1,5 @@
-import _thread
+import signal
 import threading
-import time
 
 import lightgbm
 import numpy as np
@@ -15,7 +14,7 @@ N_ROWS, N_TEST, N_FOLDS = 240, 50, 3
 
 
 def make(n_classes=2, *, n_cat=0, seed=0):
-    """Inputs of training and test rows, and a target that column 0 decides (and `x_cat`, if any)."""
+    """Inputs of training and test rows, and a target that their first columns decide."""
     rng = np.random.default_rng(seed)
     n = N_ROWS + N_TEST
     x_num = rng.normal(size=(n, 4)).astype(np.float32)
@@ -197,14 +196,24 @@ def test_no_split_at_all_is_no_fault():
     assert np.ptp(fit.test_probabilities[:, 1]) < 1e-12
 
 
-def test_an_interrupt_ends_the_boosters_that_are_under_way():
+def test_an_interrupt_ends_the_boosters_that_are_under_way(monkeypatch):
     train, test, target, _ = make()
-    endless = SMALL.model_copy(update={"n_estimators": 10_000_000})
-    timer = threading.Timer(0.3, _thread.interrupt_main)
+    long = SMALL.model_copy(update={"n_estimators": 50_000})
+    grow, n_finished = lightgbm.train, []
+
+    def grow_and_tell(*args, **options):
+        booster = grow(*args, **options)
+        n_finished.append(booster.num_trees())
+        return booster
+
+    monkeypatch.setattr(lightgbm, "train", grow_and_tell)
+    main = threading.main_thread().ident
+    timer = threading.Timer(0.3, signal.pthread_kill, (main, signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        fit_trees(make_folds(train), [test] * 3, target, endless, n_classes=2, seeds=(0,))
+        fit_trees(make_folds(train), [test] * 3, target, long, n_classes=2, seeds=(0,))
     timer.join()
+    assert n_finished == []
     assert not [t for t in threading.enumerate() if t.name.startswith("booster")]
 
 
@@ -237,7 +246,7 @@ def test_all_faults_are_told_at_once():
     assert "fold 1: test rows have (2, 0) columns (x_num, x_cat), training rows (4, 0)" in message
     assert "\n" not in message
     assert TreesError.exit_code == 3
-    with pytest.raises(TreesError, match="expected columns in x_num or x_cat.*0 held-out rows"):
+    with pytest.raises(TreesError, match=r"expected columns in x_num or x_cat.*0 held-out rows"):
         fit_trees(folds[2:], [test], target % 2, SMALL, n_classes=2, seeds=(0,))
 
 

@@ -34,7 +34,7 @@ def archive_bytes() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as zipped:
         for name, content in MEMBERS.items():
-            zipped.writestr(name, content)
+            zipped.writestr(zipfile.ZipInfo(name), content)  # with one date for all time
     return buffer.getvalue()
 
 
