@@ -107,7 +107,7 @@ def keep_masks(
     words = torch.empty(len(generators), n_words, dtype=torch.int64, device=device)
     for own, generator in zip(words.unbind(), generators, strict=True):
         own.random_(-(1 << 63), None, generator=generator)
-    bits = words.view(torch.int16)[:, :n].unflatten(1, shape)
+    bits = words.view(torch.int16)[:, :n].reshape(len(generators), *shape)
     mask = torch.empty(bits.shape, dtype=dtype, device=device)
     torch.ge(bits, round(p * _LEVELS) - _LEVELS // 2, out=mask)
     return mask.mul_(scale_of(p))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.fused_layers import StackedLinear
+from models.fused_layers import StackedBatchNorm, StackedLinear
 
 Tensors = dict[str, Tensor]
 
@@ -52,44 +52,6 @@ class StackedLayerNorm(nn.Module):
         return y if self.bias is None else y + _between(self.bias, n_between)
 
 
-class StackedBatchNorm(nn.Module):
-    """R batch norms over rows, each with its own running statistics."""
-
-    def __init__(self, layer: nn.BatchNorm1d, tensors: Tensors) -> None:
-        super().__init__()
-        self.eps, self.momentum = layer.eps, layer.momentum
-        self.weight, self.bias = tensors.get("weight"), tensors.get("bias")  # (R, D)
-        self.running_mean = tensors.get("running_mean")
-        self.running_var = tensors.get("running_var")
-        self.num_batches_tracked = tensors.get("num_batches_tracked")
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`(R, B, D) -> (R, B, D)`."""
-        if self.training or self.running_mean is None or self.running_var is None:
-            variance, mean = torch.var_mean(x, dim=1, correction=0)  # (R, D)
-            self._track(mean.detach(), variance.detach(), n_rows=x.shape[1])
-        else:
-            variance, mean = self.running_var, self.running_mean
-        scale = torch.rsqrt(variance + self.eps)
-        if self.weight is not None:
-            scale = scale * self.weight
-        centred = x - mean.unsqueeze(1)
-        if self.bias is None:
-            return centred * scale.unsqueeze(1)
-        return torch.addcmul(self.bias.unsqueeze(1), centred, scale.unsqueeze(1))
-
-    @torch.no_grad()
-    def _track(self, mean: Tensor, variance: Tensor, *, n_rows: int) -> None:
-        """Move the running statistics; the variance is unbiased there, as in torch."""
-        if not self.training or self.running_mean is None or self.running_var is None:
-            return
-        momentum = self.momentum or 0.0
-        self.running_mean.lerp_(mean, momentum)
-        self.running_var.lerp_(variance * (n_rows / (n_rows - 1)), momentum)
-        if self.num_batches_tracked is not None:
-            self.num_batches_tracked += 1
-
-
 def _over_rows(values: Tensor, n_dims: int) -> Tensor:
     """`(R,) -> (R, 1, ..., 1)` with `n_dims` dimensions."""
     return values.view(-1, *(1 for _ in range(n_dims - 1)))
@@ -118,7 +80,12 @@ def can_stack(layer: nn.Module) -> bool:
             and not (layer.scale_grad_by_freq or layer.sparse)
         )
     if isinstance(layer, nn.BatchNorm1d):
-        return type(layer) is nn.BatchNorm1d and layer.momentum is not None
+        return (
+            type(layer) is nn.BatchNorm1d
+            and layer.momentum is not None
+            and layer.affine
+            and layer.track_running_stats
+        )
     return type(layer) in _STACKED
 
 

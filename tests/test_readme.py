@@ -28,7 +28,9 @@ COMMANDS = [line for block in blocks("sh") for line in block.splitlines() if lin
 def clone(tmp_path_factory):
     """The checkout's files in a new folder, with this environment as its `.venv`."""
     folder = tmp_path_factory.mktemp("clone") / "foldwise"
-    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".*", "runs", "data", "mlartifacts"))
+    shutil.copytree(
+        ROOT, folder, ignore=shutil.ignore_patterns(".*", "runs", "data", "mlartifacts")
+    )
     venv = folder / ".venv"
     venv.mkdir()
     for part in Path(sys.prefix).iterdir():

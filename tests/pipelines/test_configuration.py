@@ -43,7 +43,7 @@ def test_values_are_json_else_text():
 
 
 def test_a_text_without_a_value_says_what_to_type():
-    with pytest.raises(ConfigurationError, match="found 'train.lr'.*--set train.lr=1e-3"):
+    with pytest.raises(ConfigurationError, match=r"found 'train.lr'.*--set train.lr=1e-3"):
         parse_assignments(["train.lr"])
 
 
@@ -80,7 +80,7 @@ def test_members_are_kept_in_the_competitions_order(toy):
 
 
 def test_an_unknown_member_gets_a_suggestion(toy):
-    with pytest.raises(ConfigurationError, match="unknown member of toy 'tree': .*'trees'"):
+    with pytest.raises(ConfigurationError, match=r"unknown member of toy 'tree': .*'trees'"):
         choose_members(toy, ["tree"])
 
 
