@@ -54,7 +54,7 @@ class Training:
         self._workers = Workers(torch.get_num_threads() if is_parallel else 1)
         self._place = {plan.replica: at for at, plan in enumerate(plans)}
         self._watched = [torch.as_tensor(fold.watched_rows, device=task.device) for fold in folds]
-        self._best = stack.keep(range(len(plans)))
+        self._best = stack.snapshot()
         self._continue_with(stack, list(plans))
 
     def _continue_with(self, stack: Stack, active: list[Plan]) -> None:
@@ -173,8 +173,12 @@ class Training:
         stack, best = self.stack, self._best
         now = Stack(tensors(stack.weights, "now"), tensors(stack.buffers, "now"), moments)
         now.steps = list(state["steps"])
-        self._best = Stack(tensors(best.weights, "best"), tensors(best.buffers, "best"), {})
-        self._best.steps = [0] * len(self.plans)
+        self._best = Stack(
+            tensors(best.weights, "best"),
+            tensors(best.buffers, "best"),
+            best.moments,
+            best.steps,
+        )
         self.epoch = state["epoch"]
         self.progress.load_state(state["progress"])
         by_number = {plan.replica: plan for plan in self.plans}

@@ -61,6 +61,12 @@ class Stack:
             [self.steps[replica] for replica in replicas],
         )
 
+    def snapshot(self) -> "Stack":
+        """A copy of weights and buffers, for predictions only: without moments."""
+        copied = self.keep(range(len(self.steps)))
+        copied.moments = {name: () for name in copied.weights}
+        return copied
+
     def tensors(self) -> dict[str, Tensor]:
         """Weights and buffers by name."""
         return {**self.weights, **self.buffers}

@@ -188,7 +188,7 @@ def fit_trees(
 def _share_threads(n_threads: int, n_jobs: int) -> tuple[int, int]:
     """How many boosters run side by side, and the threads of each."""
     # Knows the limits of containers, which `os.cpu_count` does not.
-    from joblib import cpu_count  # type: ignore[import-untyped]
+    from joblib import cpu_count
 
     total = n_threads or int(cpu_count())
     n_workers = min(total, n_jobs)
