@@ -1,16 +1,15 @@
 """Logistic regression as a network: the first rung of every ladder."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from models.architecture import Architecture
 from models.embeddings import ColumnEmbeddings, encoded_width
 from models.shapes import InputShape
 
 
-class LinearSettings(BaseModel):
+class LinearSettings(Architecture):
     """Settings of `Linear`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     embedding_size: int = Field(
         default=4, ge=1, description="numbers per categorical column (never more than its codes)"

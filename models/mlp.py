@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from models.architecture import Architecture
 from models.embeddings import ColumnEmbeddings, encoded_width
 from models.shapes import InputShape
 
@@ -12,10 +13,8 @@ Norm = Literal["none", "batch", "layer"]
 Activation = Literal["relu", "gelu", "silu", "tanh"]
 
 
-class MLPSettings(BaseModel):
+class MLPSettings(Architecture):
     """Settings of `MLP`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     hidden: tuple[int, ...] = Field(default=(64, 64), description="width of each hidden layer")
     dropout: float = Field(default=0.1, ge=0, lt=1, description="share of zeroed hidden numbers")

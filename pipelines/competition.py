@@ -9,14 +9,13 @@ from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
 
 from features.folds import FoldPlan
 from features.schema import Column
+from models.architecture import Architecture
 from models.blending import BlendSettings
-from models.linear import LinearSettings
 from models.metrics import METRICS
-from models.mlp import MLPSettings
 from models.settings import TrainSettings
 from models.trees import TreesSettings
 
@@ -47,7 +46,7 @@ class NetworkMember(Settings):
 
     name: str
     encoder: Callable[[], Encoder] = Field(exclude=True)
-    model: LinearSettings | MLPSettings
+    model: SerializeAsAny[Architecture]
     train: TrainSettings = TrainSettings()
     n_seeds: int = Field(1, ge=1, description="replicas per fold")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import dataset, ensemble, preprocess, submission, train
-from pipelines.competition import Competition, Encoder, Member
+from pipelines.competition import Competition, Encoder, Member, NetworkMember
 from pipelines.configuration import member_settings
 from pipelines.console import Advance, Narrator
 from pipelines.download import RawFiles
@@ -50,6 +50,12 @@ class Pipeline:
             self._train(member)
         self._ensemble()
         self._submission()
+
+    def dataset_of(self, member: Member) -> dataset.FoldedDataset:
+        """Stages 2 and 3 for one member alone, done if they are not."""
+        self._preprocess()
+        self._dataset(member.encoder)
+        return dataset.load(self.stages[f"dataset-{member.encoder.__name__}"].folder, self.prepared)
 
     @cached_property
     def prepared(self) -> preprocess.Prepared:
@@ -119,7 +125,7 @@ class Pipeline:
                 "device": self._device,
             },
             upstream=self._content("preprocess", encoded),
-            code=TRAIN_CODE,
+            code=(*TRAIN_CODE, *_brought(member)),
         )
 
     def _ensemble(self) -> None:
@@ -163,3 +169,8 @@ class Pipeline:
             stage = self._store.do(name, lambda folder: make(folder, line.advance), **ingredients)
             line.end(status=stage.status, seconds=stage.seconds)
         self.stages[name] = stage
+
+
+def _brought(member: Member) -> tuple[str, ...]:
+    """The module of a network that the competition's own file brings."""
+    return (type(member.model).__module__,) if isinstance(member, NetworkMember) else ()

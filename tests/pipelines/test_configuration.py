@@ -1,5 +1,7 @@
 import pytest
+from torch import nn
 
+from models.architecture import Architecture
 from pipelines.configuration import (
     ConfigurationError,
     assign,
@@ -93,3 +95,20 @@ def test_the_configuration_is_told_apart_by_its_fingerprint(toy):
 def test_describe_names_every_setting(toy):
     page = describe(toy)
     assert all(f"{key} = " in page for key in settings_of(toy))
+
+
+class OwnSettings(Architecture):
+    """A network that a competition's file brings along."""
+
+    width: int = 3
+
+    def build(self, shape, n_outputs):
+        return nn.Linear(shape.n_num, n_outputs)
+
+
+def test_a_network_of_one_s_own_is_set_and_told_apart_like_the_others(toy):
+    own = toy.members[0].model_copy(update={"model": OwnSettings()})
+    brought = toy.model_copy(update={"members": (own,)})
+    changed = assign(brought, {"linear.model.width": 5})
+    assert changed.members[0].model == OwnSettings(width=5)
+    assert resolved(brought) != resolved(changed)
