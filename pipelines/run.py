@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from features.folds import FoldPlan
 from pipelines import folders, publish, tracking
 from pipelines.competition import Competition
 from pipelines.configuration import fingerprint, resolved
@@ -141,6 +142,7 @@ def _summarise(pipeline: Pipeline, *, run: str, **of_the_run: Any) -> Summary:
         cv=blend.cv,
         cv_std=blend.cv_std,
         n_splits=len(blend.scores),
+        folds=_folds(competition.folds),
         members=_lines(blend),
         local_score=submission.local_score,
         n_held_back=0 if holdout is None else len(holdout),
@@ -150,6 +152,13 @@ def _summarise(pipeline: Pipeline, *, run: str, **of_the_run: Any) -> Summary:
         warnings=tuple(_warnings(pipeline)),
         **of_the_run,
     )
+
+
+def _folds(plan: FoldPlan) -> str:
+    """How the folds were dealt, in a few words."""
+    repeated = f"{plan.n_repeats} times " if plan.n_repeats > 1 else ""
+    grouped = f", rows with one {plan.group} kept together" if plan.group else ""
+    return f"{repeated}{plan.n_folds} folds{grouped}"
 
 
 def _lines(blend: Blend) -> tuple[MemberLine, ...]:

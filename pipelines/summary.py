@@ -39,6 +39,7 @@ class Summary(BaseModel):
     cv: float
     cv_std: float
     n_splits: int
+    folds: str
     members: tuple[MemberLine, ...]
     local_score: float | None
     n_held_back: int
