@@ -1,6 +1,7 @@
 """Runs in a real MLflow store: SQLite and files."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -147,8 +148,11 @@ def test_the_page_opens_on_the_workspace_s_store(tracked):
             assert page.stdout.readline().startswith(f"MLflow at http://127.0.0.1:{port} ")
             assert "toy" in _experiments(f"http://127.0.0.1:{port}", page)
         finally:
-            page.send_signal(2)
+            page.send_signal(signal.SIGINT)
             page.wait(timeout=30)
+    assert page.returncode == 0
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=5)
 
 
 def _experiments(address, page):
