@@ -1,6 +1,6 @@
 """Neighbouring replicas of a stack that go through the network together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models.batching import Group, Tables, epoch_steps
+from models.dropout import Owners
 from models.losses import Loss
 from models.optimisers import StepRule, clip_gradients, optimise
 from models.schedules import lr_factor
@@ -121,7 +122,10 @@ class Chunk:
         total = torch.zeros(self.width, dtype=self.task.settings.dtype, device=self.task.device)
         seen = torch.zeros_like(total)
         for groups in epoch_steps(lengths, self.task.settings.batch_size):
-            for group in groups:
+            states = streams.states() if len(groups) > 1 else []
+            for number, group in enumerate(groups):
+                if number:
+                    streams.go_back(states)
                 losses = self._step(group, orders, streams, epoch)
                 total[group.low : group.high].add_(losses, alpha=group.size)
                 seen[group.low : group.high] += group.size
@@ -221,25 +225,34 @@ class Chunk:
 class _Streams:
     """The dropout streams of a chunk in one epoch.
 
-    Replicas with the same seed and the same number of rows share a stream: each alone would draw
-    the same numbers. Others never do, since they may draw at different steps.
+    Replicas with the same seed share a stream: until its last batch, which may be shorter, each
+    of them would draw the same numbers alone. Where a step has groups of several batch sizes, all
+    of them therefore start from the same place, and the largest batch, whose replicas may go on,
+    comes last.
     """
 
     def __init__(self, plans: Sequence[Plan], epoch: int, device: torch.device) -> None:
-        self.keys = [(plan.seed, plan.n_rows) for plan in plans]
-        self.generators: Mapping[tuple[int, int], torch.Generator] = {
-            key: stream(key[0], epoch, "dropout", device) for key in self.keys
-        }
-        self._owners: dict[tuple[int, int], tuple[list[torch.Generator], list[int]]] = {}
+        self.seeds = [plan.seed for plan in plans]
+        self.generators = {seed: stream(seed, epoch, "dropout", device) for seed in self.seeds}
+        self._owners: dict[tuple[int, int], tuple[list[torch.Generator], Owners]] = {}
+
+    def states(self) -> list[Tensor]:
+        """Where the streams are now."""
+        return [generator.get_state() for generator in self.generators.values()]
+
+    def go_back(self, states: Sequence[Tensor]) -> None:
+        """Return to where the streams were."""
+        for generator, state in zip(self.generators.values(), states, strict=True):
+            generator.set_state(state)
 
     def point(self, forward: Forward, group: Group) -> None:
         """Let the group's dropouts draw from their own streams."""
         at = (group.low, group.high)
         if at not in self._owners:
-            keys = self.keys[group.low : group.high]
-            distinct = list(dict.fromkeys(keys))
-            owners = [distinct.index(key) for key in keys]
-            self._owners[at] = [self.generators[key] for key in distinct], owners
+            seeds = self.seeds[group.low : group.high]
+            distinct = list(dict.fromkeys(seeds))
+            owners = Owners(tuple(distinct.index(seed) for seed in seeds))
+            self._owners[at] = [self.generators[seed] for seed in distinct], owners
         generators, owners = self._owners[at]
         is_alone = isinstance(forward, SequentialForward)
         forward.source.draw_from(generators, None if is_alone else owners)

@@ -8,12 +8,45 @@ were trained alone with that seed.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 
 import torch
 from torch import Tensor, nn
 
 _LEVELS = 1 << 16  # masks are compared in 16 bits: p is exact to 1/65536
+
+
+@dataclass(frozen=True)
+class Owners:
+    """Which of the distinct streams each replica draws from.
+
+    Attributes:
+        streams: `(R,)` positions.
+    """
+
+    streams: tuple[int, ...]
+
+    @cached_property
+    def blocks(self) -> list[tuple[slice, slice, int]]:
+        """Neighbours that can be masked in one go.
+
+        Each is (replicas, streams, n): the replicas are runs of n that share a stream, the
+        streams of the runs being neighbours.
+        """
+        runs = [(stream, len(list(run))) for stream, run in groupby(self.streams)]
+        blocks: list[tuple[slice, slice, int]] = []
+        first = 0
+        for stream, length in runs:
+            last = first + length
+            replicas, streams, n = blocks[-1] if blocks else (slice(0, 0), slice(0, 0), 0)
+            if n == length and streams.stop == stream:
+                blocks[-1] = slice(replicas.start, last), slice(streams.start, stream + 1), n
+            else:
+                blocks.append((slice(first, last), slice(stream, stream + 1), length))
+            first = last
+        return blocks
 
 
 class MaskSource:
@@ -27,18 +60,16 @@ class MaskSource:
         self.recorded: list[tuple[tuple[int, ...], float]] | None = None
         self.replayed: list[Tensor] | None = None
         self.generators: Sequence[torch.Generator] = ()
-        self.owners: Sequence[int] | None = None
+        self.owners: Owners | None = None
         self._calls = 0
 
-    def draw_from(
-        self, generators: Sequence[torch.Generator], owners: Sequence[int] | None
-    ) -> None:
+    def draw_from(self, generators: Sequence[torch.Generator], owners: Owners | None) -> None:
         """Draw from these distinct streams from now on.
 
         Args:
             generators: The distinct streams of the replicas in the pass.
-            owners: For each replica its position in `generators`; None where a replica is
-                computed without a leading dimension.
+            owners: Which of them each replica draws from; None where a replica is computed
+                without a leading dimension.
         """
         self.generators, self.owners = generators, owners
         self.recorded, self.replayed = None, None
@@ -73,18 +104,16 @@ class MaskSource:
             return masks[0]
         if len(self.generators) == 1:
             return masks  # (1, B, D) broadcasts over the replicas
-        return masks[torch.tensor(self.owners, device=device)]  # (S, B, D) -> (R, B, D)
+        return masks[torch.tensor(self.owners.streams, device=device)]  # (S, B, D) -> (R, B, D)
 
     def drop_(self, x: Tensor, p: float) -> float:
         """Drop in place from `(R, B, D)`, without a mask for each replica; gives the scale."""
         if self.recorded is not None or self.replayed is not None or self.owners is None:
             raise RuntimeError("drop_ must be used while drawing for a stack")
         masks = keep_masks(x.shape[1:], p, self.generators, dtype=x.dtype, device=x.device)
-        first = 0
-        for owner, run in groupby(self.owners):
-            last = first + sum(1 for _ in run)
-            x[first:last].mul_(masks[owner])
-            first = last
+        for replicas, streams, n in self.owners.blocks:
+            # (S * n, B, D) -> (S, n, B, D), each mask for n neighbours
+            x[replicas].view(-1, n, *x.shape[1:]).mul_(masks[streams].unsqueeze(1))
         return scale_of(p)
 
 

@@ -39,7 +39,7 @@ class _Hidden(torch.autograd.Function):
         """The gradients of x, weight and bias."""
         x, weight, y = ctx.saved_tensors
         if ctx.relu:
-            grad = torch.ops.aten.threshold_backward(grad, y, 0)
+            grad = _through_relu(grad, y)
         needs_x, needs_weight, needs_bias, _ = ctx.needs_input_grad
         grad_x = _scaled_product(grad, weight, ctx.scale) if needs_x else None
         grad_weight = _scaled_product(grad.mT, x, ctx.scale) if needs_weight else None
@@ -68,7 +68,7 @@ class _Normalised(torch.autograd.Function):
         """The gradients of x (through its statistics too), weight and bias."""
         centred, rstd, weight, y = ctx.saved_tensors
         if ctx.relu:
-            grad = torch.ops.aten.threshold_backward(grad, y, 0)
+            grad = _through_relu(grad, y)
         n_rows = grad.shape[1]
         grad_bias = grad.sum(dim=1).mul_(ctx.scale)
         grad_weight = (grad * centred).sum(dim=1).mul_(rstd * ctx.scale)
@@ -79,6 +79,14 @@ class _Normalised(torch.autograd.Function):
             (-outer * rstd * grad_weight).unsqueeze(1),
         ).addcmul_(grad, (outer * n_rows * ctx.scale).unsqueeze(1))
         return grad_x, None, grad_weight, grad_bias, None
+
+
+def _through_relu(grad: Tensor, y: Tensor) -> Tensor:
+    """The gradient where the result y is not zero, written over y, which has no reader left."""
+    overwritten: Tensor = torch.ops.aten.threshold_backward.grad_input(
+        grad, y, 0, grad_input=y.detach()
+    )
+    return overwritten
 
 
 def _scaled_product(a: Tensor, b: Tensor, scale: float) -> Tensor:

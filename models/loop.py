@@ -50,7 +50,8 @@ class Training:
         self.progress = Progress(
             len(plans), task.settings, greater_is_better=metric.greater_is_better
         )
-        is_parallel = task.device.type == "cpu" and not task.draws_globally
+        is_parallel = task.strategy == "sequential" and task.device.type == "cpu"
+        is_parallel = is_parallel and not task.draws_globally
         self._workers = Workers(torch.get_num_threads() if is_parallel else 1)
         self._place = {plan.replica: at for at, plan in enumerate(plans)}
         self._watched = [torch.as_tensor(fold.watched_rows, device=task.device) for fold in folds]

@@ -8,14 +8,16 @@ from torch import Tensor, nn
 from models.chunk import Chunk, Plan, Task
 from models.stacking import SequentialForward, Stack
 
-# A pass whose activations stay in a core's cache is faster than a wider one (benchmarks/NOTES.md).
-_CACHE_BYTES = 2**21
+# On a CPU one wide pass was faster than several that fit the cache (benchmarks/NOTES.md); this
+# only keeps the activations of a pass, and their gradients, to some gigabytes.
+_ACTIVATION_BYTES = 2**30
 
 
 def stack_size(task: Task, stack: Stack, plans: Sequence[Plan]) -> int:
     """The most replicas to put into one pass.
 
-    On a CPU as many as the cache holds; on CUDA as many as a trial step finds memory for.
+    On a CPU as many as keep the activations small; on CUDA as many as a trial step finds
+    memory for.
     """
     most = len(plans) if task.settings.max_stack is None else task.settings.max_stack
     most = min(most, len(plans))
@@ -27,7 +29,7 @@ def stack_size(task: Task, stack: Stack, plans: Sequence[Plan]) -> int:
         return most
     n_rows = min(task.settings.batch_size or plans[-1].n_rows, plans[-1].n_rows)
     per_replica = n_rows * bytes_per_row(task, stack, plans)
-    return max(1, min(most, _CACHE_BYTES // max(per_replica, 1)))
+    return max(1, min(most, _ACTIVATION_BYTES // max(per_replica, 1)))
 
 
 def largest_that_fits(most: int, attempt: Callable[[int], None]) -> int:

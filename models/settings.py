@@ -61,7 +61,7 @@ class TrainSettings(BaseModel):
         ),
     )
     max_stack: int | None = Field(
-        default=None, ge=1, description="most replicas in one pass; None fits them to the cache"
+        default=None, ge=1, description="most replicas in one pass; None fits them to the memory"
     )
     eval_batch_size: int = Field(default=1024, ge=1, description="rows per pass in evaluation")
 

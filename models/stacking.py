@@ -64,7 +64,7 @@ class Stack:
     def snapshot(self) -> "Stack":
         """A copy of weights and buffers, for predictions only: without moments."""
         copied = self.keep(range(len(self.steps)))
-        copied.moments = {name: () for name in copied.weights}
+        copied.moments = dict.fromkeys(copied.weights, ())
         return copied
 
     def tensors(self) -> dict[str, Tensor]:

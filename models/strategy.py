@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from models.dropout import with_replica_dropout
+from models.dropout import Owners, with_replica_dropout
 from models.stacking import (
     Forward,
     LayersForward,
@@ -135,7 +135,7 @@ def _logits(
         forward = runner(strategy)(network, stack, low, low + width)
         replicas = range(low, low + width)
         generators = [stream(replica, 0, "dropout", device) for replica in replicas]
-        owners = None if width == 1 else list(range(width))
+        owners = None if width == 1 else Owners(tuple(range(width)))
         forward.source.draw_from(generators, owners)
         batch = {key: value[low : low + width] for key, value in rows.items()}
         with torch.no_grad():

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.allocator import keep_freed_memory
 from models.batching import Tables, batch_sizes, tensor_of
 from models.chunk import Plan, Task
 from models.fitted import Fitted
@@ -154,6 +155,8 @@ def start(
     """A training before its first epoch; the arguments are those of `fit`."""
     check_data(folds, target, settings, seeds, sample_weight, per_replica=(lr, weight_decay))
     place = _device(device, settings)
+    if place.type == "cpu":
+        keep_freed_memory()
     plans = _plans(folds, seeds, settings, lr, weight_decay)
     modules = {seed: _built(build, seed, settings.dtype).to(place) for seed in seeds}
     tables = Tables([fold.inputs for fold in folds], settings.dtype, place)

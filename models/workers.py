@@ -1,7 +1,9 @@
-"""One worker per core, each with its own replicas.
+"""One worker per core for replicas that cannot be stacked.
 
-Small operations gain nothing from two threads but pay for their meeting at the end of each one.
-Here each core works through its own chunk of replicas, and they meet once per epoch.
+Operations on one small replica gain nothing from two threads but pay for their meeting at the end
+of each one. Here each core works through its own replicas, and they meet once per epoch: twice
+as fast for a small GRU. Stacked replicas do better with wide operations over all cores, since
+workers would wait for each other's hold on the interpreter (benchmarks/NOTES.md).
 """
 
 from collections.abc import Callable, Sequence

@@ -34,7 +34,7 @@ X = RNG.normal(size=(N_ROWS, 5)).astype(np.float32)
 TARGET = (X[:, 0] + 0.5 * RNG.normal(size=N_ROWS) > 0).astype(np.int64)
 FOLD_OF_ROW = np.arange(N_ROWS) % 3
 FOLDS = [
-    FoldData({"x_num": X}, np.flatnonzero(FOLD_OF_ROW != k), np.flatnonzero(FOLD_OF_ROW == k))
+    FoldData({"x_num": X}, np.flatnonzero(k != FOLD_OF_ROW), np.flatnonzero(k == FOLD_OF_ROW))
     for k in range(3)
 ]
 BUILD = partial(MLPSettings(hidden=(12,), dropout=0.2, norm="batch").build, InputShape(5), 1)
@@ -227,7 +227,7 @@ def test_a_nan_stops_its_own_replica_and_no_other(strategy: str) -> None:
 
 def test_when_every_replica_fails_predict_mean_says_why() -> None:
     fitted = train(folds=FOLDS[:1], build=Explodes, settings={"lr": 1e38, "epochs": 2})
-    with pytest.raises(TrainingFailedError, match="fold 0, seed 0: .* must be finite"):
+    with pytest.raises(TrainingFailedError, match=r"fold 0, seed 0: .* must be finite"):
         fitted.predict_mean([{"x_num": X}])
 
 
@@ -313,14 +313,14 @@ def test_evaluation_can_be_rare_but_never_misses_the_last_epoch() -> None:
 
 
 def test_an_exception_from_on_epoch_ends_the_training() -> None:
-    class Pruned(Exception):
+    class PrunedError(Exception):
         pass
 
     def prune(report: EpochReport) -> None:
         assert report.valid_score.shape == (6,)
-        raise Pruned
+        raise PrunedError
 
-    with pytest.raises(Pruned):
+    with pytest.raises(PrunedError):
         train(on_epoch=prune)
 
 
