@@ -127,6 +127,30 @@ def run(
         print(summary.as_json(), flush=True)
 
 
+@app.command("compare-losses")
+def compare_losses(
+    name: Name,
+    source: Annotated[
+        str,
+        typer.Option(metavar="auto|kaggle|sample|PATH", help="PATH is a folder or Kaggle's zip"),
+    ] = "auto",
+    member: Annotated[
+        str | None, typer.Option(metavar="NAME", help="the network to train; default: the first")
+    ] = None,
+    steps: Annotated[int, typer.Option(metavar="N", min=2, help="steps of each trial")] = 300,
+    set_: Sets = None,
+    track: Annotated[bool, typer.Option("--track/--no-track", help="write MLflow runs")] = True,
+) -> None:
+    """CrossEntropyLoss, LogSoftmax + NLLLoss and the naive way, side by side."""
+    competition = _configured(name, None, None, None, set_)
+    from pipelines import compare_losses as losses
+    from pipelines.console import Narrator
+
+    console = _console()
+    request = losses.Request(source=source, member=member, n_steps=steps, track=track)
+    losses.show(losses.compare_losses(competition, request, Narrator(console)), console)
+
+
 @app.command("list")
 def list_() -> None:
     """The competitions."""
@@ -179,7 +203,7 @@ def mlflow(
     port: Annotated[int | None, typer.Option(metavar="PORT", help="default: a free one")] = None,
 ) -> None:
     """The MLflow page, with every run, score and figure."""
-    from pipelines.tracking import serve
+    from pipelines.mlflow_page import serve
 
     raise typer.Exit(serve(Path(), port))
 

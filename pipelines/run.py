@@ -56,7 +56,7 @@ def run(competition: Competition, request: Request, narrator: Narrator) -> Summa
     """
     start = time.perf_counter()
     request = replace(request, device=choose_device(request.device))
-    raw = _download(competition, request, narrator)
+    raw = fetch(competition, narrator, source=request.source, root=request.root)
     downloaded = time.perf_counter() - start
     folder = _folder(competition, raw, request)
     with folders.locked(folder):
@@ -73,12 +73,13 @@ def run(competition: Competition, request: Request, narrator: Narrator) -> Summa
         return _track(summary, folder, request, narrator) if request.track else summary
 
 
-def _download(competition: Competition, request: Request, narrator: Narrator) -> RawFiles:
-    source = choose_source(request.source, competition)
-    narrator.say("source", source.said)
+def fetch(competition: Competition, narrator: Narrator, *, source: str, root: Path) -> RawFiles:
+    """Stage 1, told on the console: `source` is `auto`, `kaggle`, `sample` or a path."""
+    chosen = choose_source(source, competition)
+    narrator.say("source", chosen.said)
     with narrator.stages(), narrator.stage("1 download") as line:
         start = time.perf_counter()
-        raw = download(competition, source, request.root / "data", progress=line.advance)
+        raw = download(competition, chosen, root / "data", progress=line.advance)
         line.end(status="", seconds=time.perf_counter() - start)
     if raw.note is not None:
         narrator.warn(raw.note)

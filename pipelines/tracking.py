@@ -1,4 +1,4 @@
-"""Writes a finished run to MLflow; the only file that imports mlflow.
+"""Writes finished runs to MLflow; the only file that imports mlflow.
 
 The store is `MLFLOW_TRACKING_URI` where that is set, else `mlflow.db` (SQLite) and `mlartifacts/`
 in the workspace. mlflow is imported here and late, since the import costs seconds.
@@ -12,8 +12,9 @@ import os
 import socket
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -42,6 +43,66 @@ def log_run(summary: Summary, folder: Path, *, root: Path) -> str:
     Raises:
         TrackingError: the server cannot be reached, or refused.
     """
+    return _send(root, lambda client: _log(client, summary, folder, root))
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one MLflow run is to hold.
+
+    Attributes:
+        name: what the page calls it.
+        tags: by name.
+        params: by name.
+        metrics: (name, value, step).
+        artifacts: files and folders that are copied.
+    """
+
+    name: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Sequence[tuple[str, float, int]] = ()
+    artifacts: Sequence[Path] = ()
+
+
+def log_family(parent: Record, children: Sequence[Record], *, experiment: str, root: Path) -> str:
+    """Write a run and the runs beneath it; give the parent's MLflow id.
+
+    Raises:
+        TrackingError: the server cannot be reached, or refused.
+    """
+
+    def write(client: MlflowClient) -> str:
+        place = _experiment(client, experiment, root)
+        parent_id = _write(client, place, parent)
+        for child in children:
+            tags = {**child.tags, "mlflow.parentRunId": parent_id}
+            _write(client, place, replace(child, tags=tags))
+        return parent_id
+
+    return _send(root, write)
+
+
+def _write(client: MlflowClient, experiment: str, record: Record) -> str:
+    from mlflow.entities import Metric, Param
+
+    run = client.create_run(experiment, run_name=record.name, tags=dict(record.tags))
+    run_id: str = run.info.run_id
+    now = int(time.time() * 1000)
+    metrics = [Metric(name, float(value), now, step) for name, value, step in record.metrics]
+    for batch in _batches(metrics, 1000):
+        client.log_batch(run_id, metrics=batch)
+    params = [Param(key, str(value)[:PARAM_LIMIT]) for key, value in record.params.items()]
+    for batch in _batches(params, 100):
+        client.log_batch(run_id, params=batch)
+    for path in record.artifacts:
+        client.log_artifact(run_id, str(path))
+    client.set_terminated(run_id)
+    return run_id
+
+
+def _send(root: Path, write: Callable[[MlflowClient], str]) -> str:
+    """Let `write` do its work at the store's client."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or local_store(root)
     _reach(uri)
     from mlflow import MlflowClient
@@ -49,7 +110,7 @@ def log_run(summary: Summary, folder: Path, *, root: Path) -> str:
 
     with _quiet():
         try:
-            return _log(MlflowClient(uri), summary, folder, root)
+            return write(MlflowClient(uri))
         except MlflowException as error:
             raise TrackingError(_refused(uri, str(error))) from error
 
@@ -222,34 +283,3 @@ def _log_artifacts(client: MlflowClient, run_id: str, folder: Path) -> None:
     client.log_artifact(run_id, str(folder / "stages" / "submission" / "submission.csv"))
     client.log_artifact(run_id, str(folder / RUN_FILE))
     client.log_artifact(run_id, str(folder / "summary.json"))
-
-
-def serve(root: Path, port: int | None) -> int:
-    """Open the MLflow page on the workspace's store, making the database if there is none.
-
-    Returns:
-        The exit code of the server, which runs until it is interrupted.
-    """
-    import subprocess
-    import sys
-
-    port = port or _free_port()
-    store = os.environ.get("MLFLOW_TRACKING_URI") or local_store(root)
-    places = [
-        "--backend-store-uri",
-        store,
-        "--workers",
-        "1",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
-    print(f"MLflow at http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
-    return subprocess.call([sys.executable, "-m", "mlflow", "ui", *places])
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

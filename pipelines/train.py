@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
-from models.losses import LOSSES
+from models.losses import LOSSES, Loss
 from models.metrics import METRICS
 from models.shapes import InputShape
 from models.training import EpochReport, Fitted, FoldData, Replica, fit
@@ -81,14 +82,12 @@ def _train_network(
     device: str,
     progress: Progress | None,
 ) -> Predictions:
-    loss = LOSSES["binary_cross_entropy" if competition.is_binary else "cross_entropy"]
-    shape = _input_shape(dataset)
     fitted = fit(
-        lambda: member.model.build(shape, loss.n_outputs(len(competition.classes))),
-        [_fold_data(view) for view in dataset.views],
+        network_builder(competition, member, dataset),
+        [fold_data(view) for view in dataset.views],
         dataset.target,
         member.train,
-        loss=loss,
+        loss=_loss(competition),
         metric=METRICS[competition.metric],
         seeds=range(member.n_seeds),
         device=device,
@@ -114,7 +113,7 @@ def _train_trees(
     progress: Progress | None,
 ) -> Predictions:
     fitted = fit_trees(
-        [_fold_data(view) for view in dataset.views],
+        [fold_data(view) for view in dataset.views],
         [view.test for view in dataset.views],
         dataset.target,
         member.trees,
@@ -133,7 +132,20 @@ def _train_trees(
     )
 
 
-def _fold_data(view: FoldView) -> FoldData:
+def network_builder(
+    competition: Competition, member: NetworkMember, dataset: FoldedDataset
+) -> Callable[[], nn.Module]:
+    """What makes the member's network, fit for the inputs and the classes."""
+    shape, n_outputs = _input_shape(dataset), _loss(competition).n_outputs(len(competition.classes))
+    return lambda: member.model.build(shape, n_outputs)
+
+
+def _loss(competition: Competition) -> Loss:
+    return LOSSES["binary_cross_entropy" if competition.is_binary else "cross_entropy"]
+
+
+def fold_data(view: FoldView) -> FoldData:
+    """One fold's rows, as the trainers take them."""
     return FoldData(view.train, view.split.train_rows, view.split.valid_rows)
 
 
