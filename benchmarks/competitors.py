@@ -1,0 +1,196 @@
+"""The same ensemble trained the way others do it: one replica after the other.
+
+Every function trains one replica on one fold and gives the probabilities of the held-out rows.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, TensorDataset
+
+from models.mlp import MLPSettings
+from models.shapes import InputShape
+from models.training import FoldData
+
+N_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Size:
+    """A table, a network and a training of a certain size.
+
+    Attributes:
+        name: For the table.
+        n_rows: Rows of the training file.
+        n_num: Columns.
+        n_classes: Classes; one logit where there are two.
+        hidden: Widths of the hidden layers.
+        dropout: Share of zeroed numbers.
+        batch_size: Rows per step.
+        epochs: Passes over the rows.
+        lr: Learning rate.
+    """
+
+    name: str
+    n_rows: int
+    n_num: int
+    n_classes: int
+    hidden: tuple[int, ...]
+    dropout: float
+    batch_size: int
+    epochs: int
+    lr: float = 1e-3
+
+    @property
+    def build(self) -> Callable[[], nn.Module]:
+        """Makes the network."""
+        settings = MLPSettings(hidden=self.hidden, dropout=self.dropout)
+        n_outputs = 1 if self.n_classes == 2 else self.n_classes
+        return partial(settings.build, InputShape(self.n_num), n_outputs)
+
+    def data(self) -> tuple[NDArray[np.float32], NDArray[np.int64], list[FoldData]]:
+        """Synthetic rows, classes and folds; the classes follow a random network, with noise."""
+        rng = np.random.default_rng(0)
+        x = rng.normal(size=(self.n_rows, self.n_num)).astype(np.float32)
+        hidden = np.tanh(x @ rng.normal(size=(self.n_num, 16)) / self.n_num**0.5)
+        scores = 3 * hidden @ rng.normal(size=(16, self.n_classes))
+        target = (scores + rng.gumbel(size=scores.shape)).argmax(axis=1)
+        fold_of_row = np.arange(self.n_rows) % N_FOLDS
+        folds = [
+            FoldData(
+                {"x_num": x}, np.flatnonzero(fold_of_row != k), np.flatnonzero(fold_of_row == k)
+            )
+            for k in range(N_FOLDS)
+        ]
+        return x, target, folds
+
+
+Train = Callable[
+    [Size, NDArray[np.float32], NDArray[np.int64], FoldData, int], NDArray[np.floating]
+]
+
+
+def _loss(size: Size) -> Callable[[Tensor, Tensor], Tensor]:
+    if size.n_classes == 2:
+        return lambda logits, target: functional.binary_cross_entropy_with_logits(
+            logits.squeeze(-1), target
+        )
+    return functional.cross_entropy
+
+
+def _target(size: Size, target: NDArray[np.int64]) -> Tensor:
+    tensor = torch.from_numpy(target)
+    return tensor.float() if size.n_classes == 2 else tensor
+
+
+@torch.no_grad()
+def _probabilities(size: Size, model: nn.Module, x: Tensor) -> NDArray[np.floating]:
+    model.eval()
+    logits = model(x)
+    if size.n_classes == 2:
+        logits = torch.cat([torch.zeros_like(logits), logits], dim=1)
+    return logits.softmax(dim=1).numpy()
+
+
+def train_with_data_loader(
+    size: Size, x: NDArray[np.float32], y: NDArray[np.int64], fold: FoldData, seed: int
+) -> NDArray[np.floating]:
+    """The loop of the PyTorch notes: Dataset, DataLoader, model, loss, optimiser."""
+    torch.manual_seed(seed)
+    inputs, target = torch.from_numpy(x), _target(size, y)
+    rows = torch.from_numpy(fold.train_rows)
+    dataset = TensorDataset(inputs[rows], target[rows])
+    loader = DataLoader(dataset, batch_size=size.batch_size, shuffle=True)
+    model, loss_fn = size.build(), _loss(size)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=size.lr, weight_decay=0.0)
+    for _ in range(size.epochs):
+        model.train()
+        for batch, classes in loader:
+            loss = loss_fn(model(batch), classes)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return _probabilities(size, model, inputs[torch.from_numpy(fold.valid_rows)])
+
+
+def train_lean(
+    size: Size, x: NDArray[np.float32], y: NDArray[np.int64], fold: FoldData, seed: int
+) -> NDArray[np.floating]:
+    """The leanest loop over tensors: whole batches by index, fused optimiser."""
+    torch.manual_seed(seed)
+    inputs, target = torch.from_numpy(x), _target(size, y)
+    rows = torch.from_numpy(fold.train_rows)
+    model, loss_fn = size.build(), _loss(size)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=size.lr, weight_decay=0.0, fused=True)
+    for _ in range(size.epochs):
+        for batch in rows[torch.randperm(len(rows))].split(size.batch_size):
+            loss = loss_fn(model(inputs[batch]), target[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return _probabilities(size, model, inputs[torch.from_numpy(fold.valid_rows)])
+
+
+def train_with_skorch(
+    size: Size, x: NDArray[np.float32], y: NDArray[np.int64], fold: FoldData, seed: int
+) -> NDArray[np.floating]:
+    """Skorch's classifier with its validation split and its printing switched off."""
+    from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
+
+    torch.manual_seed(seed)
+    is_binary = size.n_classes == 2
+    kind = NeuralNetBinaryClassifier if is_binary else NeuralNetClassifier
+    net = kind(
+        size.build(),
+        criterion=nn.BCEWithLogitsLoss if is_binary else nn.CrossEntropyLoss,
+        optimizer=torch.optim.AdamW,
+        optimizer__weight_decay=0.0,
+        lr=size.lr,
+        batch_size=size.batch_size,
+        max_epochs=size.epochs,
+        iterator_train__shuffle=True,
+        train_split=None,
+        verbose=0,
+    )
+    target = y.astype(np.float32) if is_binary else y
+    net.fit(x[fold.train_rows], target[fold.train_rows])
+    probabilities: NDArray[np.floating] = net.predict_proba(x[fold.valid_rows])
+    return probabilities
+
+
+def train_with_sklearn(
+    size: Size, x: NDArray[np.float32], y: NDArray[np.int64], fold: FoldData, seed: int
+) -> NDArray[np.floating]:
+    """Scikit-learn's MLPClassifier: the same loss, Adam, no dropout."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+
+    model = MLPClassifier(
+        hidden_layer_sizes=size.hidden,
+        alpha=0.0,
+        batch_size=size.batch_size,
+        learning_rate_init=size.lr,
+        max_iter=size.epochs,
+        n_iter_no_change=size.epochs + 1,
+        random_state=seed,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(x[fold.train_rows], y[fold.train_rows])
+    probabilities: NDArray[np.floating] = model.predict_proba(x[fold.valid_rows])
+    return probabilities
+
+
+COMPETITORS: dict[str, Train] = {
+    "loop of the notes": train_with_data_loader,
+    "lean loop": train_lean,
+    "skorch": train_with_skorch,
+    "MLPClassifier": train_with_sklearn,
+}

@@ -1,0 +1,221 @@
+"""Times an ensemble of folds and seeds: all replicas at once against one after the other.
+
+`python -m benchmarks.replicas [--quick]` prints a table and writes `replicas.json` and
+`replicas.png` beside this file. Every measurement runs in a process of its own, after a warm-up,
+with the same architecture, epochs, batch size, optimiser and number of threads; each includes
+the prediction of the held-out rows. Loops that train one replica after the other are timed on the
+number of replicas in the column `timed` and scaled to R: their time per replica is constant.
+"""
+
+import argparse
+import json
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.competitors import COMPETITORS, N_FOLDS, Size
+from models.losses import LOSSES
+from models.metrics import METRICS
+from models.training import TrainSettings, fit
+
+HERE = Path(__file__).parent
+OURS = "Foldwise"
+SIZES = {
+    size.name: size
+    for size in (
+        Size("titanic", 891, 20, 2, (64, 64), 0.1, batch_size=128, epochs=30),
+        Size("middle", 8_000, 50, 5, (128, 128), 0.1, batch_size=256, epochs=5),
+        Size("otto", 49_502, 93, 9, (256, 256), 0.1, batch_size=256, epochs=2),
+    )
+}
+N_REPLICAS = {"titanic": 50, "middle": 50, "otto": 25}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One way to train one ensemble.
+
+    Attributes:
+        size: Name of the size.
+        method: Who trains.
+        dropout: Share of zeroed numbers.
+        n_replicas: R.
+        timed: Replicas that were really trained.
+        seconds: For R replicas.
+        log_loss: On the held-out rows, mean over the replicas of seed 0: one per fold.
+        accuracy: The same.
+        peak_mb: Growth of the process while training, in MB.
+    """
+
+    size: str
+    method: str
+    dropout: float
+    n_replicas: int
+    timed: int
+    seconds: float
+    log_loss: float
+    accuracy: float
+    peak_mb: float
+
+
+def measure(size: Size, method: str, n_replicas: int, timed: int, *, repeats: int) -> Measurement:
+    """Warm up on a small table, then time; of several repeats the fastest counts."""
+    train_all(replace(size, n_rows=10 * size.batch_size, epochs=1), method, min(timed, N_FOLDS))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    seconds, scores = [], [(0.0, 0.0)]
+    for _ in range(repeats):
+        start = time.perf_counter()
+        scores = train_all(size, method, timed)
+        seconds.append(time.perf_counter() - start)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return Measurement(
+        size=size.name,
+        method=method,
+        dropout=size.dropout,
+        n_replicas=n_replicas,
+        timed=timed,
+        seconds=min(seconds) * n_replicas / timed,
+        log_loss=statistics.fmean(score[0] for score in scores),
+        accuracy=statistics.fmean(score[1] for score in scores),
+        peak_mb=(after - before) / 1024,
+    )
+
+
+def train_all(size: Size, method: str, n_replicas: int) -> list[tuple[float, float]]:
+    """(log-loss, accuracy) of the replicas of seed 0 on their held-out rows."""
+    x, y, folds = size.data()
+    n_folds = min(N_FOLDS, n_replicas)
+    if method != OURS:
+        train = COMPETITORS[method]
+        return [_scores(y[f.valid_rows], train(size, x, y, f, 0)) for f in folds[:n_replicas]]
+    settings = TrainSettings(
+        epochs=size.epochs, batch_size=size.batch_size, lr=size.lr, evaluate_every=size.epochs
+    )
+    fitted = fit(
+        size.build,
+        folds[:n_folds],
+        y,
+        settings,
+        loss=LOSSES["binary_cross_entropy" if size.n_classes == 2 else "cross_entropy"],
+        metric=METRICS["log_loss"],
+        seeds=range(n_replicas // n_folds),
+        device="cpu",
+    )
+    return [_scores(y[folds[r.fold].valid_rows], r.valid_probabilities) for r in fitted.replicas]
+
+
+def _scores(target: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]:
+    return METRICS["log_loss"](target, probabilities), METRICS["accuracy"](target, probabilities)
+
+
+def plan(*, quick: bool) -> list[tuple[Size, str, int, int]]:
+    """(size, method, R, replicas to time) of each measurement."""
+    jobs = []
+    for name, size in SIZES.items():
+        if quick:
+            size = replace(size, epochs=max(1, size.epochs // 5), n_rows=min(size.n_rows, 5_000))
+        n, timed = N_REPLICAS[name], N_FOLDS
+        growth = [1, 5, n] if quick else [1, 5, 10, 25, 50, 100]
+        jobs += [(size, OURS, r, r) for r in growth]
+        jobs += [(size, method, n, timed) for method in COMPETITORS if method != "MLPClassifier"]
+        plain = replace(size, dropout=0.0)
+        jobs += [(plain, OURS, n, n)]
+        jobs += [(plain, method, n, timed) for method in ("lean loop", "MLPClassifier")]
+    return jobs
+
+
+def measure_in_own_process(job: tuple[Size, str, int, int], *, threads: int) -> Measurement:
+    """Run this file for one measurement only."""
+    size, method, n_replicas, timed = job
+    told = json.dumps([asdict(size), method, n_replicas, timed])
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.replicas",
+        "--one",
+        told,
+        "--threads",
+        str(threads),
+    ]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=HERE.parent)
+    return Measurement(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def run_one(told: str) -> Measurement:
+    """The measurement that another process asked for."""
+    size, method, n_replicas, timed = json.loads(told)
+    size["hidden"] = tuple(size["hidden"])
+    return measure(Size(**size), method, n_replicas, timed, repeats=3)
+
+
+def table(rows: Sequence[Measurement]) -> str:
+    """One line per measurement; `times` says how much longer than ours for the same R."""
+    ours = {(m.size, m.dropout, m.n_replicas): m.seconds for m in rows if m.method == OURS}
+    head = f"{'size':8} {'dropout':>7} {'R':>4}  {'method':18} {'timed':>5} {'seconds':>9}"
+    lines = [head + f" {'times':>6} {'log-loss':>9} {'accuracy':>9} {'MB/replica':>11}"]
+    for m in rows:
+        factor = m.seconds / ours[m.size, m.dropout, m.n_replicas]
+        memory = m.peak_mb / (m.n_replicas if m.method == OURS else 1)
+        lines.append(
+            f"{m.size:8} {m.dropout:7.1f} {m.n_replicas:4}  {m.method:18} {m.timed:5} "
+            f"{m.seconds:9.2f} {factor:6.1f} {m.log_loss:9.4f} {m.accuracy:9.4f} {memory:11.2f}"
+        )
+    return "\n".join(lines)
+
+
+def draw(rows: Sequence[Measurement], path: Path) -> None:
+    """Seconds over R, one panel per size; loops are straight lines through their one point."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(SIZES), figsize=(13, 4), layout="constrained")
+    for axis, (name, size) in zip(axes, SIZES.items(), strict=True):
+        own = [m for m in rows if m.size == name and m.dropout == size.dropout]
+        ours = sorted((m.n_replicas, m.seconds) for m in own if m.method == OURS)
+        axis.plot(*zip(*ours, strict=True), "o-", label=OURS)
+        for m in own:
+            if m.method != OURS:
+                ends = np.array([1, ours[-1][0]])
+                axis.plot(ends, m.seconds / m.n_replicas * ends, "--", label=m.method)
+        axis.set(
+            xscale="log", yscale="log", xlabel="replicas", ylabel="seconds", title=f"size: {name}"
+        )
+        axis.legend()
+    figure.savefig(path, dpi=120)
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small tables, few epochs")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    told = parser.parse_args()
+    torch.set_num_threads(told.threads)
+    if told.one:
+        print(json.dumps(asdict(run_one(told.one))))
+        return
+    rows = []
+    for job in plan(quick=told.quick):
+        rows.append(measure_in_own_process(job, threads=told.threads))
+        print(table([m for m in rows if m.size == job[0].name]).splitlines()[-1], flush=True)
+    print("\n" + table(rows))
+    machine = {"threads": told.threads, "cpu": platform.processor(), "torch": torch.__version__}
+    written = {"machine": machine, "quick": told.quick, "rows": [asdict(m) for m in rows]}
+    (HERE / "replicas.json").write_text(json.dumps(written, indent=1) + "\n")
+    draw(rows, HERE / "replicas.png")
+
+
+if __name__ == "__main__":
+    main()
