@@ -40,7 +40,7 @@ class Narrator:
     def stages(self) -> Iterator[None]:
         """Shows the bars of the stages that are told within."""
         with Progress(
-            TextColumn("  {task.description:<24}"),
+            TextColumn("  {task.description:<26}"),
             BarColumn(bar_width=28),
             _Seconds(),
             TextColumn("[dim]{task.fields[status]}"),

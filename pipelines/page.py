@@ -36,7 +36,7 @@ def _line(console: Console, label: str, text: str) -> None:
 
 
 def _facts(summary: Summary) -> list[tuple[str, str]]:
-    how = f"{summary.folds}; each blended by weights chosen without it"
+    how = f"{summary.folds}, each blended by weights from the others"
     spread = f"{summary.cv:.4f} ± {summary.cv_std:.4f}"
     facts = [(summary.metric, f"{spread}   cross-validated: {how}")]
     if summary.local_score is not None:

@@ -157,8 +157,8 @@ def _summarise(pipeline: Pipeline, *, run: str, **of_the_run: Any) -> Summary:
 
 def _folds(plan: FoldPlan) -> str:
     """How the folds were dealt, in a few words."""
-    repeated = f"{plan.n_repeats} times " if plan.n_repeats > 1 else ""
-    grouped = f", rows with one {plan.group} kept together" if plan.group else ""
+    repeated = f"{plan.n_repeats} × " if plan.n_repeats > 1 else ""
+    grouped = f" by {plan.group}" if plan.group else ""
     return f"{repeated}{plan.n_folds} folds{grouped}"
 
 
