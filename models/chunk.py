@@ -1,13 +1,14 @@
 """Neighbouring replicas of a stack that go through the network together."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby
 
 import torch
 from torch import Tensor, nn
 
-from models.batching import Group, Tables, epoch_steps
+from models.batching import Group, Tables, batch_sizes, epoch_steps
 from models.dropout import Owners
 from models.losses import Loss
 from models.optimisers import StepRule, clip_gradients, optimise
@@ -71,11 +72,11 @@ class Task:
     draws_globally: bool
     device: torch.device
 
-    def autocast(self) -> torch.autocast:
+    def autocast(self) -> AbstractContextManager[object]:
         """bf16 products where the settings ask for it."""
-        return torch.autocast(
-            self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"
-        )
+        if self.settings.precision != "bf16":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
 
 
 def forward_over(template: nn.Module, stack: Stack, low: int, high: int, strategy: str) -> Forward:
@@ -100,10 +101,19 @@ class Chunk:
     plans: Sequence[Plan]
     low: int
     folds: Tensor = field(init=False)
+    _steps: list[list[Group]] = field(init=False)
+    _rows_seen: Tensor = field(init=False)
     _forwards: dict[tuple[int, int], Forward] = field(init=False, default_factory=dict)
+    _runs: dict[tuple[int, int], list[tuple[Plan, int]]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.folds = torch.tensor([p.fold for p in self.plans], device=self.task.device)
+        device, batch_size = self.task.device, self.task.settings.batch_size
+        self.folds = torch.tensor([p.fold for p in self.plans], device=device)
+        lengths = [plan.n_rows for plan in self.plans]
+        self._steps = epoch_steps(lengths, batch_size)
+        self._rows_seen = torch.tensor(
+            [sum(batch_sizes(n_rows, batch_size)) for n_rows in lengths], device=device
+        )
 
     @property
     def width(self) -> int:
@@ -118,18 +128,15 @@ class Chunk:
         """
         orders = self._orders(epoch)
         streams = _Streams(self.plans, epoch, self.task.device)
-        lengths = [plan.n_rows for plan in self.plans]
         total = torch.zeros(self.width, dtype=self.task.settings.dtype, device=self.task.device)
-        seen = torch.zeros_like(total)
-        for groups in epoch_steps(lengths, self.task.settings.batch_size):
+        for groups in self._steps:
             states = streams.states() if len(groups) > 1 else []
             for number, group in enumerate(groups):
                 if number:
                     streams.go_back(states)
                 losses = self._step(group, orders, streams, epoch)
                 total[group.low : group.high].add_(losses, alpha=group.size)
-                seen[group.low : group.high] += group.size
-        return total / seen
+        return total / self._rows_seen
 
     def _orders(self, epoch: int) -> Tensor:
         """`(r, longest)` row numbers in the order of this epoch; shorter rows end in zeros."""
@@ -156,8 +163,7 @@ class Chunk:
 
     def trial(self) -> None:
         """Forward and backward over all replicas' first batch; no step is taken."""
-        lengths = [plan.n_rows for plan in self.plans]
-        group = epoch_steps(lengths, self.task.settings.batch_size)[0][-1]
+        group = self._steps[0][-1]
         orders = self._orders(0)
         rows = orders[:, group.start : group.start + group.size]
         forward = self.forward(0, self.width)
@@ -165,14 +171,27 @@ class Chunk:
         torch.autograd.backward(self._losses(forward, rows, self.folds).sum())
 
     def _rules(self, group: Group) -> list[StepRule]:
-        """Count the step of each replica and give its rule for it."""
-        rules = []
-        for at in range(group.low, group.high):
-            plan, taken = self.plans[at], self.stack.steps[self.low + at]
+        """Count the step of each replica of the group and give the rules for it."""
+        rules, first = [], self.low + group.low
+        for plan, n in self._alike(group):
+            taken = self.stack.steps[first]
             factor = lr_factor(self.task.settings.schedule, taken, plan.n_steps)
-            self.stack.steps[self.low + at] = taken + 1
-            rules.append(StepRule(taken + 1, plan.lr * factor, plan.weight_decay))
+            self.stack.steps[first : first + n] = [taken + 1] * n
+            rules.append(StepRule(taken + 1, plan.lr * factor, plan.weight_decay, n))
+            first += n
         return rules
+
+    def _alike(self, group: Group) -> list[tuple[Plan, int]]:
+        """Runs of neighbours that are optimised alike: the first one's plan, and how many."""
+        at = (group.low, group.high)
+        if at not in self._runs:
+            members = groupby(
+                self.plans[group.low : group.high],
+                key=lambda plan: (plan.lr, plan.weight_decay, plan.n_steps),
+            )
+            runs = [list(run) for _, run in members]
+            self._runs[at] = [(run[0], len(run)) for run in runs]
+        return self._runs[at]
 
     def _losses(self, forward: Forward, rows: Tensor, folds: Tensor) -> Tensor:
         """The weighted mean loss of each replica's batch: rows (r, B) -> (r,)."""

@@ -6,7 +6,6 @@ whose step count, learning rate or weight decay differ get a call of their own.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -23,17 +22,19 @@ _EPS = 1e-8
 
 @dataclass(frozen=True)
 class StepRule:
-    """What the optimiser does with one replica in one step.
+    """What the optimiser does with some neighbouring replicas in one step.
 
     Attributes:
-        step: How many steps the replica has taken, this one included.
+        step: How many steps each has taken, this one included.
         lr: Learning rate of this step.
         weight_decay: Decoupled for adamw, L2 otherwise.
+        n_replicas: How many replicas.
     """
 
     step: int
     lr: float
     weight_decay: float
+    n_replicas: int = 1
 
 
 @dataclass(frozen=True)
@@ -48,15 +49,16 @@ def optimise(leaves: Sequence[Leaf], rules: Sequence[StepRule], settings: TrainS
     """One step, in place, on the gradients in `leaf.weight.grad`; then the gradients are gone.
 
     Args:
-        leaves: Weights with a leading dimension of `len(rules)`, or, for a single rule, without.
-        rules: One for each replica.
+        leaves: Weights with a leading dimension of all the rules' replicas, or, for a single
+            rule, any weights.
+        rules: In the order of the replicas.
         settings: Which optimiser.
     """
     trained = [leaf for leaf in leaves if leaf.weight.grad is not None]
     first = 0
-    for rule, run in groupby(rules):
-        last = first + sum(1 for _ in run)
-        _step(trained, None if len(rules) == last - first else slice(first, last), rule, settings)
+    for rule in rules:
+        last = first + rule.n_replicas
+        _step(trained, None if len(rules) == 1 else slice(first, last), rule, settings)
         first = last
     for leaf in trained:
         leaf.weight.grad = None

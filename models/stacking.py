@@ -98,7 +98,7 @@ class SequentialForward:
     def __init__(self, template: nn.Module, stack: Stack, low: int, high: int) -> None:
         if high - low != 1:
             raise ValueError(f"one replica at a time, however: {low} to {high}")
-        self.module = copy.deepcopy(template)
+        self.module = copy.deepcopy(template).train()
         self.source = with_replica_dropout(self.module)
         views = {name: nn.Parameter(_own_view(w[low])) for name, w in stack.weights.items()}
         _put(self.module, views, {n: _own_view(b[low]) for n, b in stack.buffers.items()})
@@ -107,7 +107,7 @@ class SequentialForward:
 
     def __call__(self, inputs: Mapping[str, Tensor], *, training: bool) -> Tensor:
         """For each keyword `(1, B, ...)` -> logits `(1, B, ..., n_outputs)`."""
-        self.module.train(training)
+        _set_mode(self.module, training=training)
         logits: Tensor = self.module(**{key: value[0] for key, value in inputs.items()})
         return logits.unsqueeze(0)
 
@@ -116,7 +116,7 @@ class VmapForward:
     """Several replicas through `torch.func.vmap`; takes nearly every module."""
 
     def __init__(self, template: nn.Module, stack: Stack, low: int, high: int) -> None:
-        self.module = copy.deepcopy(template)
+        self.module = copy.deepcopy(template).train()
         self.source = with_replica_dropout(self.module)
         views, moments = _views(stack, low, high)
         self.tensors = {**views, **_buffer_views(stack, low, high)}
@@ -126,7 +126,7 @@ class VmapForward:
 
     def __call__(self, inputs: Mapping[str, Tensor], *, training: bool) -> Tensor:
         """For each keyword `(r, B, ...)` -> logits `(r, B, ..., n_outputs)`."""
-        self.module.train(training)
+        _set_mode(self.module, training=training)
         masks = self._masks(inputs) if training else ()
         logits: Tensor = vmap(self._one)(self.tensors, dict(inputs), masks)
         return logits
@@ -171,7 +171,7 @@ class LayersForward:
     """Several replicas through stacked layers, driven by the module's own `forward`."""
 
     def __init__(self, template: nn.Module, stack: Stack, low: int, high: int) -> None:
-        self.module = copy.deepcopy(template)
+        self.module = copy.deepcopy(template).train()
         self.source = with_replica_dropout(self.module)
         views, moments = _views(stack, low, high)
         tensors = {**views, **_buffer_views(stack, low, high)}
@@ -181,7 +181,7 @@ class LayersForward:
 
     def __call__(self, inputs: Mapping[str, Tensor], *, training: bool) -> Tensor:
         """For each keyword `(r, B, ...)` -> logits `(r, B, ..., n_outputs)`."""
-        self.module.train(training)
+        _set_mode(self.module, training=training)
         logits: Tensor = self.module(**inputs)
         return logits
 
@@ -225,6 +225,12 @@ def _put(
             full = f"{path}.{name}" if path else name
             if buffer is not None and full in buffers:
                 child._buffers[name] = buffers[full]
+
+
+def _set_mode(module: nn.Module, *, training: bool) -> None:
+    """As `module.train`, which walks through all submodules, but only where the mode changes."""
+    if module.training != training:
+        module.train(training)
 
 
 def _own_view(view: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ def choose_strategy(
     Raises:
         StrategyError: If the strategy asked for does not give what separate replicas give.
     """
-    if asked == "sequential":
+    if asked == "sequential" or (asked == "auto" and n_replicas == 1):
         return "sequential"
     if asked != "auto":
         if not agrees(template, batch, asked):
@@ -65,8 +65,7 @@ def choose_strategy(
     is_cpu = next(iter(batch.values())).device.type == "cpu"
     if is_cpu and any(isinstance(module, _ALONE_ON_CPU) for module in template.modules()):
         return "sequential"
-    names = ("layers", "vmap") if n_replicas > 1 else ("layers",)
-    stacked = (name for name in names if agrees(template, batch, name))
+    stacked = (name for name in ("layers", "vmap") if agrees(template, batch, name))
     return next(stacked, "sequential")
 
 
