@@ -5,13 +5,19 @@ BIN := .venv/bin
 FOLDWISE := $(BIN)/foldwise
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup test check format mlflow runs titanic
+.PHONY: help setup test check format mlflow runs titanic otto submit-titanic
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 titanic: setup ## Titanic, from the files to a checked submission
 	@$(FOLDWISE) run titanic
+
+otto: setup ## Otto, the same
+	@$(FOLDWISE) run otto
+
+submit-titanic: setup ## send the newest Titanic run to Kaggle, once, and write its score down
+	@$(FOLDWISE) submit titanic
 
 runs: setup ## every run with its scores
 	@$(FOLDWISE) runs

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
 State = dict[str, np.ndarray | list[Any]]
+Value = TypeVar("Value")
 
 
 class EncodingError(ValueError):
@@ -79,3 +80,51 @@ class EncoderChain(BaseEstimator):  # type: ignore[misc]
             for i, step in enumerate(self.steps)
             for name, value in step.state().items()
         }
+
+
+class EncoderBlocks(BaseEstimator):  # type: ignore[misc]
+    """Several encoders side by side, each one's array under a name of its own.
+
+    Members pick from the blocks what suits them, so that one that is dear is made once.
+
+    Args:
+        blocks: by name, an encoder that gives one array.
+    """
+
+    def __init__(self, blocks: Mapping[str, Any]) -> None:
+        self.blocks = blocks
+
+    def fit(self, table: pd.DataFrame, target: np.ndarray) -> Self:
+        """Fit every block on these rows."""
+        for encoder in self.blocks.values():
+            encoder.fit(table, target)
+        return self
+
+    def transform(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Encode rows that were not fitted on: by block, `(n_rows, ...)`."""
+        return {name: _only(encoder.transform(table)) for name, encoder in self.blocks.items()}
+
+    def fit_transform(self, table: pd.DataFrame, target: np.ndarray) -> dict[str, np.ndarray]:
+        """Fit, and encode the rows that were fitted on."""
+        return {
+            name: _only(encoder.fit_transform(table, target))
+            for name, encoder in self.blocks.items()
+        }
+
+    def names(self) -> dict[str, list[str]]:
+        """The name of each column of each block."""
+        return {name: _only(encoder.names()) for name, encoder in self.blocks.items()}
+
+    def state(self) -> State:
+        """All that was learned from the rows fitted on, by block."""
+        return {
+            f"{block}.{name}": value
+            for block, encoder in self.blocks.items()
+            for name, value in encoder.state().items()
+        }
+
+
+def _only(arrays: Mapping[str, Value]) -> Value:
+    """The one value that there is."""
+    (value,) = arrays.values()
+    return value

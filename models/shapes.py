@@ -11,7 +11,9 @@ class InputShape:
         n_num: Columns of `x_num (n_rows, n_num) float32`.
         cardinalities: For each column of `x_cat (n_rows, d_cat) int64` the number of codes; the
             codes are 0 .. cardinality - 1.
+        n_bin: Columns of `x_bin (n_rows, n_bin) float32`: places among a column's bin edges.
     """
 
     n_num: int
     cardinalities: tuple[int, ...] = ()
+    n_bin: int = 0

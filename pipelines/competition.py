@@ -15,6 +15,7 @@ from features.folds import FoldPlan
 from features.schema import Column
 from models.architecture import Architecture
 from models.blending import BlendSettings
+from models.estimators import EstimatorSettings
 from models.metrics import METRICS
 from models.settings import TrainSettings
 from models.trees import TreesSettings
@@ -41,26 +42,42 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
-class NetworkMember(Settings):
-    """A network: one architecture, one recipe, `n_seeds` replicas in each fold."""
+class MemberSettings(Settings):
+    """What all members have: a name, and what they are told of each row.
+
+    Attributes:
+        inputs: by keyword of the network's `forward` (`x_num` for other models), the arrays of
+            the encoder that it gets side by side; none for the encoder's arrays as they are.
+    """
 
     name: str
     encoder: Callable[[], Encoder] = Field(exclude=True)
+    inputs: dict[str, tuple[str, ...]] = {}
+
+
+class NetworkMember(MemberSettings):
+    """A network: one architecture, one recipe, `n_seeds` replicas in each fold."""
+
     model: SerializeAsAny[Architecture]
     train: TrainSettings = TrainSettings()
     n_seeds: int = Field(1, ge=1, description="replicas per fold")
 
 
-class TreesMember(Settings):
+class TreesMember(MemberSettings):
     """Boosted trees: one booster per fold and seed."""
 
-    name: str
-    encoder: Callable[[], Encoder] = Field(exclude=True)
     trees: TreesSettings = TreesSettings()
     n_seeds: int = Field(1, ge=1, description="boosters per fold")
 
 
-Member = NetworkMember | TreesMember
+class EstimatorMember(MemberSettings):
+    """An estimator of scikit-learn: one per fold and seed, not kept after it has predicted."""
+
+    estimator: SerializeAsAny[EstimatorSettings]
+    n_seeds: int = Field(1, ge=1, description="estimators per fold")
+
+
+Member = NetworkMember | TreesMember | EstimatorMember
 
 
 class Kaggle(Settings):

@@ -6,7 +6,7 @@ training file is then encoded as that fold sees it, and so is every test row.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,12 @@ from pipelines.competition import Encoded, Encoder
 from pipelines.preprocess import Prepared
 
 Progress = Callable[[int, int], None]
+
+
+class DatasetError(ValueError):
+    """A member asks for an array that its encoder does not give."""
+
+    exit_code = 2
 
 
 @dataclass(frozen=True)
@@ -93,19 +99,49 @@ def save(dataset: FoldedDataset, folder: Path) -> None:
         arrays.write(folder / f"fold-{index:03d}.npz", train | test)
 
 
-def load(folder: Path, prepared: Prepared) -> FoldedDataset:
-    """Read back what `save` wrote."""
+def load(
+    folder: Path, prepared: Prepared, inputs: Mapping[str, Sequence[str]] | None = None
+) -> FoldedDataset:
+    """Read back what `save` wrote.
+
+    Args:
+        folder: what `save` was given.
+        prepared: the tables.
+        inputs: by keyword of the network's `forward`, the arrays of the encoder that it gets side
+            by side; none for the encoder's arrays as they are.
+
+    Raises:
+        DatasetError: `inputs` names an array that the encoder does not give.
+    """
     views = [
-        _load_fold(folder / f"fold-{index:03d}.npz", split)
+        _load_fold(folder / f"fold-{index:03d}.npz", split, inputs or {})
         for index, split in enumerate(prepared.folds.splits())
     ]
     return FoldedDataset(prepared.target, prepared.folds, views)
 
 
-def _load_fold(path: Path, split: Split) -> FoldView:
+def _load_fold(path: Path, split: Split, inputs: Mapping[str, Sequence[str]]) -> FoldView:
     parts = arrays.read(path)
-    return FoldView(split, _part(parts, "train-"), _part(parts, "test-"))
+    train, test = (_part(parts, prefix) for prefix in ("train-", "test-"))
+    return FoldView(split, choose(train, inputs), choose(test, inputs))
 
 
 def _part(parts: dict[str, np.ndarray], prefix: str) -> Encoded:
     return {k.removeprefix(prefix): array for k, array in parts.items() if k.startswith(prefix)}
+
+
+def choose(encoded: Encoded, inputs: Mapping[str, Sequence[str]]) -> Encoded:
+    """The chosen arrays, side by side under each keyword; all of them where nothing is chosen.
+
+    Raises:
+        DatasetError: an array is chosen that there is not.
+    """
+    absent = {name for names in inputs.values() for name in names} - set(encoded)
+    if absent:
+        raise DatasetError(
+            f"the encoder gives {', '.join(sorted(encoded))}, but a member's inputs name "
+            f"{', '.join(sorted(absent))}; correct `inputs` in the competition's file"
+        )
+    if not inputs:
+        return encoded
+    return {key: np.hstack([encoded[name] for name in names]) for key, names in inputs.items()}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import dataset, ensemble, preprocess, submission, train
-from pipelines.competition import Competition, Encoder, Member, NetworkMember
+from pipelines.competition import Competition, Encoder, EstimatorMember, Member, NetworkMember
 from pipelines.configuration import member_settings
 from pipelines.console import Advance, Narrator
 from pipelines.download import RawFiles
@@ -55,7 +55,8 @@ class Pipeline:
         """Stages 2 and 3 for one member alone, done if they are not."""
         self._preprocess()
         self._dataset(member.encoder)
-        return dataset.load(self.stages[f"dataset-{member.encoder.__name__}"].folder, self.prepared)
+        folder = self.stages[f"dataset-{member.encoder.__name__}"].folder
+        return dataset.load(folder, self.prepared, member.inputs)
 
     @cached_property
     def prepared(self) -> preprocess.Prepared:
@@ -109,7 +110,7 @@ class Pipeline:
         encoded = f"dataset-{member.encoder.__name__}"
 
         def make(folder: Path, advance: Advance) -> None:
-            data = dataset.load(self.stages[encoded].folder, self.prepared)
+            data = dataset.load(self.stages[encoded].folder, self.prepared, member.inputs)
             made = train.train(
                 self.competition, member, data, device=self._device, progress=advance
             )
@@ -172,5 +173,7 @@ class Pipeline:
 
 
 def _brought(member: Member) -> tuple[str, ...]:
-    """The module of a network that the competition's own file brings."""
-    return (type(member.model).__module__,) if isinstance(member, NetworkMember) else ()
+    """The module of a network or an estimator that the competition's own file brings."""
+    if isinstance(member, NetworkMember):
+        return (type(member.model).__module__,)
+    return (type(member.estimator).__module__,) if isinstance(member, EstimatorMember) else ()

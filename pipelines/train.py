@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from models.estimators import EstimatorReplica, fit_estimators
 from models.losses import LOSSES, Loss
 from models.metrics import METRICS
 from models.shapes import InputShape
 from models.training import EpochReport, Fitted, FoldData, Replica, fit
 from models.trees import TreesReplica, fit_trees
 from pipelines import arrays
-from pipelines.competition import Competition, Member, NetworkMember, TreesMember
+from pipelines.competition import Competition, EstimatorMember, Member, NetworkMember, TreesMember
 from pipelines.dataset import FoldedDataset, FoldView
 
 Progress = Callable[[int, int], None]
@@ -72,6 +73,8 @@ def train(
     """
     if isinstance(member, NetworkMember):
         return _train_network(competition, member, dataset, device, progress)
+    if isinstance(member, EstimatorMember):
+        return _train_estimators(competition, member, dataset, progress)
     return _train_trees(competition, member, dataset, progress)
 
 
@@ -119,7 +122,7 @@ def _train_trees(
         member.trees,
         n_classes=len(competition.classes),
         seeds=range(member.n_seeds),
-        on_fold=_boosters_told(len(dataset.views) * member.n_seeds, progress),
+        on_fold=_models_told(len(dataset.views) * member.n_seeds, progress),
     )
     valid = _by_fold([(r.fold, r.valid_probabilities) for r in fitted.replicas], dataset)
     return Predictions(
@@ -129,6 +132,30 @@ def _train_trees(
         scores=_scores(competition, valid, dataset),
         importances=fitted.importance,
         models={f"fold-{r.fold:03d}-seed-{r.seed}.txt": r.model.encode() for r in fitted.replicas},
+    )
+
+
+def _train_estimators(
+    competition: Competition,
+    member: EstimatorMember,
+    dataset: FoldedDataset,
+    progress: Progress | None,
+) -> Predictions:
+    fitted = fit_estimators(
+        [fold_data(view) for view in dataset.views],
+        [view.test for view in dataset.views],
+        dataset.target,
+        member.estimator,
+        n_classes=len(competition.classes),
+        seeds=range(member.n_seeds),
+        on_fold=_models_told(len(dataset.views) * member.n_seeds, progress),
+    )
+    valid = _by_fold([(r.fold, r.valid_probabilities) for r in fitted.replicas], dataset)
+    return Predictions(
+        member=member.name,
+        oof=_oof(valid, dataset),
+        test=fitted.test_probabilities,
+        scores=_scores(competition, valid, dataset),
     )
 
 
@@ -154,7 +181,8 @@ def _input_shape(dataset: FoldedDataset) -> InputShape:
     inputs = [part for view in dataset.views for part in (view.train, view.test)]
     codes = [part["x_cat"].max(axis=0) for part in inputs if "x_cat" in part and len(part["x_cat"])]
     cardinalities = tuple(int(code) + 1 for code in np.max(codes, axis=0)) if codes else ()
-    return InputShape(n_num=inputs[0]["x_num"].shape[1], cardinalities=cardinalities)
+    n_num, n_bin = (inputs[0][k].shape[1] if k in inputs[0] else 0 for k in ("x_num", "x_bin"))
+    return InputShape(n_num=n_num, cardinalities=cardinalities, n_bin=n_bin)
 
 
 def _epochs_told(epochs: int, progress: Progress | None) -> Callable[[EpochReport], None] | None:
@@ -163,13 +191,13 @@ def _epochs_told(epochs: int, progress: Progress | None) -> Callable[[EpochRepor
     return lambda report: progress(report.epoch, epochs)
 
 
-def _boosters_told(
-    n_boosters: int, progress: Progress | None
-) -> Callable[[TreesReplica], None] | None:
+def _models_told(
+    n_models: int, progress: Progress | None
+) -> Callable[[TreesReplica | EstimatorReplica], None] | None:
     if progress is None:
         return None
     done = itertools.count(1)
-    return lambda _: progress(next(done), n_boosters)
+    return lambda _: progress(next(done), n_models)
 
 
 def _by_fold(parts: Sequence[tuple[int, np.ndarray]], dataset: FoldedDataset) -> list[np.ndarray]:

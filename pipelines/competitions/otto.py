@@ -1,0 +1,129 @@
+"""Otto: which of nine classes is a product in, by 93 counts that nobody says the meaning of?
+
+What tells classes apart is the company a product keeps: the distances to the nearest products of
+each class are the strongest inputs, and a network that cuts each count into pieces makes the most
+of them. Members are chosen on log-loss in cross-validation.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from features.bins import BinPlaces
+from features.counts import CountVectors, LogCounts
+from features.encoders import EncoderBlocks
+from features.folds import FoldPlan
+from features.neighbours import ClassNeighbours
+from features.schema import Column
+from models.mlp import MLPSettings
+from models.tabm import TabMSettings
+from models.training import TrainSettings
+from models.trees import TreesSettings
+from pipelines.competition import Competition, Kaggle, NetworkMember, OfflineSample, TreesMember
+from pipelines.samples import otto as sample
+
+COUNTS = tuple(f"feat_{number}" for number in range(1, 94))
+CLASSES = tuple(f"Class_{number}" for number in range(1, 10))
+N_BINS = 4
+SPACES = {
+    "near_by_size": CountVectors(COUNTS, unit_length=False),
+    "near_by_mixture": CountVectors(COUNTS),
+    "near_by_rarity": CountVectors(COUNTS, weighted=True),
+    "near_by_share": CountVectors(COUNTS, damping="root"),
+}
+NUMBERS = ("logs", *SPACES)
+ALL_INPUTS = {"x_num": NUMBERS, "x_bin": ("bins",)}
+
+
+def as_it_is(table: pd.DataFrame) -> pd.DataFrame:
+    """The table: all that is known of a product are its counts."""
+    return table
+
+
+def product_encoder() -> EncoderBlocks:
+    """Counts, their places among bin edges, and the distances to each class in four spaces."""
+    neighbours = {
+        name: ClassNeighbours(space, nearest=(1, 4, 16)) for name, space in SPACES.items()
+    }
+    return EncoderBlocks(
+        {
+            "logs": LogCounts(COUNTS),
+            "bins": BinPlaces(COUNTS, n_bins=N_BINS, logs=True),
+            **neighbours,
+        }
+    )
+
+
+MEMBERS = (
+    NetworkMember(
+        name="notes",
+        encoder=product_encoder,
+        inputs={"x_num": ("logs",)},
+        model=MLPSettings(hidden=(128, 64), dropout=0.0),
+        train=TrainSettings(epochs=10, batch_size=128, schedule="one_cycle", evaluate_every=5),
+    ),
+    NetworkMember(
+        name="tabm",
+        encoder=product_encoder,
+        inputs=ALL_INPUTS,
+        model=TabMSettings(k=8, hidden=(256, 256), dropout=0.1, n_bins=N_BINS),
+        train=TrainSettings(
+            epochs=12,
+            batch_size=256,
+            lr=2e-3,
+            weight_decay=0.01,
+            schedule="one_cycle",
+            evaluate_every=4,
+            strategy="sequential",
+        ),
+    ),
+    NetworkMember(
+        name="mlp",
+        encoder=product_encoder,
+        inputs=ALL_INPUTS,
+        model=MLPSettings(hidden=(512, 512), dropout=0.5, input_dropout=0.3, n_bins=N_BINS),
+        train=TrainSettings(
+            epochs=25,
+            batch_size=256,
+            lr=1e-3,
+            weight_decay=0.01,
+            schedule="one_cycle",
+            evaluate_every=5,
+        ),
+    ),
+    TreesMember(
+        name="trees",
+        encoder=product_encoder,
+        inputs={"x_num": NUMBERS},
+        trees=TreesSettings(
+            n_estimators=150,
+            learning_rate=0.1,
+            num_leaves=15,
+            colsample_bytree=0.3,
+            subsample=0.8,
+            max_bin=127,
+        ),
+    ),
+)
+
+COMPETITION = Competition(
+    name="otto",
+    title="Otto: which class is a product in?",
+    kaggle=Kaggle(slug="otto-group-product-classification-challenge"),
+    files={"train": "train.csv", "test": "test.csv", "sample_submission": "sampleSubmission.csv"},
+    id="id",
+    target="target",
+    classes=CLASSES,
+    metric="log_loss",
+    columns=tuple(Column(name=name, kind="int", minimum=0) for name in COUNTS),
+    features=as_it_is,
+    form="probabilities",
+    folds=FoldPlan(n_folds=5),
+    members=MEMBERS,
+    sample=OfflineSample(
+        write=sample.write,
+        origin=sample.ORIGIN,
+        synthetic=True,
+        fingerprint=sample.fingerprint,
+    ),
+)
