@@ -1,5 +1,6 @@
 """A competition small enough to run in a second, and a workspace to run it in."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,11 @@ from pipelines.competition import Competition, Kaggle, NetworkMember, OfflineSam
 from pipelines.console import Narrator
 
 N_TRAIN, N_TEST = 90, 45
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts its background jobs deaf to Ctrl-C, and every process of theirs inherits that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 KINDS = ("red", "green", "blue")
 
 

@@ -201,7 +201,10 @@ def test_ctrl_c_gets_one_line_and_code_130_and_nothing_half_written(workspace):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         running.send_signal(signal.SIGINT)
-        _, told = running.communicate(timeout=60)
+        try:
+            _, told = running.communicate(timeout=60)
+        finally:
+            running.kill()
     assert running.returncode == 130, told
     assert told.strip().splitlines()[-1].startswith("foldwise: interrupted")
     assert "Traceback" not in told

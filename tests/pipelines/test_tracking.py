@@ -149,7 +149,10 @@ def test_the_page_opens_on_the_workspace_s_store(tracked):
             assert "toy" in _experiments(f"http://127.0.0.1:{port}", page)
         finally:
             page.send_signal(signal.SIGINT)
-            page.wait(timeout=30)
+            try:
+                page.wait(timeout=30)
+            finally:
+                page.kill()
     assert page.returncode == 0
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=5)
