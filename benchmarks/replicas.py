@@ -214,7 +214,7 @@ def main() -> None:
         rows.append(measure_in_own_process(job, threads=told.threads))
         print(table([m for m in rows if m.size == job[0].name]).splitlines()[-1], flush=True)
     print("\n" + table(rows))
-    machine = {"threads": told.threads, "cpu": platform.processor(), "torch": torch.__version__}
+    machine = {"threads": told.threads, "cpu": platform.machine(), "torch": torch.__version__}
     written = {"machine": machine, "quick": told.quick, "rows": [asdict(m) for m in rows]}
     (HERE / "replicas.json").write_text(json.dumps(written, indent=1) + "\n")
     draw(rows, HERE / "replicas.png")

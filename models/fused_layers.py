@@ -102,6 +102,18 @@ def _applied(function: type[torch.autograd.Function], *inputs: object) -> Tensor
     return y
 
 
+def _as_autocast(*tensors: Tensor | None) -> list[Tensor | None]:
+    """The tensors in the dtype that autocast would give to products.
+
+    Autocast does not look into an operation of our own: its backward pass would meet two dtypes.
+    """
+    device = next(tensor.device.type for tensor in tensors if tensor is not None)
+    if not torch.is_autocast_enabled(device):
+        return list(tensors)
+    dtype = torch.get_autocast_dtype(device)
+    return [None if tensor is None else tensor.to(dtype) for tensor in tensors]
+
+
 class _Tail(nn.Module):
     """The ReLU and the dropout that follow a layer."""
 
@@ -130,7 +142,7 @@ class StackedLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """`(R, B, ..., n_in) -> (R, B, ..., n_out)`."""
         rows = x.flatten(1, -2) if x.ndim > 3 else x  # (R, B, ..., n_in) -> (R, M, n_in)
-        y = _applied(_Hidden, rows, self.weight, self.bias, self.tail)
+        y = _applied(_Hidden, *_as_autocast(rows, self.weight, self.bias), self.tail)
         return y.view(*x.shape[:-1], -1) if x.ndim > 3 else y
 
 
@@ -146,7 +158,8 @@ class StackedBatchNorm(nn.Module):
         self.tail = _Tail()
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(R, B, D) -> (R, B, D)`."""
+        """`(R, B, D) -> (R, B, D)`; in the weights' precision, under autocast too."""
+        x = x.to(self.weight.dtype)
         if not self.training:
             scale = torch.rsqrt(self.running_var + self.eps) * self.weight
             shift = self.bias - self.running_mean * scale

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.stacking import Forward, SequentialForward, Stack, VmapForward
+from models.stacking import Forward, LayersForward, SequentialForward, Stack, VmapForward
 
 
 def stack_of(n_replicas: int) -> tuple[nn.Module, Stack]:
@@ -70,3 +70,26 @@ def test_frozen_weights_are_not_optimised() -> None:
     template.layers[0].weight.requires_grad = False
     assert len(SequentialForward(template, stack, 0, 1).leaves) == 5
     assert len(VmapForward(template, stack, 0, 2).leaves) == 5
+
+
+def test_stacked_layers_learn_in_bf16_as_single_replicas_do() -> None:
+    torch.manual_seed(0)
+    layers = nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU()
+    template = Named(nn.Sequential(*layers, nn.Linear(8, 2)))
+    x = torch.randn(2, 64, 3)
+    grads = []
+    for kind, width in ((LayersForward, 2), (SequentialForward, 1)):
+        stack = Stack.of([template, template], n_moments=0)
+        forwards = [kind(template, stack, low, low + width) for low in range(0, 2, width)]
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = [
+                forward({"x_num": own}, training=True)
+                for forward, own in zip(forwards, x.split(width), strict=True)
+            ]
+        torch.cat(logits).float().square().sum().backward()
+        leaves = zip(*(f.leaves for f in forwards), strict=True)
+        grads.append([torch.stack([leaf.weight.grad for leaf in own]).flatten() for own in leaves])
+    for stacked, single in zip(*grads, strict=True):
+        torch.testing.assert_close(
+            stacked, single, rtol=0.05, atol=0.05 * float(single.abs().max())
+        )
