@@ -12,12 +12,13 @@ import pandas as pd
 from joblib import cpu_count
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
 
 from features.encoders import EncodingError, State
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
-BLOCK = 1024  # rows whose distances to all rows fitted on are held at a time by a core
+BLOCK = 256  # rows whose distances to all rows fitted on are held at a time by a core
 
 
 class ClassNeighbours(BaseEstimator):  # type: ignore[misc]
@@ -101,36 +102,38 @@ class ClassNeighbours(BaseEstimator):  # type: ignore[misc]
             return self._nearest_of_each(block, None if own is None else own[rows])
 
         blocks = [slice(start, start + BLOCK) for start in range(0, len(points), BLOCK)]
-        # Sorting, most of the work, is done by one core for each block.
-        with ThreadPoolExecutor(int(cpu_count()), thread_name_prefix="neighbours") as pool:
+        # A block for each core: sorting, which is half of the work, uses one core only.
+        workers = ThreadPoolExecutor(int(cpu_count()), thread_name_prefix="neighbours")
+        with threadpool_limits(1, "blas"), workers as pool:
             return np.concatenate(list(pool.map(of_block, blocks)))
 
     def _nearest_of_each(self, points: Floats, own: Rows | None) -> Floats:
         """The columns of one block: `(n_block, n_dims)` -> `(n_block, n_classes * n_nearest)`."""
-        squares = _squared_distances(points, self.points_)
-        if own is not None:
-            squares[np.arange(len(points)), own] = np.inf
-        return np.concatenate(
-            [
-                _means_of_nearest(squares[:, start:end], self.nearest)
-                for start, end in zip(self.ends_, self.ends_[1:], strict=False)
-            ],
-            axis=1,
-        )
+        lengths = (points**2).sum(axis=1, keepdims=True)
+        columns = []
+        for start, end in zip(self.ends_, self.ends_[1:], strict=False):
+            squares = _relative_squares(points, self.points_[start:end])
+            if own is not None:
+                rows = np.flatnonzero((own >= start) & (own < end))
+                squares[rows, own[rows] - start] = np.inf
+            columns.append(_means_of_nearest(squares, lengths, self.nearest))
+        return np.concatenate(columns, axis=1)
 
 
-def _squared_distances(points: Floats, others: Floats) -> Floats:
-    """`(n, d)`, `(m, d)` -> `(n, m)` by one matrix product."""
-    squares: Floats = points @ others.T
-    squares *= -2
-    squares += (others**2).sum(axis=1)
-    squares += (points**2).sum(axis=1, keepdims=True)
+def _relative_squares(points: Floats, others: Floats) -> Floats:
+    """Squared distances less each point's own squared length: `(n, d)`, `(m, d)` -> `(n, m)`.
+
+    One matrix product does all: its inner dimension has a place for the others' lengths.
+    """
+    left = np.hstack([points, np.ones((len(points), 1), np.float32)])
+    right = np.hstack([-2 * others, (others**2).sum(axis=1, keepdims=True)])
+    squares: Floats = left @ right.T
     return squares
 
 
-def _means_of_nearest(squares: Floats, nearest: Sequence[int]) -> Floats:
+def _means_of_nearest(squares: Floats, lengths: Floats, nearest: Sequence[int]) -> Floats:
     """Mean of the smallest `n` distances of each row: `(n_rows, m)` -> `(n_rows, n_nearest)`."""
     most = max(nearest)
     smallest = np.sort(np.partition(squares, most - 1, axis=1)[:, :most], axis=1)
-    distances = np.sqrt(np.clip(smallest, 0, None))
+    distances = np.sqrt(np.clip(smallest + lengths, 0, None))
     return np.stack([distances[:, :n].mean(axis=1) for n in nearest], axis=1)

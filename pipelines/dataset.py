@@ -6,7 +6,7 @@ training file is then encoded as that fold sees it, and so is every test row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,13 +65,19 @@ def encode(
     prepared: Prepared, encoder: Callable[[], Encoder], progress: Progress | None = None
 ) -> FoldedDataset:
     """Fit the encoder in every fold and encode all rows by it."""
+    views = list(encoded_views(prepared, encoder, progress))
+    return FoldedDataset(prepared.target, prepared.folds, views)
+
+
+def encoded_views(
+    prepared: Prepared, encoder: Callable[[], Encoder], progress: Progress | None = None
+) -> Iterator[FoldView]:
+    """The same fold by fold, for those who need not hold all of them at once."""
     splits = list(prepared.folds.splits())
-    views = []
     for index, split in enumerate(splits):
-        views.append(_encode_fold(prepared, encoder(), split))
+        yield _encode_fold(prepared, encoder(), split)
         if progress is not None:
             progress(index + 1, len(splits))
-    return FoldedDataset(prepared.target, prepared.folds, views)
 
 
 def _encode_fold(prepared: Prepared, encoder: Encoder, split: Split) -> FoldView:
@@ -91,9 +97,9 @@ def _interleave(trained_on: np.ndarray, held_out: np.ndarray, split: Split) -> n
     return rows
 
 
-def save(dataset: FoldedDataset, folder: Path) -> None:
+def save(views: Iterable[FoldView], folder: Path) -> None:
     """One npz for each fold; target and folds stay with the prepared tables."""
-    for index, view in enumerate(dataset.views):
+    for index, view in enumerate(views):
         train = {f"train-{key}": array for key, array in view.train.items()}
         test = {f"test-{key}": array for key, array in view.test.items()}
         arrays.write(folder / f"fold-{index:03d}.npz", train | test)

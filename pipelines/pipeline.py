@@ -95,7 +95,7 @@ class Pipeline:
 
     def _dataset(self, encoder: Callable[[], Encoder]) -> None:
         def make(folder: Path, advance: Advance) -> None:
-            dataset.save(dataset.encode(self.prepared, encoder, advance), folder)
+            dataset.save(dataset.encoded_views(self.prepared, encoder, advance), folder)
 
         self._do(
             f"dataset-{encoder.__name__}",
