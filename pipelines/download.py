@@ -10,7 +10,6 @@ import errno
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,21 +17,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from pipelines import kaggle_client
+from pipelines import kaggle_client, manifest
 from pipelines.archives import unpack
+from pipelines.retry import Patience
 from pipelines.sources import Source
+from pipelines.transfer import Progress, Remote
 
 if TYPE_CHECKING:
     from pipelines.competition import Competition
 
-MANIFEST = "manifest.json"
 HOLDOUT = "holdout.csv"
 DIGEST_CHARACTERS = 12
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-Progress = Callable[[int, int], None]
+UNCHANGED = "Kaggle still has the same archive: nothing was downloaded"
+NOT_KAGGLES = "--refresh asks Kaggle, and these files are not Kaggle's: nothing to ask"
 
 
 class DownloadError(ValueError):
@@ -79,37 +77,35 @@ class RawFiles:
         return _digest({name: file.sha256 for name, file in self.files.items()})
 
 
-class _Facts(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+@dataclass(frozen=True)
+class _Gathered:
+    """That the files lie in their folder now, and what Kaggle said of their archive."""
 
-    sha256: str
-    n_bytes: int
-
-
-class _Manifest(BaseModel):
-    """What a whole folder says of itself; `files` has the holdout too."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    key: str
-    origin: str
-    files: dict[str, _Facts]
-    holdout: str | None
+    remote: Remote | None = None
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """How a source fills a folder; `key` changes when the folder would hold something else."""
+    """How a source fills a folder; `key` changes when the folder would hold something else.
+
+    `gather` gives None where the source still holds just what it is told to be here already.
+    """
 
     folder_name: str
     key: str
     origin: str
     synthetic: bool
-    gather: Callable[[Path], None]
+    gather: Callable[[Path, Remote | None], _Gathered | None]
 
 
 def download(
-    competition: Competition, source: Source, data_root: Path, progress: Progress | None = None
+    competition: Competition,
+    source: Source,
+    data_root: Path,
+    progress: Progress | None = None,
+    *,
+    refresh: bool = False,
+    patience: Patience | None = None,
 ) -> RawFiles:
     """Put the competition's files into `data_root/<competition>/<source>…/`, or find them there.
 
@@ -118,6 +114,8 @@ def download(
         source: from where.
         data_root: the folder of all raw files, `data/`.
         progress: called with the bytes so far and their total while a download goes on.
+        refresh: ask Kaggle whether its archive has changed, and fetch it if it has.
+        patience: how long to wait for Kaggle, and how often to try.
 
     Raises:
         DownloadError: a missing file, or a disk that is full or cannot be written.
@@ -126,40 +124,62 @@ def download(
     """
     root = data_root / competition.name
     try:
-        plan = _plan(competition, source, progress)
+        plan = _plan(competition, source, root, progress, patience or Patience())
         folder = root / plan.folder_name
-        if (found := _find(folder, plan, competition.name, source)) is not None:
-            return found
-        with _alone_in(root):
-            # Another process may have done it while we waited.
-            found = _find(folder, plan, competition.name, source)
-            return found or _fetch(folder, plan, competition, source)
+        asks = refresh and source.kind == "kaggle"
+        found = _find(folder, plan, competition.name, source)
+        if found is None or asks:
+            with _alone_in(root):
+                # Another process may have done it while we waited.
+                found = _find(folder, plan, competition.name, source)
+                if found is None or asks:
+                    return _fetch(folder, plan, competition, source, found)
+        return replace(found, note=NOT_KAGGLES) if refresh and not asks else found
     except OSError as error:
         raise DownloadError(_told_disk(error, root)) from error
 
 
-def _plan(competition: Competition, source: Source, progress: Progress | None) -> _Plan:
+def _plan(
+    competition: Competition,
+    source: Source,
+    root: Path,
+    progress: Progress | None,
+    patience: Patience,
+) -> _Plan:
     if source.kind == "kaggle":
-        return _kaggle_plan(competition, progress)
+        return _kaggle_plan(competition, root, progress, patience)
     if source.kind == "sample":
         return _sample_plan(competition)
     assert source.path is not None, "a path source has a path"
     return _path_plan(competition, source.path)
 
 
-def _kaggle_plan(competition: Competition, progress: Progress | None) -> _Plan:
+def _kaggle_plan(
+    competition: Competition, root: Path, progress: Progress | None, patience: Patience
+) -> _Plan:
     kaggle = competition.kaggle
     wanted = list(competition.files.values())
+    parts = root / ".kaggle.parts"
 
-    def gather(folder: Path) -> None:
-        fetch = (
-            kaggle_client.download_competition
-            if kaggle.kind == "competition"
-            else kaggle_client.download_dataset
-        )
-        archive = fetch(kaggle.slug, folder, progress=progress)
+    def gather(folder: Path, unless: Remote | None) -> _Gathered | None:
+        archive = folder / f"{kaggle.slug.split('/')[-1]}.zip"
+        try:
+            remote = kaggle_client.download(
+                kaggle.slug,
+                kaggle.kind,
+                archive,
+                parts,
+                unless=unless,
+                progress=progress,
+                patience=patience,
+            )
+        finally:
+            _remove_if_empty(parts)
+        if remote is None:
+            return None
         unpack(archive, wanted, folder)
         archive.unlink()
+        return _Gathered(remote)
 
     key = _digest({"page": kaggle.page, "files": repr(wanted)})
     return _Plan("kaggle", key, kaggle.page, synthetic=False, gather=gather)
@@ -171,7 +191,12 @@ def _sample_plan(competition: Competition) -> _Plan:
     wanted = list(competition.files.values())
     key = _digest({"sample": sample.fingerprint(), "files": repr(wanted)})
     name = f"sample-{key[:DIGEST_CHARACTERS]}"
-    return _Plan(name, key, sample.origin, sample.synthetic, sample.write)
+
+    def gather(folder: Path, _: Remote | None) -> _Gathered:
+        sample.write(folder)
+        return _Gathered()
+
+    return _Plan(name, key, sample.origin, sample.synthetic, gather)
 
 
 def _path_plan(competition: Competition, path: Path) -> _Plan:
@@ -179,14 +204,17 @@ def _path_plan(competition: Competition, path: Path) -> _Plan:
     wanted = list(competition.files.values())
     parts = {".": path} if path.is_file() else _parts_in(path, wanted)
 
-    def gather(folder: Path) -> None:
+    def gather(folder: Path, _: Remote | None) -> _Gathered:
         for name, part in parts.items():
             if part.name == name:
                 shutil.copyfile(part, folder / name)
             else:
                 unpack(part, wanted if part is path else [name], folder)
+        return _Gathered()
 
-    key = _digest({"files": repr(wanted), **{name: _sha256(part) for name, part in parts.items()}})
+    key = _digest(
+        {"files": repr(wanted), **{name: manifest.sha256(part) for name, part in parts.items()}}
+    )
     name = f"path-{key[:DIGEST_CHARACTERS]}"
     return _Plan(name, key, str(path), synthetic=False, gather=gather)
 
@@ -216,10 +244,10 @@ def _told_missing(folder: Path, missing: list[str]) -> str:
 
 def _find(folder: Path, plan: _Plan, competition: str, source: Source) -> RawFiles | None:
     """The files, if a manifest of that key stands and every byte is as it says."""
-    manifest = _read_manifest(folder)
-    if manifest is None or manifest.key != plan.key or _changed_files(folder):
+    stated = manifest.read(folder)
+    if stated is None or stated.key != plan.key or manifest.changed_files(folder):
         return None
-    facts = {name: facts for name, facts in manifest.files.items() if name != manifest.holdout}
+    facts = {name: facts for name, facts in stated.files.items() if name != stated.holdout}
     return RawFiles(
         competition=competition,
         source=source.kind,
@@ -227,32 +255,25 @@ def _find(folder: Path, plan: _Plan, competition: str, source: Source) -> RawFil
         origin=plan.origin,
         folder=folder,
         files={name: RawFile(folder / name, f.sha256, f.n_bytes) for name, f in facts.items()},
-        holdout=folder / manifest.holdout if manifest.holdout else None,
+        holdout=folder / stated.holdout if stated.holdout else None,
     )
 
 
-def _read_manifest(folder: Path) -> _Manifest | None:
-    try:
-        return _Manifest.model_validate_json((folder / MANIFEST).read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValidationError):
-        return None
-
-
-def _changed_files(folder: Path) -> list[str]:
-    """Names of files that are missing or not as the folder's manifest says."""
-    manifest = _read_manifest(folder)
-    files = manifest.files if manifest else {}
-    return [name for name, facts in files.items() if _facts(folder / name) != facts]
-
-
-def _fetch(folder: Path, plan: _Plan, competition: Competition, source: Source) -> RawFiles:
-    changed = _changed_files(folder)
+def _fetch(
+    folder: Path, plan: _Plan, competition: Competition, source: Source, held: RawFiles | None
+) -> RawFiles:
+    """Fetch the files, unless the source still has just those that are `held`."""
+    stated, changed = manifest.read(folder), manifest.changed_files(folder)
+    unless = stated.remote if stated is not None and held is not None else None
     gathering = folder.with_name(f".{folder.name}.gathering")
     _remove(gathering)
     gathering.mkdir()
     try:
-        plan.gather(gathering)
-        _write_manifest(gathering, plan, competition, source)
+        gathered = plan.gather(gathering, unless)
+        if gathered is None:
+            assert held is not None, "only what is held can be unchanged"
+            return replace(held, note=UNCHANGED)
+        _write_manifest(gathering, plan, competition, source, gathered)
         _publish(gathering, folder)
     finally:
         _remove(gathering)
@@ -263,21 +284,24 @@ def _fetch(folder: Path, plan: _Plan, competition: Competition, source: Source) 
     return replace(found, note=note if changed else None)
 
 
-def _write_manifest(folder: Path, plan: _Plan, competition: Competition, source: Source) -> None:
+def _write_manifest(
+    folder: Path, plan: _Plan, competition: Competition, source: Source, gathered: _Gathered
+) -> None:
     names = list(competition.files.values())
     holdout = HOLDOUT if source.kind == "sample" and (folder / HOLDOUT).is_file() else None
-    facts = {name: _facts(folder / name) for name in [*names, *([holdout] if holdout else [])]}
+    facts = {
+        name: manifest.facts(folder / name) for name in [*names, *([holdout] if holdout else [])]
+    }
     files = {name: known for name, known in facts.items() if known is not None}
     if missing := [name for name in facts if name not in files]:
         raise DownloadError(
             f"{plan.origin}: the sample of {competition.name} wrote no {', '.join(missing)}; "
             "use --source kaggle or --source PATH"
         )
-    manifest = _Manifest(key=plan.key, origin=plan.origin, files=files, holdout=holdout)
-    for name in files:
-        _sync(folder / name)
-    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    _sync(folder / MANIFEST)
+    stated = manifest.Manifest(
+        key=plan.key, origin=plan.origin, files=files, holdout=holdout, remote=gathered.remote
+    )
+    stated.write(folder)
 
 
 def _publish(gathering: Path, folder: Path) -> None:
@@ -287,8 +311,13 @@ def _publish(gathering: Path, folder: Path) -> None:
     if folder.exists():
         folder.rename(old)
     gathering.rename(folder)
-    _sync(folder.parent)
+    manifest.sync(folder.parent)
     _remove(old)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _remove(path: Path) -> None:
@@ -320,26 +349,6 @@ def _told_disk(error: OSError, root: Path) -> str:
     )
 
 
-def _facts(path: Path) -> _Facts | None:
-    if not path.is_file():
-        return None
-    return _Facts(sha256=_sha256(path), n_bytes=path.stat().st_size)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _digest(parts: Mapping[str, str]) -> str:
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file or folder is on the disk itself."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

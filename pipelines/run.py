@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,14 @@ from pipelines import folders, publish, tracking
 from pipelines.competition import Competition
 from pipelines.configuration import fingerprint, resolved
 from pipelines.console import Narrator
+from pipelines.credentials import exposure
 from pipelines.device import choose_device
 from pipelines.download import RawFiles, download
 from pipelines.ensemble import Blend
 from pipelines.gallery import draw
 from pipelines.pipeline import CODE, Pipeline
 from pipelines.provenance import code_digest, git_commit, versions
+from pipelines.retry import Patience
 from pipelines.sources import choose_source
 from pipelines.stages import StageStore
 from pipelines.summary import MemberLine, Summary
@@ -34,6 +36,8 @@ class Request:
         run_id: an unfinished run to go on with.
         out: where to write the CSV as well.
         track: whether to write an MLflow run.
+        refresh: ask Kaggle whether its files have changed.
+        patience: how long to wait for Kaggle.
         root: the folder that holds `data/`, `runs/` and `submissions/`.
     """
 
@@ -42,6 +46,8 @@ class Request:
     run_id: str | None = None
     out: Path | None = None
     track: bool = True
+    refresh: bool = False
+    patience: Patience = field(default_factory=Patience)
     root: Path = Path()
 
 
@@ -56,7 +62,14 @@ def run(competition: Competition, request: Request, narrator: Narrator) -> Summa
     """
     start = time.perf_counter()
     request = replace(request, device=choose_device(request.device))
-    raw = fetch(competition, narrator, source=request.source, root=request.root)
+    raw = fetch(
+        competition,
+        narrator,
+        source=request.source,
+        root=request.root,
+        refresh=request.refresh,
+        patience=request.patience,
+    )
     downloaded = time.perf_counter() - start
     folder = _folder(competition, raw, request)
     with folders.locked(folder):
@@ -73,16 +86,34 @@ def run(competition: Competition, request: Request, narrator: Narrator) -> Summa
         return _track(summary, folder, request, narrator) if request.track else summary
 
 
-def fetch(competition: Competition, narrator: Narrator, *, source: str, root: Path) -> RawFiles:
+def fetch(
+    competition: Competition,
+    narrator: Narrator,
+    *,
+    source: str,
+    root: Path,
+    refresh: bool = False,
+    patience: Patience | None = None,
+) -> RawFiles:
     """Stage 1, told on the console: `source` is `auto`, `kaggle`, `sample` or a path."""
     chosen = choose_source(source, competition)
     narrator.say("source", chosen.said)
+    if chosen.kind == "kaggle" and (warning := exposure()) is not None:
+        narrator.warn(warning)
+    patience = replace(patience or Patience(), tell=lambda told: narrator.warn(f"Kaggle: {told}"))
     with narrator.stages(), narrator.stage("1 download") as line:
         start = time.perf_counter()
-        raw = download(competition, chosen, root / "data", progress=line.advance)
+        raw = download(
+            competition,
+            chosen,
+            root / "data",
+            progress=line.advance,
+            refresh=refresh,
+            patience=patience,
+        )
         line.end(status="", seconds=time.perf_counter() - start)
     if raw.note is not None:
-        narrator.warn(raw.note)
+        narrator.say("note", raw.note)
     return raw
 
 

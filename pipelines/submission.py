@@ -14,6 +14,7 @@ from pipelines.competition import Competition
 from pipelines.download import download
 from pipelines.ensemble import Blend
 from pipelines.preprocess import Prepared, class_indices, read_sample_submission
+from pipelines.retry import Patience
 from pipelines.sources import choose_source
 from submissions.build import build, write_csv
 from submissions.check import SubmissionForm, check
@@ -75,13 +76,16 @@ def describe(
     )
 
 
-def check_csv(competition: Competition, csv: Path, *, source: str, root: Path) -> int:
+def check_csv(
+    competition: Competition, csv: Path, *, source: str, root: Path, patience: Patience
+) -> int:
     """Check a CSV on disk against the competition's sample submission; give its rows.
 
     Raises:
         SubmissionError: the CSV fails; every fault told.
     """
-    raw = download(competition, choose_source(source, competition), root / "data")
+    chosen = choose_source(source, competition)
+    raw = download(competition, chosen, root / "data", patience=patience)
     sample = read_sample_submission(competition, raw)
     check(csv, sample, submit_form(competition))
     return len(sample)

@@ -1,346 +1,231 @@
-"""The real kaggle package, asking a server on loopback; each case in a process and home of its own.
+"""Signing in with the real kaggle package, and stage 1 with Kaggle as its source.
 
-The server knows one competition, one data set and one user; the slug of a request picks the fault.
+What the package does when it is imported is seen in processes and homes of their own.
 """
 
-from __future__ import annotations
-
-import base64
-import io
 import json
-import os
 import subprocess
 import sys
-import threading
-import time
-import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
+from kaggle_server import KEY, REFRESH, SECRETS, TOKEN, USER, refuse, stall, zipped
 
-from pipelines.kaggle_client import has_credentials, where_credentials
+from pipelines import kaggle_client
+from pipelines.download import UNCHANGED, download
+from pipelines.kaggle_errors import Errand, KaggleError
+from pipelines.sources import Source
 
-SECRET = "s3cr3t-k3y"
-TOKEN = "KGAT_s3cr3t-t0ken"
-KEY = {"KAGGLE_USERNAME": "rose", "KAGGLE_KEY": SECRET}
-STATUS = {"closed": 403, "titanik": 404, "busy": 429, "broken": 500}
-MEMBERS = {"train.csv": b"id,y\n1,0\n", "test.csv": b"id\n2\n"}
-
-
-def archive_bytes() -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as zipped:
-        for name, content in MEMBERS.items():
-            zipped.writestr(zipfile.ZipInfo(name), content)  # with one date for all time
-    return buffer.getvalue()
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Kaggle's answers to signing in and to the two downloads, then the storage's."""
-
-    def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.calls.append(self.path)  # type: ignore[attr-defined]
-        if self.path.endswith("IntrospectToken"):
-            known = request["token"] == TOKEN
-            answer = {"active": known, "username": "rose"} if known else {"active": False}
-            self.answer(200, json.dumps(answer).encode())
-        elif not self.is_signed_in():
-            self.refuse(401, "Unauthorized")
-        else:
-            self.fetch(request.get("competitionName") or request["datasetSlug"])
-
-    def fetch(self, slug: str) -> None:
-        if slug == "stalled":
-            time.sleep(1.5)
-        if slug in STATUS:
-            self.refuse(STATUS[slug], f"a word about {slug}")
-        else:
-            self.send_response(302)
-            storage = f"http://127.0.0.1:{self.server.server_address[1]}"
-            self.send_header("Location", f"{storage}/storage/{slug}.zip?X-Signature={SECRET}")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-    def do_GET(self) -> None:
-        content = archive_bytes()
-        if "expired" in self.path:
-            self.answer(403, b"<Error>SignatureExpired</Error>", kind="application/xml")
-        elif "silent" in self.path:
-            self.answer(200, content[:50], announced=len(content), kind="application/zip", wait=1.5)
-        elif "short" in self.path:
-            self.answer(200, content[:50], announced=len(content), kind="application/zip")
-        else:
-            self.answer(200, content, kind="application/zip")
-
-    def is_signed_in(self) -> bool:
-        basic = base64.b64encode(f"rose:{SECRET}".encode()).decode()
-        return self.headers.get("Authorization") in (f"Basic {basic}", f"Bearer {TOKEN}")
-
-    def refuse(self, status: int, message: str) -> None:
-        self.answer(status, json.dumps({"code": status, "message": message}).encode())
-
-    def answer(
-        self,
-        status: int,
-        body: bytes,
-        *,
-        announced: int | None = None,
-        kind: str = "application/json",
-        wait: float = 0.0,
-    ) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(announced or len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-        time.sleep(wait)
-        self.close_connection = True
-
-    def log_message(self, *_: object) -> None:
-        """Keep the tests' own output clean."""
-
-
-@dataclass
-class Kaggle:
-    """The server's port and what it was asked, and a home to ask it from."""
-
-    port: int
-    home: Path
-    calls: list[str] = field(default_factory=list)
-
-    def ask(
-        self, expression: str, *, setup: str = "", port: int | None = None, **credentials: str
-    ) -> dict[str, str]:
-        """Evaluate `expression`, which may use `into`, and tell its result or its error."""
-        environment = {
-            **{name: text for name, text in os.environ.items() if not name.startswith("KAGGLE")},
-            "HOME": str(self.home),
-            "XDG_CONFIG_HOME": str(self.home / ".config"),
-            "NO_PROXY": "127.0.0.1",
-            "no_proxy": "127.0.0.1",
-            "VERBOSE": "1",  # makes the package print what it sends, credentials too
-            **credentials,
-        }
-        program = PROGRAM.format(
-            port=port or self.port, into=str(self.into), setup=setup, expression=expression
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", program], env=environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.count("\n") == 1, f"only our own line on standard output: {done.stdout}"
-        for secret in (SECRET, TOKEN):
-            assert secret not in done.stdout + done.stderr
-        answer: dict[str, str] = json.loads(done.stdout)
-        return answer
-
-    @property
-    def into(self) -> Path:
-        folder = self.home / "into"
-        folder.mkdir(exist_ok=True)
-        return folder
-
-    def left(self) -> list[str]:
-        return sorted(path.name for path in self.into.iterdir())
-
-
+FILES = {"train.csv": b"id,y\n1,0\n", "test.csv": b"id\n2\n", "sample.csv": b"id,y\n2,0\n"}
 PROGRAM = """
-import json, traceback
+import json, sys, traceback
 from pathlib import Path
 from kagglesdk.kaggle_env import KaggleEnv, _env_to_endpoint
-_env_to_endpoint[KaggleEnv.PROD] = "http://127.0.0.1:{port}"
-from pipelines import kaggle_client
-from pipelines.kaggle_client import download_competition, download_dataset
-kaggle_client.READ_TIMEOUT_S = 0.5
-into = Path({into!r})
-{setup}
+_env_to_endpoint[KaggleEnv.PROD] = sys.argv[1]
+from pipelines.kaggle_client import download
+from pipelines.kaggle_errors import KaggleError
+from pipelines.retry import Patience
+patience = Patience(tries=2, first_wait_s=0.0, read_timeout_s=0.3)
+into = Path(sys.argv[2])
 try:
-    answer = dict(result=str({expression}))
-except kaggle_client.KaggleError as error:
+    download("toy", "competition", into / "toy.zip", into / "parts", patience=patience)
+    answer = "fetched"
+except KaggleError as error:
     traceback.print_exc()
-    answer = dict(error=str(error), exit_code=error.exit_code)
+    answer = str(error)
 print(json.dumps(answer))
 """
 
 
 @pytest.fixture
-def kaggle(tmp_path: Path) -> Iterator[Kaggle]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    asked = Kaggle(server.server_address[1], tmp_path)
-    server.calls = asked.calls  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield asked
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def stage_1(kaggle, toy, patience, tmp_path):
+    """Stage 1 of the toy, as Kaggle has it."""
+    kaggle.archives["toy"] = zipped(FILES)
 
+    def stage_1(**options):
+        source = Source("kaggle", None, "")
+        return download(toy, source, tmp_path / "data", patience=patience, **options)
 
-def test_a_competition_is_fetched_with_name_and_key(kaggle: Kaggle) -> None:
-    answer = kaggle.ask("download_competition('titanic', into)", **KEY)
-    assert answer == {"result": str(kaggle.into / "titanic.zip")}
-    assert (kaggle.into / "titanic.zip").read_bytes() == archive_bytes()
-    assert kaggle.left() == ["titanic.zip"]
-    assert kaggle.calls == ["/v1/competitions.CompetitionApiService/DownloadDataFiles"]
-
-
-def test_a_data_set_is_fetched_with_a_token_and_its_bytes_are_told(kaggle: Kaggle) -> None:
-    answer = kaggle.ask(
-        "(download_dataset('uciml/pima', into, progress=lambda *n: seen.append(n)), seen)[1]",
-        setup="seen = []",
-        KAGGLE_API_TOKEN=TOKEN,
-    )
-    n_bytes = len(archive_bytes())
-    assert answer == {"result": f"[({n_bytes}, {n_bytes})]"}
-    assert (kaggle.into / "pima.zip").read_bytes() == archive_bytes()
-
-
-def test_without_credentials_nothing_is_asked(kaggle: Kaggle) -> None:
-    answer = kaggle.ask("download_competition('titanic', into)")
-    assert answer["exit_code"] == 4
-    assert "kaggle auth login" in answer["error"]
-    assert "--source sample" in answer["error"]
-    assert answer["error"].count("\n") == 1
-    assert kaggle.calls == []
-    assert not (kaggle.home / ".config").exists()
-
-
-@pytest.mark.parametrize(
-    ("slug", "credentials", "said"),
-    [
-        ("titanic", KEY | {"KAGGLE_KEY": "old"}, "refused the credentials in the environment"),
-        ("titanic", {"KAGGLE_API_TOKEN": "KGAT_old"}, "refused the credentials in the environment"),
-        ("closed", KEY, "open https://www.kaggle.com/competitions/closed/rules"),
-        ("titanik", KEY, "no competition 'titanik' (404)"),
-        ("busy", KEY, "asked too often (429)"),
-        ("broken", KEY, "answered 500 for broken: a word about broken"),
-        ("expired", KEY, "answered 403 for expired"),
-        ("short", KEY, "broke before short was whole"),
-        ("stalled", KEY, "did not answer in time"),
-        ("silent", KEY, "did not answer in time"),
-    ],
-    ids=["401", "token", "403", "404", "429", "500", "storage 403", "cut off", "stalled", "silent"],
-)
-def test_each_refusal_is_one_line_and_leaves_nothing(
-    kaggle: Kaggle, slug: str, credentials: dict[str, str], said: str
-) -> None:
-    answer = kaggle.ask(f"download_competition({slug!r}, into)", **credentials)
-    assert answer["exit_code"] == 4
-    assert said in answer["error"]
-    assert "--source sample" in answer["error"]
-    assert "\n" not in answer["error"]
-    assert kaggle.left() == []
-
-
-@pytest.mark.parametrize("credentials", [KEY, {"KAGGLE_API_TOKEN": TOKEN}], ids=["key", "token"])
-def test_a_refused_connection_is_told(kaggle: Kaggle, credentials: dict[str, str]) -> None:
-    answer = kaggle.ask("download_competition('titanic', into)", port=1, **credentials)
-    assert "could not be reached for titanic (connection refused)" in answer["error"]
-    assert answer["exit_code"] == 4
-
-
-STAGE_1 = """
-from types import SimpleNamespace
-from pipelines.download import download
-from pipelines.sources import Source
-
-def stage_1(slug):
-    page = "https://www.kaggle.com/competitions/" + slug
-    competition = SimpleNamespace(
-        name="titanic",
-        sample=None,
-        files=dict(train="train.csv", test="test.csv"),
-        kaggle=SimpleNamespace(slug=slug, kind="competition", page=page),
-    )
-    raw = download(competition, Source("kaggle", None, ""), into)
-    return raw.source, sorted(raw.files), raw.folder.name, raw.note
-"""
-
-
-def test_stage_1_fetches_once_and_needs_no_credentials_after(kaggle: Kaggle) -> None:
-    expected = "('kaggle', ['test.csv', 'train.csv'], 'kaggle', None)"
-    assert kaggle.ask("stage_1('titanic')", setup=STAGE_1, **KEY) == {"result": expected}
-    folder = kaggle.into / "titanic/kaggle"
-    assert {p.name for p in folder.iterdir()} == {"train.csv", "test.csv", "manifest.json"}
-    assert (folder / "train.csv").read_bytes() == MEMBERS["train.csv"]
-    kaggle.calls.clear()
-    assert kaggle.ask("stage_1('titanic')", setup=STAGE_1) == {"result": expected}
-    assert kaggle.calls == []
-
-
-def test_stage_1_fetches_anew_what_was_changed(kaggle: Kaggle) -> None:
-    kaggle.ask("stage_1('titanic')", setup=STAGE_1, **KEY)
-    train = kaggle.into / "titanic/kaggle/train.csv"
-    train.write_bytes(b"id,y\n1,1\n")
-    answer = kaggle.ask("stage_1('titanic')", setup=STAGE_1, **KEY)
-    assert "changed on the disk: train.csv" in answer["result"]
-    assert train.read_bytes() == MEMBERS["train.csv"]
-
-
-def test_stage_1_keeps_what_it_has_when_kaggle_refuses(kaggle: Kaggle) -> None:
-    kaggle.ask("stage_1('titanic')", setup=STAGE_1, **KEY)
-    answer = kaggle.ask("stage_1('closed')", setup=STAGE_1, **KEY)
-    assert "/competitions/closed/rules" in answer["error"]
-    names = {path.name for path in (kaggle.into / "titanic/kaggle").iterdir()}
-    assert names == {"train.csv", "test.csv", "manifest.json"}
-    assert {path.name for path in (kaggle.into / "titanic").iterdir()} == {".lock", "kaggle"}
+    return stage_1
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    for name in [name for name in os.environ if name.startswith("KAGGLE_")]:
-        monkeypatch.delenv(name)
-    return tmp_path
+def in_a_process(kaggle, tmp_path, monkeypatch):
+    """Fetches the toy's archive in a new process; gives what it says, having looked for secrets."""
+    kaggle.archives["toy"] = zipped(FILES)
+    monkeypatch.delenv("KAGGLE_USERNAME")
+    monkeypatch.delenv("KAGGLE_KEY")
+    monkeypatch.setenv("VERBOSE", "1")  # makes the package print what it sends, credentials too
+    (tmp_path / "into").mkdir()
 
+    def fetch():
+        words = [sys.executable, "-c", PROGRAM, kaggle.url, str(tmp_path / "into")]
+        done = subprocess.run(words, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("\n") == 1, f"only our own line on standard output: {done.stdout}"
+        for secret in SECRETS:
+            assert secret not in done.stdout + done.stderr
+        return json.loads(done.stdout)
 
-def test_nobody_has_credentials(home: Path) -> None:
-    assert where_credentials() is None
-    assert not has_credentials()
-    assert list(home.iterdir()) == []
+    return fetch
 
 
 @pytest.mark.parametrize(
     ("path", "content"),
     [
         (".kaggle/access_token", TOKEN),
-        (".kaggle/access_token.txt", TOKEN),
-        (".kaggle/kaggle.json", json.dumps({"username": "rose", "key": SECRET})),
-        (".config/kaggle/kaggle.json", json.dumps({"username": "rose", "key": SECRET})),
-        (".kaggle/credentials.json", json.dumps({"refresh_token": SECRET})),
+        (".kaggle/kaggle.json", json.dumps({"username": USER, "key": KEY})),
+        (".config/kaggle/kaggle.json", json.dumps({"username": USER, "key": KEY})),
+        (".kaggle/credentials.json", json.dumps({"refresh_token": REFRESH, "username": USER})),
     ],
+    ids=["token", "user name and key", "the same, elsewhere", "OAuth"],
 )
-def test_credentials_in_a_file(home: Path, path: str, content: str) -> None:
-    (home / path).parent.mkdir(parents=True)
-    (home / path).write_text(content)
-    assert where_credentials() == str(home / path)
-    (home / path).write_text("  \n")
-    assert not has_credentials()
-    (home / path).write_text('{"username": "rose"}' if path.endswith("json") else "")
-    assert not has_credentials()
+def test_credentials_of_a_file_sign_in(in_a_process, signed_out, path, content):
+    (signed_out / path).parent.mkdir(parents=True)
+    (signed_out / path).write_text(content)
+    (signed_out / path).chmod(0o644)  # the package warns too, on standard output
+    assert in_a_process() == "fetched"
 
 
-def test_credentials_in_the_environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KAGGLE_USERNAME", "rose")
-    assert not has_credentials()
-    monkeypatch.setenv("KAGGLE_KEY", SECRET)
-    assert where_credentials() == "the environment variables KAGGLE_USERNAME and KAGGLE_KEY"
-    monkeypatch.setenv("KAGGLE_API_TOKEN", "x" * 5000)
-    assert where_credentials() == "the environment variable KAGGLE_API_TOKEN"
-    monkeypatch.setenv("KAGGLE_API_TOKEN", str(home))
-    assert where_credentials() != "the environment variable KAGGLE_API_TOKEN"
+def test_credentials_of_the_environment_sign_in(in_a_process, monkeypatch):
+    monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
+    assert in_a_process() == "fetched"
 
 
-def test_a_configured_folder_goes_before_the_home(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(home / "elsewhere"))
-    (home / "elsewhere").mkdir()
-    (home / "elsewhere/kaggle.json").write_text(json.dumps({"username": "rose", "key": SECRET}))
-    assert where_credentials() == str(home / "elsewhere/kaggle.json")
+def test_a_token_that_nobody_answers_for_is_waited_for_a_bounded_time(
+    in_a_process, kaggle, monkeypatch
+):
+    monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
+    kaggle.always("IntrospectToken", stall)
+    assert "did not answer in time for toy" in in_a_process()
+
+
+def test_without_credentials_nothing_is_asked_and_no_folder_is_made(
+    in_a_process, kaggle, signed_out
+):
+    told = in_a_process()
+    assert "kaggle auth login" in told
+    assert "--source sample" in told
+    assert told.count("\n") == 1
+    assert kaggle.calls == []
+    assert list(signed_out.iterdir()) == []
+
+
+def test_refused_credentials_are_told_in_a_process_without_secrets(in_a_process, monkeypatch):
+    monkeypatch.setenv("KAGGLE_USERNAME", USER)
+    monkeypatch.setenv("KAGGLE_KEY", "an-old-key")
+    assert "refused the credentials in the environment variables" in in_a_process()
+
+
+def test_a_data_set_is_fetched(kaggle, patience, tmp_path):
+    kaggle.archives["pima"] = zipped(FILES)
+    target = tmp_path / "pima.zip"
+    kaggle_client.download("uciml/pima", "dataset", target, tmp_path / "parts", patience=patience)
+    assert target.read_bytes() == kaggle.archives["pima"]
+
+
+def test_a_data_set_that_is_refused_names_its_page(kaggle, patience, tmp_path):
+    kaggle.on("DownloadDataset", refuse(403))
+    with pytest.raises(KaggleError, match=r"open https://www\.kaggle\.com/datasets/uciml/pima"):
+        kaggle_client.download(
+            "uciml/pima", "dataset", tmp_path / "a.zip", tmp_path / "parts", patience=patience
+        )
+
+
+def test_an_answer_of_200_that_holds_a_refusal_is_a_refusal(kaggle, stage_1):
+    body = {"code": 403, "message": "You must accept the rules"}
+    kaggle.on("DownloadDataFiles", lambda handler, _: handler.tell(body))
+    with pytest.raises(KaggleError, match=r"\(403\): You must accept the rules: are its rules"):
+        stage_1()
+
+
+def test_the_package_is_bounded_only_while_we_use_it(kaggle, stage_1):
+    from kagglesdk.kaggle_http_client import KaggleHttpClient
+
+    before = KaggleHttpClient._init_session
+    stage_1()
+    assert KaggleHttpClient._init_session is before
+
+
+def test_stage_1_fetches_once_and_needs_no_credentials_after(kaggle, stage_1, monkeypatch):
+    raw = stage_1()
+    assert {name: file.path.read_bytes() for name, file in raw.files.items()} == FILES
+    assert {path.name for path in raw.folder.iterdir()} == {*FILES, "manifest.json"}
+    kaggle.calls.clear()
+    monkeypatch.delenv("KAGGLE_KEY")
+    assert stage_1() == raw
+    assert kaggle.calls == []
+
+
+def test_stage_1_fetches_anew_what_was_changed(stage_1):
+    train = stage_1().folder / "train.csv"
+    train.write_bytes(b"id,y\n1,1\n")
+    assert "changed on the disk: train.csv" in stage_1().note
+    assert train.read_bytes() == FILES["train.csv"]
+
+
+def inodes(folder):
+    return {path.name: path.stat().st_ino for path in folder.iterdir()}
+
+
+def test_a_refresh_downloads_nothing_that_is_unchanged(kaggle, stage_1):
+    before = inodes(stage_1().folder)
+    told = []
+    raw = stage_1(refresh=True, progress=lambda *n: told.append(n))
+    assert raw.note == UNCHANGED
+    assert inodes(raw.folder) == before
+    assert told == []
+    assert len(kaggle.asked("storage")) == 2
+
+
+def test_a_refresh_fetches_what_kaggle_has_changed(kaggle, stage_1):
+    stage_1()
+    kaggle.archives["toy"] = zipped(FILES | {"train.csv": b"id,y\n1,1\n"})
+    raw = stage_1(refresh=True)
+    assert raw.note is None
+    assert raw.files["train.csv"].path.read_bytes() == b"id,y\n1,1\n"
+    assert stage_1(refresh=True).note == UNCHANGED
+
+
+def test_a_refresh_mends_what_was_changed_on_the_disk(kaggle, stage_1):
+    train = stage_1().folder / "train.csv"
+    train.write_bytes(b"id,y\n1,1\n")
+    assert "changed on the disk" in stage_1(refresh=True).note
+    assert train.read_bytes() == FILES["train.csv"]
+
+
+def test_a_refresh_of_files_that_are_not_kaggles_says_so(toy, toy_folder, tmp_path):
+    raw = download(toy, Source("path", toy_folder, ""), tmp_path / "data")
+    again = download(toy, Source("path", toy_folder, ""), tmp_path / "data", refresh=True)
+    assert again.files == raw.files
+    assert "not Kaggle's" in again.note
+
+
+def test_a_manifest_of_before_is_still_read(kaggle, stage_1):
+    raw = stage_1()
+    manifest = raw.folder / "manifest.json"
+    fields = json.loads(manifest.read_text())
+    assert fields.pop("remote")["n_bytes"] == len(kaggle.archives["toy"])
+    manifest.write_text(json.dumps(fields))
+    kaggle.calls.clear()
+    assert stage_1().digest == raw.digest
+    assert kaggle.calls == []
+    assert stage_1(refresh=True).note is None  # nobody knows what it was: fetched again
+
+
+def test_all_pages_of_kaggles_list_are_read(kaggle, patience):
+    listed = {"date": "2026-01-02T03:04:05.678Z", "status": "COMPLETE", "fileName": "a.csv"}
+
+    def page(number, token):
+        page = {"submissions": [listed | {"ref": number}], "nextPageToken": token}
+        return lambda handler, _: handler.tell(page)
+
+    kaggle.on("ListSubmissions", page(1, "next"), page(2, ""))
+    errand = Errand("titanic")
+    with kaggle_client.sign_in(errand, patience) as signed_in:
+        assert [sent.ref for sent in signed_in.submissions(errand)] == [1, 2]
+
+
+def test_a_team_that_has_sent_nothing_is_not_refused(kaggle, patience):
+    kaggle.n_left = 0
+    with kaggle_client.sign_in(Errand("titanic"), patience) as signed_in:
+        assert signed_in.quota(Errand("titanic")) is None
