@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pipelines.competition import Competition
+    from pipelines.retry import Patience
 
 app = typer.Typer(
     help="Kaggle pipelines that train every fold and every seed at once.",
@@ -46,12 +47,18 @@ Folds = Annotated[int | None, typer.Option(metavar="K", min=2, help="number of f
 Seeds = Annotated[int | None, typer.Option(metavar="N", min=1, help="replicas per fold")]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one command; give its exit code, having told any fault on one line."""
+def main(arguments: list[str] | None = None, *, patience: Patience | None = None) -> int:
+    """Run one command; give its exit code, having told any fault on one line.
+
+    Args:
+        arguments: as typed; those of the process if None.
+        patience: how long to wait for Kaggle, and how often to ask it again.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     try:
-        code = app([a for a in arguments if a != "--debug"], standalone_mode=False) or 0
+        typed = [argument for argument in arguments if argument != "--debug"]
+        code = app(typed, standalone_mode=False, obj=patience) or 0
     except TyperException as error:
         _tell(f"{_usage(error)}; type `foldwise --help` for the commands and their options")
         return 2
@@ -93,6 +100,7 @@ def _tell(message: str) -> None:
 
 @app.command()
 def run(
+    context: typer.Context,
     name: Name,
     source: Annotated[
         str,
@@ -108,6 +116,9 @@ def run(
         str | None, typer.Option("--run", metavar="RUN-ID", help="go on with this unfinished run")
     ] = None,
     track: Annotated[bool, typer.Option("--track/--no-track", help="write an MLflow run")] = True,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="ask Kaggle whether its files have changed")
+    ] = False,
     json: Annotated[
         bool, typer.Option("--json", help="last line of output is one JSON object")
     ] = False,
@@ -120,7 +131,15 @@ def run(
     from pipelines.run import run as run_stages
 
     console = _console(stderr=json)
-    request = Request(source=source, device=device, run_id=run_id, out=out, track=track)
+    request = Request(
+        source=source,
+        device=device,
+        run_id=run_id,
+        out=out,
+        track=track,
+        refresh=refresh,
+        patience=_patience(context),
+    )
     summary = run_stages(competition, request, Narrator(console))
     show(summary, console)
     if json:
@@ -175,15 +194,66 @@ def show_(
 
 
 @app.command()
-def runs(name: Annotated[str | None, typer.Argument(metavar="[COMPETITION]")] = None) -> None:
+def submit(
+    context: typer.Context,
+    name: Name,
+    run_id: Annotated[
+        str | None, typer.Argument(metavar="[RUN-ID]", help="default: the newest finished run")
+    ] = None,
+    message: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="default: the run and its score")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="send without asking")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="do everything but send")] = False,
+    wait: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="for the score")] = 120,
+) -> None:
+    """Send a run's CSV to Kaggle, once, and write its score to the ledger."""
+    from pipelines import registry
+    from pipelines import submit as submitting
+    from pipelines.console import Narrator
+
+    request = submitting.Request(
+        run_id=run_id,
+        message=message,
+        yes=yes,
+        dry_run=dry_run,
+        wait_s=wait,
+        patience=_patience(context),
+    )
+    submitting.submit(registry.load(name), request, Narrator(_console()))
+
+
+@app.command()
+def runs(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(metavar="[COMPETITION]")] = None,
+    sort: Annotated[str, typer.Option(metavar="newest|best", help="what comes first")] = "newest",
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="ask Kaggle for the competition's scores first")
+    ] = False,
+) -> None:
     """The ledger: cross-validated, local, public and private score of every run."""
     from pipelines.ledger_page import show_ledger
 
-    show_ledger(_console(), Path(), competition=name)
+    console = _console()
+    if refresh:
+        _refresh_scores(name, console, _patience(context))
+    show_ledger(console, Path(), competition=name, sort=sort)
+
+
+@app.command()
+def pick(name: Name) -> None:
+    """The two submissions to choose at the end: the best cv, and as good but most different."""
+    from pipelines import pick as picking
+    from pipelines import registry
+    from pipelines.console import Narrator
+
+    picking.pick(registry.load(name), Path(), Narrator(_console()))
 
 
 @app.command()
 def check(
+    context: typer.Context,
     name: Name,
     csv: Annotated[Path, typer.Argument(metavar="CSV", help="the submission to check")],
     source: Annotated[
@@ -194,7 +264,8 @@ def check(
     from pipelines import registry
     from pipelines.submission import check_csv
 
-    n_rows = check_csv(registry.load(name), csv, source=source, root=Path())
+    patience = _patience(context)
+    n_rows = check_csv(registry.load(name), csv, source=source, root=Path(), patience=patience)
     print(f"{csv}: {n_rows:,} rows, in the form that Kaggle wants")
 
 
@@ -206,6 +277,21 @@ def mlflow(
     from pipelines.mlflow_page import serve
 
     raise typer.Exit(serve(Path(), port))
+
+
+def _patience(context: typer.Context) -> Patience:
+    from pipelines.retry import Patience
+
+    return context.obj or Patience()
+
+
+def _refresh_scores(name: str | None, console: Console, patience: Patience) -> None:
+    from pipelines import registry, scores
+    from pipelines.console import Narrator
+
+    if name is None:
+        raise typer.BadParameter("--refresh needs a COMPETITION")
+    scores.refresh(registry.load(name), Path(), Narrator(console), patience)
 
 
 def _configured(

@@ -13,6 +13,12 @@ Advance = Callable[[int, int], None]
 STATUS = {"made": "", "kept": "unchanged", "reused": "unchanged, from an earlier run"}
 
 
+class NobodyAnswersError(RuntimeError):
+    """A question was put where nobody can answer it."""
+
+    exit_code = 2
+
+
 class _Seconds(ProgressColumn):
     """The seconds that a stage took when it was made; the clock while it is being made."""
 
@@ -35,6 +41,20 @@ class Narrator:
     def warn(self, text: str) -> None:
         """Something that did not stop the run, but that the person should know."""
         self.console.print(Text.assemble((f"{'warning':<12}", "yellow"), text), soft_wrap=True)
+
+    def ask(self, question: str) -> bool:
+        """Whether the person says yes; anything but y or yes is a no.
+
+        Raises:
+            NobodyAnswersError: there is no one at the keyboard.
+        """
+        try:
+            answer = self.console.input(Text(f"{question} [y/N] "))
+        except EOFError:
+            raise NobodyAnswersError(
+                f"{question} nobody answered; type --yes to go on without being asked"
+            ) from None
+        return answer.strip().lower() in ("y", "yes")
 
     @contextlib.contextmanager
     def stages(self) -> Iterator[None]:

@@ -13,7 +13,9 @@ from pipelines.summary import Summary
 
 def next_commands(summary: Summary) -> tuple[str, ...]:
     """What a person would type next."""
-    return ("make mlflow", f"foldwise runs {summary.competition}")
+    commands = ("make mlflow", f"foldwise runs {summary.competition}")
+    is_kaggles = summary.source != "sample"
+    return (*commands, f"foldwise submit {summary.competition}") if is_kaggles else commands
 
 
 def show(summary: Summary, console: Console) -> None:

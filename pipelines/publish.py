@@ -23,6 +23,11 @@ def copies(summary: Summary, folder: Path, root: Path, out: Path | None) -> None
     for target in (root / summary.submission, out):
         if target is not None:
             _copy(made, target)
+    note(summary, root)
+
+
+def note(summary: Summary, root: Path) -> None:
+    """Note the run in the ledger, unless it stands there."""
     book = root / LEDGER
     if summary.run not in {entry.run for entry in ledger.read(book)}:
         ledger.append(book, _entry(summary))

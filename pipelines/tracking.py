@@ -83,6 +83,25 @@ def log_family(parent: Record, children: Sequence[Record], *, experiment: str, r
     return _send(root, write)
 
 
+def log_later(
+    run_id: str, *, metrics: Mapping[str, float], tags: Mapping[str, str], root: Path
+) -> None:
+    """Add to a finished run what became known later.
+
+    Raises:
+        TrackingError: the server cannot be reached, or does not have the run.
+    """
+
+    def write(client: MlflowClient) -> str:
+        for name, value in metrics.items():
+            client.log_metric(run_id, name, value)
+        for key, text in tags.items():
+            client.set_tag(run_id, key, text)
+        return run_id
+
+    _send(root, write)
+
+
 def _write(client: MlflowClient, experiment: str, record: Record) -> str:
     from mlflow.entities import Metric, Param
 

@@ -47,7 +47,10 @@ class Entry(BaseModel):
     private_score: FiniteFloat | None = Field(default=None, description="Kaggle's, on the rest")
     submission: str | None = Field(default=None, description="path of the CSV")
     sha256: str | None = Field(default=None, description="of the CSV")
-    message: str = Field(default="", description="what was told to Kaggle with the upload")
+    message: str = Field(default="", description="what is told to Kaggle with the upload")
+    submitted_utc: AwareDatetime | None = Field(default=None, description="when Kaggle took it")
+    kaggle_ref: int | None = Field(default=None, description="Kaggle's number of the submission")
+    refused: str | None = Field(default=None, description="why Kaggle did not score it")
 
 
 class Scores(BaseModel):
@@ -61,6 +64,9 @@ class Scores(BaseModel):
     public_score: FiniteFloat | None = None
     private_score: FiniteFloat | None = None
     message: str | None = None
+    submitted_utc: AwareDatetime | None = None
+    kaggle_ref: int | None = None
+    refused: str | None = None
 
 
 def append(path: str | Path, entry: Entry) -> None:
