@@ -120,6 +120,7 @@ class Competition(Settings):
         class_names: what people call them, for the figures; the labels themselves if empty.
         features: row-wise features; sees the rows of one table and gives it back with more columns.
         form: what the submission holds, `labels` or `probabilities`.
+        stackers: by name, models of the members' out-of-fold predictions, tried beside the blend.
     """
 
     name: str
@@ -138,6 +139,7 @@ class Competition(Settings):
     folds: FoldPlan
     members: tuple[Member, ...] = Field(min_length=1)
     blend: BlendSettings = BlendSettings()
+    stackers: dict[str, TreesSettings | SerializeAsAny[EstimatorSettings]] = {}
     sample: OfflineSample | None = Field(None, exclude=True)
 
     @model_validator(mode="after")

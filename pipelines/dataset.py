@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -98,17 +99,24 @@ def _interleave(trained_on: np.ndarray, held_out: np.ndarray, split: Split) -> n
 
 
 def save(views: Iterable[FoldView], folder: Path) -> None:
-    """One npz for each fold; target and folds stay with the prepared tables."""
+    """For each fold an npz of its training-file rows, and an npy of each array of test rows.
+
+    Target and folds stay with the prepared tables.
+    """
     for index, view in enumerate(views):
-        train = {f"train-{key}": array for key, array in view.train.items()}
-        test = {f"test-{key}": array for key, array in view.test.items()}
-        arrays.write(folder / f"fold-{index:03d}.npz", train | test)
+        arrays.write(folder / f"{_fold(index)}.npz", view.train)
+        for name, rows in view.test.items():
+            np.save(folder / f"{_fold(index)}-test-{name}.npy", rows, allow_pickle=False)
+
+
+def _fold(index: int) -> str:
+    return f"fold-{index:03d}"
 
 
 def load(
     folder: Path, prepared: Prepared, inputs: Mapping[str, Sequence[str]] | None = None
 ) -> FoldedDataset:
-    """Read back what `save` wrote.
+    """Read back what `save` wrote; test rows stay on disk until they are asked for.
 
     Args:
         folder: what `save` was given.
@@ -120,20 +128,23 @@ def load(
         DatasetError: `inputs` names an array that the encoder does not give.
     """
     views = [
-        _load_fold(folder / f"fold-{index:03d}.npz", split, inputs or {})
+        _load_fold(folder, _fold(index), split, inputs or {})
         for index, split in enumerate(prepared.folds.splits())
     ]
     return FoldedDataset(prepared.target, prepared.folds, views)
 
 
-def _load_fold(path: Path, split: Split, inputs: Mapping[str, Sequence[str]]) -> FoldView:
-    parts = arrays.read(path)
-    train, test = (_part(parts, prefix) for prefix in ("train-", "test-"))
-    return FoldView(split, choose(train, inputs), choose(test, inputs))
-
-
-def _part(parts: dict[str, np.ndarray], prefix: str) -> Encoded:
-    return {k.removeprefix(prefix): array for k, array in parts.items() if k.startswith(prefix)}
+def _load_fold(
+    folder: Path, fold: str, split: Split, inputs: Mapping[str, Sequence[str]]
+) -> FoldView:
+    train = choose(arrays.read(folder / f"{fold}.npz"), inputs)
+    parts = inputs or {name: (name,) for name in train}
+    test = {
+        key: arrays.RowsOnDisk([folder / f"{fold}-test-{name}.npy" for name in names])
+        for key, names in parts.items()
+    }
+    # Models slice the test rows or take all of them, as of an array.
+    return FoldView(split, train, cast(Encoded, test))
 
 
 def choose(encoded: Encoded, inputs: Mapping[str, Sequence[str]]) -> Encoded:

@@ -1,4 +1,8 @@
-"""Stage 5: all members' predictions to one blend, with an honest score of the blend itself."""
+"""Stage 5: all members' predictions to one, with an honest score of the way that was taken.
+
+The first way is a weighted blend. Where a competition names stackers, they are tried beside it,
+and the way with the best nested score is taken.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,13 @@ from features.folds import Folds
 from models.blending import blend as weighted
 from models.blending import greedy_weights, nested
 from models.metrics import METRICS
+from models.second_level import Way, all_ways, best_of
 from pipelines import arrays
 from pipelines.competition import Competition
+from pipelines.summary import BLEND
 from pipelines.train import Predictions
 
-ARRAYS = ("weights", "oof", "test", "scores", "member_scores")
+ARRAYS = ("weights", "oof", "test", "scores", "member_scores", "way_scores")
 
 
 @dataclass(frozen=True)
@@ -26,19 +32,25 @@ class Blend:
 
     Attributes:
         members: names, in the order of the weights.
-        weights: `(n_members,)`, not negative, summing to one.
-        oof: `(n_train, n_classes)`, each row blended with weights chosen without its fold.
+        ways: names of the ways that were tried, the weighted blend first.
+        way: the one that was taken.
+        weights: `(n_members,)` of the weighted blend, not negative, summing to one.
+        oof: `(n_train, n_classes)`, each row predicted without its fold.
         test: `(n_test, n_classes)`.
-        scores: `(n_splits,)` the metric on each fold, by weights chosen on the other folds.
+        scores: `(n_splits,)` the metric on each fold, by what was learned on the other folds.
         member_scores: `(n_members, n_splits)`.
+        way_scores: `(n_ways, n_splits)`.
     """
 
     members: tuple[str, ...]
+    ways: tuple[str, ...]
+    way: str
     weights: np.ndarray
     oof: np.ndarray
     test: np.ndarray
     scores: np.ndarray
     member_scores: np.ndarray
+    way_scores: np.ndarray
 
     @property
     def cv(self) -> float:
@@ -54,32 +66,45 @@ class Blend:
 def ensemble(
     competition: Competition, target: np.ndarray, folds: Folds, predictions: Sequence[Predictions]
 ) -> Blend:
-    """Weigh the members by their out-of-fold predictions.
+    """Weigh the members by their out-of-fold predictions, and try the competition's stackers.
 
-    The score is nested: the weights that a fold is scored with were chosen without that fold.
+    The scores are nested: what a fold is scored with was learned without that fold.
     """
     metric = METRICS[competition.metric]
-    oof = np.stack([member.oof for member in predictions])
+    oof, test = (np.stack([getattr(p, part) for p in predictions]) for part in ("oof", "test"))
     names = [member.member for member in predictions]
     weights = greedy_weights(oof, target, competition.blend, members=names)
     honest = nested(oof, target, folds.assignment, competition.blend, metric=metric, members=names)
+    first = Way(BLEND, honest.oof, weighted(test, weights), np.ravel(honest.fold_scores))
+    stackers = competition.stackers
+    ways = all_ways(first, oof, test, target, folds.assignment, stackers, metric=metric)
+    taken = best_of(ways, metric)
     return Blend(
         members=tuple(names),
+        ways=tuple(way.name for way in ways),
+        way=taken.name,
         weights=weights,
-        oof=honest.oof,
-        test=weighted(np.stack([member.test for member in predictions]), weights),
-        scores=np.ravel(honest.fold_scores),
+        oof=taken.oof,
+        test=taken.test,
+        scores=taken.scores,
         member_scores=np.stack([member.scores for member in predictions]),
+        way_scores=np.stack([way.scores for way in ways]),
     )
 
 
 def save(blend: Blend, folder: Path) -> None:
-    """Arrays as npz, members by name as JSON."""
-    (folder / "members.json").write_text(json.dumps(blend.members) + "\n")
+    """Arrays as npz, names as JSON."""
+    named = {"members": blend.members, "ways": blend.ways, "way": blend.way}
+    (folder / "members.json").write_text(json.dumps(named) + "\n")
     arrays.write(folder / "blend.npz", {name: getattr(blend, name) for name in ARRAYS})
 
 
 def load(folder: Path) -> Blend:
     """Read back what `save` wrote."""
-    members = tuple(json.loads((folder / "members.json").read_text()))
-    return Blend(members, **arrays.read(folder / "blend.npz"))
+    named = json.loads((folder / "members.json").read_text())
+    return Blend(
+        members=tuple(named["members"]),
+        ways=tuple(named["ways"]),
+        way=named["way"],
+        **arrays.read(folder / "blend.npz"),
+    )

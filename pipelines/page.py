@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.summary import Summary
+from pipelines.summary import BLEND, Summary
 
 
 def next_commands(summary: Summary) -> tuple[str, ...]:
@@ -27,6 +27,9 @@ def show(summary: Summary, console: Console) -> None:
         _line(console, label, text)
     console.print(_members(summary))
     console.print()
+    if len(summary.ways) > 1:
+        console.print(_ways(summary))
+        console.print()
     for label, text in _places(summary):
         _line(console, label, text)
     for index, command in enumerate(next_commands(summary)):
@@ -38,13 +41,17 @@ def _line(console: Console, label: str, text: str) -> None:
 
 
 def _facts(summary: Summary) -> list[tuple[str, str]]:
-    how = f"{summary.folds}, each blended by weights from the others"
+    how = f"{summary.folds}, each {_predicted(summary)} from the others"
     spread = f"{summary.cv:.4f} ± {summary.cv_std:.4f}"
     facts = [(summary.metric, f"{spread}   cross-validated: {how}")]
     if summary.local_score is not None:
         rows = f"on {summary.n_held_back:,} held-back rows that were never trained on"
         facts.append(("held back", f"{summary.local_score:.4f}            {rows}"))
     return facts
+
+
+def _predicted(summary: Summary) -> str:
+    return "blended by weights" if summary.way == BLEND else f"predicted by {summary.way}, learned"
 
 
 def _members(summary: Summary) -> Table:
@@ -56,6 +63,19 @@ def _members(summary: Summary) -> Table:
     for member in summary.members:
         numbers = (f"{member.score:.4f}", f"{member.std:.4f}", f"{member.weight:.2f}")
         table.add_row(member.name, *numbers)
+    return table
+
+
+def _ways(summary: Summary) -> Table:
+    """The second level's ways, the best first, with what each is better than the blend by."""
+    table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold", pad_edge=False)
+    for name in ("second level", summary.metric, "± folds", "better by"):
+        table.add_column(name, justify="left" if name == "second level" else "right")
+    sign = 1 if summary.greater_is_better else -1
+    blend = summary.ways[0].score
+    for way in sorted(summary.ways, key=lambda way: -sign * way.score):
+        gain = sign * (way.score - blend)
+        table.add_row(way.name, f"{way.score:.4f}", f"{way.std:.4f}", f"{gain:+.4f}")
     return table
 
 

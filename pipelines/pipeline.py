@@ -17,7 +17,7 @@ from pipelines.stages import Stage, StageStore
 PREPROCESS_CODE = ("pipelines.preprocess", "features.schema", "features.folds")
 DATASET_CODE = ("pipelines.dataset", "features")
 TRAIN_CODE = ("pipelines.train", "models")
-ENSEMBLE_CODE = ("pipelines.ensemble", "models.blending", "models.metrics")
+ENSEMBLE_CODE = ("pipelines.ensemble", "models")
 SUBMISSION_CODE = ("pipelines.submission", "submissions.build", "submissions.check")
 CODE = (*PREPROCESS_CODE, *DATASET_CODE, *TRAIN_CODE, *ENSEMBLE_CODE, *SUBMISSION_CODE)
 
@@ -139,7 +139,7 @@ class Pipeline:
             "ensemble",
             "5 ensemble",
             make,
-            settings=self._settings("blend", "metric"),
+            settings=self._settings("blend", "metric", "stackers"),
             upstream=self._content(*(f"train-{m.name}" for m in self.competition.members)),
             code=ENSEMBLE_CODE,
         )

@@ -23,7 +23,7 @@ from pipelines.provenance import code_digest, git_commit, versions
 from pipelines.retry import Patience
 from pipelines.sources import choose_source
 from pipelines.stages import StageStore
-from pipelines.summary import MemberLine, Summary
+from pipelines.summary import MemberLine, Summary, WayLine
 
 
 @dataclass(frozen=True)
@@ -176,6 +176,8 @@ def _summarise(pipeline: Pipeline, *, run: str, **of_the_run: Any) -> Summary:
         n_splits=len(blend.scores),
         folds=_folds(competition.folds),
         members=_lines(blend),
+        ways=_ways(blend),
+        way=blend.way,
         local_score=submission.local_score,
         n_held_back=0 if holdout is None else len(holdout),
         submission=str(publish.csv_path(competition.name, run)),
@@ -199,6 +201,11 @@ def _lines(blend: Blend) -> tuple[MemberLine, ...]:
         MemberLine(name=name, score=scores.mean(), std=scores.std(), weight=weight)
         for name, scores, weight in members
     )
+
+
+def _ways(blend: Blend) -> tuple[WayLine, ...]:
+    ways = zip(blend.ways, blend.way_scores, strict=True)
+    return tuple(WayLine(name=name, score=own.mean(), std=own.std()) for name, own in ways)
 
 
 def _track(summary: Summary, folder: Path, request: Request, narrator: Narrator) -> Summary:

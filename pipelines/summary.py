@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 FILE = "summary.json"
+BLEND = "blend"  # the way that every competition has: the members' weighted mean
 JSON_KEYS = {
     *("run", "competition", "source", "synthetic", "metric", "cv", "cv_std", "local_score"),
     *("submission", "seconds", "mlflow_run_id", "warnings"),
@@ -22,6 +23,16 @@ class MemberLine(BaseModel):
     score: float
     std: float
     weight: float
+
+
+class WayLine(BaseModel):
+    """One way to make a single prediction of all members', and its nested score."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    score: float
+    std: float
 
 
 class Summary(BaseModel):
@@ -41,6 +52,8 @@ class Summary(BaseModel):
     n_splits: int
     folds: str
     members: tuple[MemberLine, ...]
+    ways: tuple[WayLine, ...] = ()
+    way: str = BLEND
     local_score: float | None
     n_held_back: int
     submission: str

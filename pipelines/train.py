@@ -179,7 +179,9 @@ def fold_data(view: FoldView) -> FoldData:
 def _input_shape(dataset: FoldedDataset) -> InputShape:
     """The widest that any fold needs: codes count up to the largest one seen anywhere."""
     inputs = [part for view in dataset.views for part in (view.train, view.test)]
-    codes = [part["x_cat"].max(axis=0) for part in inputs if "x_cat" in part and len(part["x_cat"])]
+    codes = [
+        np.max(part["x_cat"], axis=0) for part in inputs if "x_cat" in part and len(part["x_cat"])
+    ]
     cardinalities = tuple(int(code) + 1 for code in np.max(codes, axis=0)) if codes else ()
     n_num, n_bin = (inputs[0][k].shape[1] if k in inputs[0] else 0 for k in ("x_num", "x_bin"))
     return InputShape(n_num=n_num, cardinalities=cardinalities, n_bin=n_bin)

@@ -46,6 +46,15 @@ def test_twice_the_counts_of_a_mixture_stay_near(damping):
     np.testing.assert_allclose(one, other, atol=0.03)
 
 
+def test_roots_are_as_far_apart_as_hellinger_says():
+    counts = np.array([[8, 2, 0], [1, 5, 4]])
+    points = CountVectors(COLUMNS, damping="root").fit_transform(
+        pd.DataFrame(counts, columns=list(COLUMNS))
+    )["x_num"]
+    one, other = np.sqrt(counts / counts.sum(axis=1, keepdims=True))
+    assert np.linalg.norm(points[0] - points[1]) == pytest.approx(np.linalg.norm(one - other))
+
+
 def test_at_their_own_length_the_size_matters():
     table = pd.DataFrame({"a": [40, 80], "b": [20, 40], "c": [0, 0]})
     one, other = CountVectors(COLUMNS, unit_length=False).fit_transform(table)["x_num"]

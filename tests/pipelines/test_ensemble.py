@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from features.folds import FoldPlan, make_folds
+from models.estimators import LogisticSettings
 from models.metrics import METRICS
 from pipelines import ensemble
 from pipelines.train import Predictions
@@ -58,6 +59,27 @@ def test_a_blend_is_read_back_as_it_was_written(toy, target, folds, tmp_path):
     blend = ensemble.ensemble(toy, target, folds, [predictions("a", target, folds, noise=0.3)])
     ensemble.save(blend, tmp_path)
     read = ensemble.load(tmp_path)
-    assert read.members == blend.members
+    assert (read.members, read.ways, read.way) == (blend.members, blend.ways, blend.way)
     for name in ensemble.ARRAYS:
         np.testing.assert_array_equal(getattr(read, name), getattr(blend, name))
+
+
+def test_stackers_are_tried_beside_the_blend_and_the_best_way_is_taken(toy, target, folds):
+    stackers = {"lines": LogisticSettings(C=0.1)}
+    stacked = toy.model_copy(update={"stackers": stackers, "metric": "log_loss"})
+    # Both are far too unsure: a line through their logits puts that right.
+    members = [predictions(name, target, folds, noise=0.1) for name in ("a", "bb")]
+    blend = ensemble.ensemble(stacked, target, folds, members)
+    assert blend.ways[:3] == ("blend", "lines", "blend + lines")
+    assert blend.way_scores.shape == (6, 10)
+    means = dict(zip(blend.ways, blend.way_scores.mean(axis=1), strict=True))
+    assert blend.way == min(means, key=means.get)
+    assert blend.cv == pytest.approx(means[blend.way])
+    assert means[blend.way] < means["blend"] - 0.1
+    assert blend.test.shape == (N_TEST, 2)
+
+
+def test_without_stackers_there_is_one_way(toy, target, folds):
+    blend = ensemble.ensemble(toy, target, folds, [predictions("a", target, folds, noise=0.3)])
+    assert blend.ways == ("blend",) == (blend.way,)
+    np.testing.assert_array_equal(blend.way_scores, blend.scores[None])

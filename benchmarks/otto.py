@@ -1,0 +1,125 @@
+"""What each member of a finished run is worth: `python -m benchmarks.otto RUN-FOLDER`.
+
+Reads the run's stages, prints a table and writes it to `otto.md` beside this file. All scores are
+of rows held out from what made them. "Left out" is the nested score of the blend without that
+member: the difference to the whole blend is what the member adds.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from models.blending import BlendSettings, nested
+from models.metrics import METRICS
+from pipelines import ensemble, preprocess, registry, train
+from pipelines.summary import Summary
+
+PAGE = Path(__file__).with_suffix(".md")
+LOG_LOSS, ACCURACY = METRICS["log_loss"].function, METRICS["accuracy"].function
+
+
+@dataclass(frozen=True)
+class Line:
+    """One member: its own scores, its seconds and weight, and the blend without it."""
+
+    name: str
+    log_loss: float
+    accuracy: float
+    seconds: float
+    weight: float
+    left_out: float | None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="runs/<competition>/<run-id>")
+    folder = parser.parse_args().run
+    summary = Summary.read(folder)
+    if summary is None:
+        raise SystemExit(f"{folder} holds no finished run; type: foldwise runs")
+    page = write_page(folder, summary)
+    print(page)
+    PAGE.write_text(page)
+
+
+def write_page(folder: Path, summary: Summary) -> str:
+    """The tables as Markdown."""
+    target, lines = measure(folder, summary)
+    blend = ensemble.load(folder / "stages" / "ensemble")
+    best = f"{blend.cv:.4f} ± {blend.cv_std:.4f} by {blend.way}"
+    return "\n".join(
+        [
+            f"# {summary.competition}: what each member is worth\n",
+            f"Run `{summary.run}` on {summary.source}: {len(target):,} rows, {summary.folds}, "
+            f"{summary.seconds:.0f} s in all.",
+            f"Cross-validated log-loss {best}, accuracy {ACCURACY(target, blend.oof):.4f}.\n",
+            *_table(_member_rows(lines, float(blend.way_scores[0].mean()))),
+            "",
+            *_table(_way_rows(blend)),
+            "",
+        ]
+    )
+
+
+def measure(folder: Path, summary: Summary) -> tuple[np.ndarray, list[Line]]:
+    """The target and a line for each member."""
+    stages = folder / "stages"
+    prepared = preprocess.load(stages / "preprocess")
+    target, assignment = prepared.target, prepared.folds.assignment
+    oof = {m.name: train.load(stages / f"train-{m.name}").oof for m in summary.members}
+    settings = registry.load(summary.competition).blend
+    lines = []
+    for member in summary.members:
+        others = [p for name, p in oof.items() if name != member.name]
+        lines.append(
+            Line(
+                name=member.name,
+                log_loss=LOG_LOSS(target, oof[member.name]),
+                accuracy=ACCURACY(target, oof[member.name]),
+                seconds=summary.stage_seconds[f"train-{member.name}"],
+                weight=member.weight,
+                left_out=_blended(others, target, assignment, settings) if others else None,
+            )
+        )
+    return target, lines
+
+
+def _blended(
+    oof: Sequence[np.ndarray], target: np.ndarray, assignment: np.ndarray, settings: BlendSettings
+) -> float:
+    """The nested log-loss of a blend of these members."""
+    made = nested(np.stack(oof), target, assignment, settings, metric=METRICS["log_loss"])
+    return made.mean
+
+
+def _member_rows(lines: Sequence[Line], whole: float) -> Iterator[tuple[str, ...]]:
+    yield ("member", "log-loss", "accuracy", "seconds", "weight", "blend without it", "adds")
+    for line in lines:
+        without = ("", "")
+        if line.left_out is not None:
+            without = (f"{line.left_out:.4f}", f"{line.left_out - whole:+.4f}")
+        scores = (f"{line.log_loss:.4f}", f"{line.accuracy:.4f}")
+        yield (line.name, *scores, f"{line.seconds:.0f}", f"{line.weight:.2f}", *without)
+
+
+def _way_rows(blend: ensemble.Blend) -> Iterator[tuple[str, ...]]:
+    yield ("second level", "log-loss", "± folds", "better by")
+    first = blend.way_scores[0].mean()
+    for name, scores in zip(blend.ways, blend.way_scores, strict=True):
+        gain = first - scores.mean()
+        yield (name, f"{scores.mean():.4f}", f"{scores.std():.4f}", f"{gain:+.4f}")
+
+
+def _table(rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
+    head = next(rows)
+    yield f"| {' | '.join(head)} |"
+    yield f"|---{'|--:' * (len(head) - 1)}|"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+if __name__ == "__main__":
+    main()

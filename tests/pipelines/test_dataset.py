@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+
+from pipelines import train
+from pipelines.arrays import RowsOnDisk
+from pipelines.dataset import DatasetError, choose, encode, load, save
+from pipelines.download import download
+from pipelines.preprocess import prepare
+from pipelines.sources import choose_source
+
+
+@pytest.fixture
+def prepared(toy, tmp_path):
+    return prepare(toy, download(toy, choose_source("sample", toy), tmp_path))
+
+
+def test_views_are_read_back_as_they_were_written(toy, prepared, tmp_path):
+    dataset = encode(prepared, toy.members[0].encoder)
+    save(dataset.views, tmp_path)
+    read = load(tmp_path, prepared)
+    assert len(read.views) == 6
+    for view, again in zip(dataset.views, read.views, strict=True):
+        for part in ("train", "test"):
+            one, other = getattr(view, part), getattr(again, part)
+            assert set(one) == set(other) == {"x_num", "x_cat"}
+            for name, array in one.items():
+                np.testing.assert_array_equal(array, np.asarray(other[name]))
+
+
+def test_a_member_gets_the_arrays_it_chooses_side_by_side(toy, prepared, tmp_path):
+    dataset = encode(prepared, toy.members[0].encoder)
+    save(dataset.views, tmp_path)
+    read = load(tmp_path, prepared, {"x_num": ("x_cat", "x_num")})
+    whole, chosen = dataset.views[0].test, read.views[0].test
+    assert set(chosen) == {"x_num"}
+    np.testing.assert_array_equal(
+        np.asarray(chosen["x_num"]), np.hstack([whole["x_cat"], whole["x_num"]])
+    )
+
+
+def test_nothing_chosen_is_everything():
+    encoded = {"x_num": np.zeros((2, 1))}
+    assert choose(encoded, {}) is encoded
+
+
+def test_an_array_that_there_is_not_is_named_with_those_there_are():
+    encoded = {"logs": np.zeros((2, 1)), "bins": np.zeros((2, 1))}
+    with pytest.raises(DatasetError, match="gives bins, logs, but a member's inputs name near"):
+        choose(encoded, {"x_num": ("logs", "near")})
+
+
+def test_test_rows_are_read_slice_by_slice(tmp_path):
+    left, right = np.arange(12.0).reshape(6, 2), -np.arange(6.0).reshape(6, 1)
+    for name, array in (("left", left), ("right", right)):
+        np.save(tmp_path / f"{name}.npy", array)
+    rows = RowsOnDisk([tmp_path / "left.npy", tmp_path / "right.npy"])
+    whole = np.hstack([left, right])
+    assert (len(rows), rows.shape) == (6, (6, 3))
+    for part in (slice(0, 2), slice(4, 99), slice(6, 8), slice(None)):
+        np.testing.assert_array_equal(rows[part], whole[part])
+    np.testing.assert_array_equal(np.asarray(rows, np.float32), whole.astype(np.float32))
+
+
+def test_one_number_for_each_row_is_read_too(tmp_path):
+    np.save(tmp_path / "lengths.npy", np.arange(6))
+    rows = RowsOnDisk([tmp_path / "lengths.npy"])
+    assert rows.shape == (6,)
+    np.testing.assert_array_equal(rows[2:4], [2, 3])
+
+
+def test_networks_and_trees_predict_from_disk_what_they_predict_from_memory(
+    toy, prepared, tmp_path
+):
+    dataset = encode(prepared, toy.members[0].encoder)
+    save(dataset.views, tmp_path)
+    read = load(tmp_path, prepared)
+    for member in toy.members:
+        one, other = (train.train(toy, member, data, device="cpu") for data in (dataset, read))
+        np.testing.assert_array_equal(one.test, other.test)
