@@ -44,6 +44,10 @@ class ArchiveError(ValueError):
     exit_code = 3
 
 
+class MissingFileError(ArchiveError):
+    """A whole archive, or a folder, that lacks a wanted file."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """How much an archive may grow; a table of numbers seldom shrinks more than fiftyfold.
@@ -74,7 +78,8 @@ def unpack(
         limits: what counts as a bomb.
 
     Raises:
-        ArchiveError: damaged, unsafe or growing archive, or one without a wanted file.
+        MissingFileError: an archive without a wanted file.
+        ArchiveError: a damaged, unsafe or growing one.
         OSError: the archive cannot be read or the folder cannot be written.
     """
     into.mkdir(parents=True, exist_ok=True)
@@ -116,7 +121,7 @@ class _Search:
                     f"{self.archive}: found {_looks_like(start)}, expected a zip; {AGAIN}"
                 )
         if self.missing:
-            raise ArchiveError(self._told_missing())
+            raise MissingFileError(self._told_missing())
 
     def _take_lone_gzip(self, stream: IO[bytes]) -> None:
         name = self.archive.name.removesuffix(".gz")

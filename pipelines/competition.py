@@ -22,6 +22,13 @@ from models.trees import TreesSettings
 
 Encoded = dict[str, np.ndarray]
 Label = int | str
+MetricName = Literal["accuracy", "log_loss", "auc", "macro_f1"]
+
+
+class NotOnKaggleError(LookupError):
+    """Something was asked of Kaggle about data that it does not have."""
+
+    exit_code = 2
 
 
 class Encoder(Protocol):
@@ -109,11 +116,26 @@ class OfflineSample:
     fingerprint: Callable[[], str]
 
 
+@dataclass(frozen=True)
+class ForeignForm:
+    """Raw files that are not the competition's own, and what turns them into those.
+
+    Attributes:
+        files: their names; `.gz`, `.zip` and the archive around them may be there or not.
+        convert: from a folder that holds them, writes the competition's files into the second
+            folder, and `holdout.csv` (id, target) where it holds labels of test rows back.
+    """
+
+    files: tuple[str, ...]
+    convert: Callable[[Path, Path], None]
+
+
 class Competition(Settings):
     """Files, id, target, metric, columns, folds and members of one competition.
 
     Attributes:
         name: what a person types.
+        kaggle: where Kaggle keeps the data; None for what it does not have.
         files: file name by role: `train`, `test`, `sample_submission`.
         columns: the feature columns; id and target are named apart.
         classes: the labels, in the order of the probability columns.
@@ -121,18 +143,23 @@ class Competition(Settings):
         features: row-wise features; sees the rows of one table and gives it back with more columns.
         form: what the submission holds, `labels` or `probabilities`.
         stackers: by name, models of the members' out-of-fold predictions, tried beside the blend.
+        also: further metrics, told beside the one that decides.
+        leak_beyond: a score better than this one is too good to be true.
+        foreign: other forms that raw files may have, Kaggle's among them where it has no test file.
     """
 
     name: str
     title: str
-    kaggle: Kaggle
+    kaggle: Kaggle | None = None
     files: dict[Literal["train", "test", "sample_submission"], str]
     separator: str = ","
     id: str
     target: str
     classes: tuple[Label, ...] = Field(min_length=2)
     class_names: tuple[str, ...] = ()
-    metric: Literal["accuracy", "log_loss", "auc", "macro_f1"]
+    metric: MetricName
+    also: tuple[MetricName, ...] = ()
+    leak_beyond: float | None = None
     columns: tuple[Column, ...]
     features: Callable[[pd.DataFrame], pd.DataFrame] = Field(exclude=True)
     form: Literal["labels", "probabilities"]
@@ -141,6 +168,7 @@ class Competition(Settings):
     blend: BlendSettings = BlendSettings()
     stackers: dict[str, TreesSettings | SerializeAsAny[EstimatorSettings]] = {}
     sample: OfflineSample | None = Field(None, exclude=True)
+    foreign: tuple[ForeignForm, ...] = Field((), exclude=True)
 
     @model_validator(mode="after")
     def _names_are_told_apart(self) -> Competition:
@@ -148,6 +176,25 @@ class Competition(Settings):
         if len(set(names)) != len(names):
             raise ValueError(f"members must have names of their own, found {names}")
         return self
+
+    @property
+    def on_kaggle(self) -> Kaggle:
+        """Where Kaggle keeps the data.
+
+        Raises:
+            NotOnKaggleError: nowhere.
+        """
+        if self.kaggle is None:
+            raise NotOnKaggleError(
+                f"Kaggle does not have {self.name}; give --source a folder or zip with its files, "
+                "or --source sample"
+            )
+        return self.kaggle
+
+    @property
+    def takes_submissions(self) -> bool:
+        """Kaggle scores what is sent to it; data sets it only keeps."""
+        return self.kaggle is not None and self.kaggle.kind == "competition"
 
     def label_name(self, label: Label) -> str:
         """What people call the class of that label."""

@@ -72,7 +72,7 @@ def describe(competition: Competition) -> str:
     """Every setting on a line, `key = value`, under what the competition is."""
     facts = {
         "title": competition.title,
-        "page": competition.kaggle.page,
+        "page": competition.kaggle.page if competition.kaggle else "not on Kaggle",
         "metric": competition.metric,
         "submission": competition.form,
         "sample": competition.sample.origin if competition.sample else "none",

@@ -17,8 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines import kaggle_client, manifest
-from pipelines.archives import unpack
+from pipelines import forms, kaggle_client, manifest
 from pipelines.retry import Patience
 from pipelines.sources import Source
 from pipelines.transfer import Progress, Remote
@@ -58,7 +57,7 @@ class RawFiles:
         synthetic: made by a generator; scores mean nothing.
         origin: one line on where the rows come from.
         files: by file name, without `holdout`.
-        holdout: true labels of an offline sample's test rows; None for other sources.
+        holdout: true labels of test rows that were held back here; None for Kaggle's own.
         note: something about this download that the person should know.
     """
 
@@ -157,8 +156,7 @@ def _plan(
 def _kaggle_plan(
     competition: Competition, root: Path, progress: Progress | None, patience: Patience
 ) -> _Plan:
-    kaggle = competition.kaggle
-    wanted = list(competition.files.values())
+    kaggle = competition.on_kaggle
     parts = root / ".kaggle.parts"
 
     def gather(folder: Path, unless: Remote | None) -> _Gathered | None:
@@ -177,19 +175,18 @@ def _kaggle_plan(
             _remove_if_empty(parts)
         if remote is None:
             return None
-        unpack(archive, wanted, folder)
+        forms.unpack_any(competition, archive, folder)
         archive.unlink()
         return _Gathered(remote)
 
-    key = _digest({"page": kaggle.page, "files": repr(wanted)})
+    key = _digest({"page": kaggle.page, **_form(competition)})
     return _Plan("kaggle", key, kaggle.page, synthetic=False, gather=gather)
 
 
 def _sample_plan(competition: Competition) -> _Plan:
     sample = competition.sample
     assert sample is not None, "choose_source gives a sample only where there is one"
-    wanted = list(competition.files.values())
-    key = _digest({"sample": sample.fingerprint(), "files": repr(wanted)})
+    key = _digest({"sample": sample.fingerprint(), **_form(competition)})
     name = f"sample-{key[:DIGEST_CHARACTERS]}"
 
     def gather(folder: Path, _: Remote | None) -> _Gathered:
@@ -201,45 +198,25 @@ def _sample_plan(competition: Competition) -> _Plan:
 
 def _path_plan(competition: Competition, path: Path) -> _Plan:
     """Keyed by content, so that a changed archive is another source and a moved one is not."""
-    wanted = list(competition.files.values())
-    parts = {".": path} if path.is_file() else _parts_in(path, wanted)
+    form, parts = (None, {".": path}) if path.is_file() else forms.find_parts(competition, path)
 
     def gather(folder: Path, _: Remote | None) -> _Gathered:
-        for name, part in parts.items():
-            if part.name == name:
-                shutil.copyfile(part, folder / name)
-            else:
-                unpack(part, wanted if part is path else [name], folder)
+        if path.is_file():
+            forms.unpack_any(competition, path, folder)
+        else:
+            forms.place(form, parts, folder)
         return _Gathered()
 
-    key = _digest(
-        {"files": repr(wanted), **{name: manifest.sha256(part) for name, part in parts.items()}}
-    )
+    contents = {name: manifest.sha256(part) for name, part in parts.items()}
+    key = _digest(_form(competition) | contents)
     name = f"path-{key[:DIGEST_CHARACTERS]}"
     return _Plan(name, key, str(path), synthetic=False, gather=gather)
 
 
-def _parts_in(folder: Path, wanted: list[str]) -> dict[str, Path]:
-    """The file in `folder` that gives each wanted one: itself, or its gzip or zip."""
-    parts: dict[str, Path] = {}
-    for name in wanted:
-        candidates = (folder / f"{name}{suffix}" for suffix in ("", ".gz", ".zip"))
-        if part := next((path for path in candidates if path.is_file()), None):
-            parts[name] = part
-    missing = [name for name in wanted if name not in parts]
-    if missing:
-        raise DownloadError(_told_missing(folder, missing))
-    return parts
-
-
-def _told_missing(folder: Path, missing: list[str]) -> str:
-    held = sorted(entry.name for entry in folder.iterdir())
-    zips = [name for name in held if name.endswith(".zip")]
-    next_step = f"type --source {folder / zips[0]}" if zips else "give --source another folder"
-    return (
-        f"{folder}: no file {', '.join(map(repr, missing))}; it holds "
-        f"{', '.join(map(repr, held[:8])) or 'nothing'}; {next_step}"
-    )
+def _form(competition: Competition) -> dict[str, str]:
+    """What the files in a folder of raw files depend on beside their source."""
+    form = {"files": repr(list(competition.files.values()))}
+    return form | {"foreign": forms.key(competition)} if competition.foreign else form
 
 
 def _find(folder: Path, plan: _Plan, competition: str, source: Source) -> RawFiles | None:
@@ -273,7 +250,7 @@ def _fetch(
         if gathered is None:
             assert held is not None, "only what is held can be unchanged"
             return replace(held, note=UNCHANGED)
-        _write_manifest(gathering, plan, competition, source, gathered)
+        _write_manifest(gathering, plan, competition, gathered)
         _publish(gathering, folder)
     finally:
         _remove(gathering)
@@ -285,18 +262,18 @@ def _fetch(
 
 
 def _write_manifest(
-    folder: Path, plan: _Plan, competition: Competition, source: Source, gathered: _Gathered
+    folder: Path, plan: _Plan, competition: Competition, gathered: _Gathered
 ) -> None:
     names = list(competition.files.values())
-    holdout = HOLDOUT if source.kind == "sample" and (folder / HOLDOUT).is_file() else None
+    holdout = HOLDOUT if (folder / HOLDOUT).is_file() else None
     facts = {
         name: manifest.facts(folder / name) for name in [*names, *([holdout] if holdout else [])]
     }
     files = {name: known for name, known in facts.items() if known is not None}
     if missing := [name for name in facts if name not in files]:
         raise DownloadError(
-            f"{plan.origin}: the sample of {competition.name} wrote no {', '.join(missing)}; "
-            "use --source kaggle or --source PATH"
+            f"{plan.origin}: what makes the files of {competition.name} wrote no "
+            f"{', '.join(missing)}; use another --source"
         )
     stated = manifest.Manifest(
         key=plan.key, origin=plan.origin, files=files, holdout=holdout, remote=gathered.remote

@@ -40,7 +40,7 @@ def pick(competition: Competition, root: Path, narrator: Narrator) -> None:
     for candidate in chosen:
         if not _is_sent(entries.get(candidate.run)):
             narrator.say("send", f"foldwise submit {competition.name} {candidate.run}")
-    narrator.say("choose", f"{competition.kaggle.page}/submissions")
+    narrator.say("choose", f"{competition.on_kaggle.page}/submissions")
 
 
 def _distinct(runs: list[Summary]) -> list[Summary]:

@@ -81,7 +81,7 @@ def refresh(competition: Competition, root: Path, narrator: Narrator, patience: 
         KaggleError: Kaggle refused or could not be reached.
         LedgerError: the ledger cannot be read or written.
     """
-    errand = Errand(competition.kaggle.slug, competition.kaggle.kind)
+    errand = Errand(competition.on_kaggle.slug, competition.on_kaggle.kind)
     if (warning := exposure()) is not None:
         narrator.warn(warning)
     patience = replace(patience, tell=lambda told: narrator.warn(f"Kaggle: {told}"))

@@ -48,13 +48,15 @@ def choose_source(text: str, competition: Competition) -> Source:
     if text == "auto":
         return _automatic(competition)
     if text == "kaggle":
-        return Source("kaggle", None, f"{competition.kaggle.page} (--source kaggle)")
+        return Source("kaggle", None, f"{competition.on_kaggle.page} (--source kaggle)")
     if text == "sample":
         return _sample(competition, why="--source sample")
     return _path(text)
 
 
 def _automatic(competition: Competition) -> Source:
+    if competition.kaggle is None:
+        return _sample(competition, why="Kaggle does not have it")
     credentials = where_credentials()
     if credentials is not None:
         why = f"Kaggle credentials found in {credentials}"

@@ -91,15 +91,16 @@ def submit(competition: Competition, request: Request, narrator: Narrator) -> No
 
 
 def _pack(competition: Competition, request: Request) -> _Parcel:
-    if competition.kaggle.kind != "competition":
+    page = competition.on_kaggle
+    if page.kind != "competition":
         raise SubmitError(
-            f"{competition.name} is a data set on Kaggle, {competition.kaggle.page}: it takes no "
+            f"{competition.name} is a data set on Kaggle, {page.page}: it takes no "
             f"submissions; type foldwise runs {competition.name} for its scores"
         )
     summary, why = choose(request.root, competition.name, request.run_id)
     text = request.message or f"{summary.run}: cv {summary.metric} {summary.cv:.5f}"
     return _Parcel(
-        errand=Errand(competition.kaggle.slug, left="nothing was sent"),
+        errand=Errand(page.slug, left="nothing was sent"),
         summary=summary,
         why=why,
         csv=checked_csv(request.root, competition, summary),

@@ -17,7 +17,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipelines.archives import ArchiveError
+from pipelines.archives import ArchiveError, MissingFileError
+from pipelines.competition import ForeignForm
 from pipelines.download import DownloadError, RawFiles, download
 from pipelines.sources import Source
 
@@ -56,6 +57,7 @@ class Competition:
         default_factory=lambda: {name.removesuffix(".csv"): name for name in CONTENTS}
     )
     sample: Sample = field(default_factory=Sample)
+    foreign: tuple[ForeignForm, ...] = ()
 
 
 SAMPLE = Source("sample", None, "")
@@ -218,7 +220,7 @@ def test_a_folder_that_lacks_files_is_told(folder: Path, archive: Path, data: Pa
     (folder / "train.csv").unlink()
     (folder / "test.csv").unlink()
     archive.rename(folder / "toy.zip")
-    with pytest.raises(DownloadError) as caught:
+    with pytest.raises(MissingFileError) as caught:
         download(Competition(), of_path(folder), data)
     message = str(caught.value)
     assert "no file 'train.csv', 'test.csv'" in message

@@ -29,6 +29,10 @@ class Competition:
         default_factory=lambda: SimpleNamespace(origin="1,309 real passengers", synthetic=False)
     )
 
+    @property
+    def on_kaggle(self) -> SimpleNamespace:
+        return self.kaggle
+
 
 @pytest.fixture(autouse=True)
 def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -118,7 +122,7 @@ def test_choosing_imports_no_kaggle() -> None:
     script = (
         "import sys; import pipelines.sources as s; "
         "s.choose_source('kaggle', __import__('types').SimpleNamespace("
-        "kaggle=__import__('types').SimpleNamespace(page=''))); "
+        "on_kaggle=__import__('types').SimpleNamespace(page=''))); "
         "print([m for m in sys.modules if m.split('.')[0] in ('kaggle', 'kagglesdk')])"
     )
     done = subprocess.run(
