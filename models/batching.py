@@ -93,6 +93,11 @@ class Tables:
             self.tables[key] = parts[0] if len(parts) == 1 else torch.cat(parts)
             self.offsets[key] = _fold_offsets(arrays, distinct, device)
 
+    @property
+    def bytes_per_row(self) -> int:
+        """What one row of all keys takes, in bytes."""
+        return sum(table[:1].numel() * table.element_size() for table in self.tables.values())
+
     def gather(self, rows: Tensor, folds: Tensor) -> dict[str, Tensor]:
         """The rows of each replica.
 

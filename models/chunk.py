@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from models.batching import Group, Tables, batch_sizes, epoch_steps
 from models.dropout import Owners
+from models.epoch_rows import Batch, EpochRows
 from models.losses import Loss
 from models.optimisers import StepRule, clip_gradients, optimise
 from models.schedules import lr_factor
@@ -126,7 +127,7 @@ class Chunk:
         Returns:
             `(r,)` mean training loss per row, still on the device.
         """
-        orders = self._orders(epoch)
+        rows = self._epoch_rows(epoch)
         streams = _Streams(self.plans, epoch, self.task.device)
         total = torch.zeros(self.width, dtype=self.task.settings.dtype, device=self.task.device)
         for groups in self._steps:
@@ -134,7 +135,7 @@ class Chunk:
             for number, group in enumerate(groups):
                 if number:
                     streams.go_back(states)
-                losses = self._step(group, orders, streams, epoch)
+                losses = self._step(group, rows, streams, epoch)
                 total[group.low : group.high].add_(losses, alpha=group.size)
         return total / self._rows_seen
 
@@ -145,17 +146,21 @@ class Chunk:
         rows = [self.task.train_rows[p.fold][orders[p.seed, p.n_rows]] for p in self.plans]
         return nn.utils.rnn.pad_sequence(rows, batch_first=True)
 
-    def _step(self, group: Group, orders: Tensor, streams: "_Streams", epoch: int) -> Tensor:
+    def _epoch_rows(self, epoch: int) -> EpochRows:
+        task = self.task
+        orders = self._orders(epoch)
+        return EpochRows(task.tables, task.target, task.sample_weight, orders, self.folds)
+
+    def _step(self, group: Group, rows: EpochRows, streams: "_Streams", epoch: int) -> Tensor:
         """One optimiser step of a group of replicas; their losses `(r,)` before it."""
         settings, first = self.task.settings, self.low + group.low
-        rows = orders[group.low : group.high, group.start : group.start + group.size]
         forward = self.forward(group.low, group.high)
         streams.point(forward, group)
         if self.task.draws_globally:
             taken = self.stack.steps[first]
             torch.manual_seed(stream_seed(self.plans[group.low].seed, epoch, "global", step=taken))
-        losses = self._losses(forward, rows, self.folds[group.low : group.high])
-        torch.autograd.backward(losses.sum())
+        losses = self._losses(forward, rows.batch(group))
+        torch.autograd.backward(losses, torch.ones_like(losses))
         if settings.grad_clip is not None:
             clip_gradients(forward.leaves, settings.grad_clip, n_replicas=group.high - group.low)
         optimise(forward.leaves, self._rules(group), settings)
@@ -164,11 +169,11 @@ class Chunk:
     def trial(self) -> None:
         """Forward and backward over all replicas' first batch; no step is taken."""
         group = self._steps[0][-1]
-        orders = self._orders(0)
-        rows = orders[:, group.start : group.start + group.size]
+        group = replace(group, low=0, high=self.width)
         forward = self.forward(0, self.width)
-        _Streams(self.plans, 0, self.task.device).point(forward, Group(0, self.width, 0, 0))
-        torch.autograd.backward(self._losses(forward, rows, self.folds).sum())
+        _Streams(self.plans, 0, self.task.device).point(forward, group)
+        losses = self._losses(forward, self._epoch_rows(0).batch(group))
+        torch.autograd.backward(losses, torch.ones_like(losses))
 
     def _rules(self, group: Group) -> list[StepRule]:
         """Count the step of each replica of the group and give the rules for it."""
@@ -193,22 +198,21 @@ class Chunk:
             self._runs[at] = [(run[0], len(run)) for run in runs]
         return self._runs[at]
 
-    def _losses(self, forward: Forward, rows: Tensor, folds: Tensor) -> Tensor:
-        """The weighted mean loss of each replica's batch: rows (r, B) -> (r,)."""
-        task = self.task
+    def _losses(self, forward: Forward, batch: Batch) -> Tensor:
+        """The weighted mean loss of each replica's batch: `(r,)`."""
+        task, target = self.task, batch.target
         with task.autocast():
-            logits = forward(task.tables.gather(rows, folds), training=True)
-        target = task.target[rows]
+            logits = forward(batch.inputs, training=True)
         per_row = task.loss.rows(
             logits.flatten(0, 1).to(task.settings.dtype),  # (r, B, ...) -> (r * B, ...)
             target.flatten(),
             label_smoothing=task.settings.label_smoothing,
             class_weights=task.class_weights,
-        ).view(rows.shape)
-        weights = _row_weights(task, rows, target)
+        ).view(target.shape)
+        weights = _row_weights(task, batch)
         if weights is None:
             return per_row.mean(dim=1)
-        own = per_row if task.sample_weight is None else per_row * task.sample_weight[rows]
+        own = per_row if batch.sample_weight is None else per_row * batch.sample_weight
         return own.sum(dim=1) / weights.sum(dim=1)
 
     def forward(self, low: int, high: int) -> Forward:
@@ -251,6 +255,7 @@ class _Streams:
     """
 
     def __init__(self, plans: Sequence[Plan], epoch: int, device: torch.device) -> None:
+        self.plans = plans
         self.seeds = [plan.seed for plan in plans]
         self.generators = {seed: stream(seed, epoch, "dropout", device) for seed in self.seeds}
         self._owners: dict[tuple[int, int], tuple[list[torch.Generator], Owners]] = {}
@@ -273,14 +278,16 @@ class _Streams:
             owners = Owners(tuple(distinct.index(seed) for seed in seeds))
             self._owners[at] = [self.generators[seed] for seed in distinct], owners
         generators, owners = self._owners[at]
-        is_alone = isinstance(forward, SequentialForward)
-        forward.source.draw_from(generators, None if is_alone else owners)
+        if isinstance(forward, SequentialForward):
+            n_alike = (self.plans[group.low].n_rows - group.start) // max(group.size, 1)
+            forward.source.draw_from(generators, None, n_alike=n_alike)
+        else:
+            forward.source.draw_from(generators, owners)
 
 
-def _row_weights(task: Task, rows: Tensor, target: Tensor) -> Tensor | None:
+def _row_weights(task: Task, batch: Batch) -> Tensor | None:
     """What the summed loss of a batch is divided by, row by row: (r, B); None for plain means."""
-    weights = None if task.sample_weight is None else task.sample_weight[rows]
     if task.class_weights is None:
-        return weights
-    of_class = task.class_weights[target]
-    return of_class if weights is None else weights * of_class
+        return batch.sample_weight
+    of_class = task.class_weights[batch.target]
+    return of_class if batch.sample_weight is None else batch.sample_weight * of_class

@@ -15,7 +15,7 @@ from itertools import groupby
 import torch
 from torch import Tensor, nn
 
-_LEVELS = 1 << 16  # masks are compared in 16 bits: p is exact to 1/65536
+from models.masks import Call, MasksAhead, keep_masks, scale_of
 
 
 @dataclass(frozen=True)
@@ -62,17 +62,40 @@ class MaskSource:
         self.generators: Sequence[torch.Generator] = ()
         self.owners: Owners | None = None
         self._calls = 0
+        self._seen: list[Call] = []  # the calls of the last step, of a replica that is alone
+        self._ahead: MasksAhead | None = None
+        self._varies = False
 
-    def draw_from(self, generators: Sequence[torch.Generator], owners: Owners | None) -> None:
+    def draw_from(
+        self,
+        generators: Sequence[torch.Generator],
+        owners: Owners | None,
+        *,
+        n_alike: int = 1,
+    ) -> None:
         """Draw from these distinct streams from now on.
 
         Args:
             generators: The distinct streams of the replicas in the pass.
             owners: Which of them each replica draws from; None where a replica is computed
                 without a leading dimension.
+            n_alike: How many steps, this one included, are likely to ask for the same masks. A
+                replica that is alone on a CPU has them drawn in one go.
         """
+        if generators is not self.generators:
+            self._seen, self._ahead = [], None
         self.generators, self.owners = generators, owners
         self.recorded, self.replayed = None, None
+        if self._ahead is None or not self._ahead.n_left:
+            self._ahead = self._drawn_ahead(n_alike)
+        if self._ahead is not None:
+            self._ahead.next_step()
+        self._seen = []
+
+    def _drawn_ahead(self, n_alike: int) -> MasksAhead | None:
+        if not self._seen or self._varies or n_alike == 1:
+            return None
+        return MasksAhead(self._seen, self.generators[0], n_alike, dtype=self._dtype)
 
     def record(self) -> list[tuple[tuple[int, ...], float]]:
         """Note (shape, p) of each call in the list that this returns."""
@@ -92,6 +115,19 @@ class MaskSource:
         if self.replayed is not None:
             self._calls += 1
             return self.replayed[self._calls - 1]
+        if self.owners is None and x.device.type == "cpu":
+            return self._alone(x, shape, p)
+        return self.drawn(shape, p, dtype=x.dtype, device=x.device)
+
+    def _alone(self, x: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
+        self._seen.append((shape, p))
+        self._dtype = x.dtype
+        if self._ahead is not None:
+            mask = self._ahead.take(shape, p)
+            if mask is not None:
+                return mask
+            self._ahead.go_back()
+            self._ahead, self._varies = None, True
         return self.drawn(shape, p, dtype=x.dtype, device=x.device)
 
     def drawn(
@@ -115,31 +151,6 @@ class MaskSource:
             # (S * n, B, D) -> (S, n, B, D), each mask for n neighbours
             x[replicas].view(-1, n, *x.shape[1:]).mul_(masks[streams].unsqueeze(1))
         return scale_of(p)
-
-
-def scale_of(p: float) -> float:
-    """What kept numbers are multiplied by."""
-    return _LEVELS / (_LEVELS - round(p * _LEVELS))
-
-
-def keep_masks(
-    shape: tuple[int, ...],
-    p: float,
-    generators: Sequence[torch.Generator],
-    *,
-    dtype: torch.dtype,
-    device: torch.device,
-) -> Tensor:
-    """A mask from each stream: `(S, *shape)`, 0 with probability p, else 1 / (1 - p)."""
-    n = torch.Size(shape).numel()
-    n_words = (n + 3) // 4
-    words = torch.empty(len(generators), n_words, dtype=torch.int64, device=device)
-    for own, generator in zip(words.unbind(), generators, strict=True):
-        own.random_(-(1 << 63), None, generator=generator)
-    bits = words.view(torch.int16)[:, :n].reshape(len(generators), *shape)
-    mask = torch.empty(bits.shape, dtype=dtype, device=device)
-    torch.ge(bits, round(p * _LEVELS) - _LEVELS // 2, out=mask)
-    return mask.mul_(scale_of(p))
 
 
 class ReplicaDropout(nn.Module):

@@ -4,7 +4,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.batching import Tables, batch_sizes, epoch_steps
+from models import epoch_rows
+from models.batching import Group, Tables, batch_sizes, epoch_steps
+from models.epoch_rows import EpochRows
 
 CPU = torch.device("cpu")
 
@@ -51,3 +53,17 @@ def test_shared_arrays_are_held_once_and_each_fold_sees_its_own() -> None:
     assert batch["a"].tolist() == rows.tolist()
     for k in range(3):
         np.testing.assert_array_equal(batch["b"][k], inputs[k]["b"][rows[k]])
+
+
+@pytest.mark.parametrize("most_bytes", [0, 1 << 30])
+def test_an_epoch_gathered_at_once_gives_the_batches_of_single_steps(monkeypatch, most_bytes):
+    monkeypatch.setattr(epoch_rows, "_MOST_BYTES", most_bytes)
+    arrays = [np.arange(40, dtype=np.float32).reshape(10, 4) + 100 * fold for fold in range(2)]
+    tables = Tables([{"x": array} for array in arrays], torch.float32, torch.device("cpu"))
+    orders = torch.tensor([[3, 1, 7, 0], [9, 2, 5, 4]])
+    target, weight = torch.arange(10), torch.linspace(0, 1, 10)
+    rows = EpochRows(tables, target, weight, orders, torch.tensor([0, 1]))
+    batch = rows.batch(Group(low=1, high=2, start=1, size=2))
+    np.testing.assert_array_equal(batch.inputs["x"], arrays[1][np.array([[2, 5]])])
+    assert batch.target.tolist() == [[2, 5]]
+    torch.testing.assert_close(batch.sample_weight, weight[torch.tensor([[2, 5]])])

@@ -1,0 +1,107 @@
+"""Dropout masks from a replica's own stream of random bits.
+
+On a CPU, 64 random bits serve four numbers: torch's own dropout draws one for each.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+LEVELS = 1 << 16  # masks are compared in 16 bits: p is exact to 1/65536
+MOST_WORDS_AHEAD = 1 << 15  # 256 KB: masks that stay in a core's cache until they are used
+
+Call = tuple[tuple[int, ...], float]
+
+
+def scale_of(p: float) -> float:
+    """What kept numbers are multiplied by."""
+    return LEVELS / (LEVELS - round(p * LEVELS))
+
+
+def keep_masks(
+    shape: tuple[int, ...],
+    p: float,
+    generators: Sequence[torch.Generator],
+    *,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Tensor:
+    """A mask from each stream: `(S, *shape)`, 0 with probability p, else 1 / (1 - p)."""
+    n = torch.Size(shape).numel()
+    words = torch.empty(len(generators), n_words(shape), dtype=torch.int64, device=device)
+    for own, generator in zip(words.unbind(), generators, strict=True):
+        _draw(own, generator)
+    return _mask_of(words.view(torch.int16)[:, :n].reshape(-1, *shape), p, dtype)
+
+
+def n_words(shape: tuple[int, ...]) -> int:
+    """How many words of 64 bits a mask of that shape takes from its stream."""
+    return (torch.Size(shape).numel() + 3) // 4
+
+
+def _draw(words: Tensor, generator: torch.Generator) -> None:
+    words.random_(-(1 << 63), None, generator=generator)
+
+
+def _mask_of(bits: Tensor, p: float, dtype: torch.dtype) -> Tensor:
+    mask = torch.empty(bits.shape, dtype=dtype, device=bits.device)
+    torch.ge(bits, round(p * LEVELS) - LEVELS // 2, out=mask)
+    return mask.mul_(scale_of(p))
+
+
+class MasksAhead:
+    """The masks of a single replica's next steps, drawn in one go.
+
+    They are those that would be drawn step by step: a CPU's stream gives the same words in one
+    draw as in several. For a small network the draws cost as much as its products otherwise.
+
+    Attributes:
+        n_left: Steps that can still be taken from here.
+    """
+
+    def __init__(
+        self,
+        calls: Sequence[Call],
+        generator: torch.Generator,
+        n_steps: int,
+        *,
+        dtype: torch.dtype,
+    ) -> None:
+        """Draw for at most `n_steps` steps, each of which asks for the same masks in turn."""
+        self.calls, self.generator, self.dtype = calls, generator, dtype
+        self.words_per_step = sum(n_words(shape) for shape, _ in calls)
+        self.n_left = max(1, min(n_steps, MOST_WORDS_AHEAD // max(self.words_per_step, 1)))
+        self._before = generator.get_state()
+        self._masks = self._drawn()
+        self._step, self._call = -1, 0
+
+    def _drawn(self) -> list[tuple[Tensor, ...]]:
+        """For each call the masks of all steps."""
+        words = torch.empty(self.n_left, self.words_per_step, dtype=torch.int64)
+        _draw(words, self.generator)
+        bits, first, masks = words.view(torch.int16), 0, []
+        for shape, p in self.calls:
+            own = bits[:, first : first + torch.Size(shape).numel()]
+            masks.append(_mask_of(own.reshape(-1, *shape), p, self.dtype).unbind())
+            first += 4 * n_words(shape)
+        return masks
+
+    def next_step(self) -> None:
+        """Go on to the masks of the next step."""
+        self._step, self._call, self.n_left = self._step + 1, 0, self.n_left - 1
+
+    def take(self, shape: tuple[int, ...], p: float) -> Tensor | None:
+        """The mask of the step's next call; None if the step asks for other masks than before."""
+        if self._call >= len(self.calls) or self.calls[self._call] != (shape, p):
+            return None
+        mask = self._masks[self._call][self._step]
+        self._call += 1
+        return mask
+
+    def go_back(self) -> None:
+        """Put the stream to where it would be without what was drawn and not taken."""
+        of_step = sum(n_words(shape) for shape, _ in self.calls[: self._call])
+        used = self._step * self.words_per_step + of_step
+        self.generator.set_state(self._before)
+        _draw(torch.empty(used, dtype=torch.int64), self.generator)
