@@ -115,6 +115,12 @@ class Tables:
             batch[key] = table.index_select(0, at.flatten()).view(*rows.shape, *table.shape[1:])
         return batch
 
+    def of_fold(self, key: str, rows: Tensor, fold: int) -> Tensor:
+        """One array's rows as one fold sees them: `(n,) -> (n, ...)`."""
+        offsets = self.offsets[key]
+        at = rows if offsets is None else rows + offsets[fold]
+        return self.tables[key].index_select(0, at)
+
 
 def _fold_offsets(
     arrays: Sequence[Array], distinct: Sequence[Array], device: torch.device

@@ -1,6 +1,6 @@
 """Neighbouring replicas of a stack that go through the network together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from models.batching import Group, Tables, batch_sizes, epoch_steps
 from models.dropout import Owners
 from models.epoch_rows import Batch, EpochRows
+from models.lengths import LENGTHS, bucketed, sorted_by_length, trimmed
 from models.losses import Loss
 from models.optimisers import StepRule, clip_gradients, optimise
 from models.schedules import lr_factor
@@ -18,6 +19,8 @@ from models.settings import TrainSettings
 from models.stacking import Forward, SequentialForward, Stack
 from models.strategy import runner
 from models.streams import epoch_order, stream, stream_seed
+
+_CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,10 @@ class Task:
     strategy: str
     draws_globally: bool
     device: torch.device
+
+    def cut(self, batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The batch, its texts cut to the longest one where batches are of like length."""
+        return batch if self.settings.length_pool is None else trimmed(batch)
 
     def autocast(self) -> AbstractContextManager[object]:
         """bf16 products where the settings ask for it."""
@@ -144,7 +151,22 @@ class Chunk:
         drawn = {(p.seed, p.n_rows) for p in self.plans}
         orders = {key: epoch_order(key[0], epoch, key[1]).to(self.task.device) for key in drawn}
         rows = [self.task.train_rows[p.fold][orders[p.seed, p.n_rows]] for p in self.plans]
+        if self.task.settings.length_pool is not None:
+            pairs = zip(self.plans, rows, strict=True)
+            rows = [self._bucketed(plan, own, epoch) for plan, own in pairs]
         return nn.utils.rnn.pad_sequence(rows, batch_first=True)
+
+    def _bucketed(self, plan: Plan, rows: Tensor, epoch: int) -> Tensor:
+        """The rows of an epoch in batches of like length."""
+        settings = self.task.settings
+        assert settings.length_pool is not None  # the caller looked
+        return bucketed(
+            rows,
+            self.task.tables.of_fold(LENGTHS, rows, plan.fold),
+            batch_size=settings.batch_size or plan.n_rows,
+            pool=settings.length_pool,
+            generator=stream(plan.seed, epoch, "buckets", _CPU),
+        )
 
     def _epoch_rows(self, epoch: int) -> EpochRows:
         task = self.task
@@ -202,7 +224,7 @@ class Chunk:
         """The weighted mean loss of each replica's batch: `(r,)`."""
         task, target = self.task, batch.target
         with task.autocast():
-            logits = forward(batch.inputs, training=True)
+            logits = forward(task.cut(batch.inputs), training=True)
         per_row = task.loss.rows(
             logits.flatten(0, 1).to(task.settings.dtype),  # (r, B, ...) -> (r * B, ...)
             target.flatten(),
@@ -234,15 +256,23 @@ class Chunk:
         for _, run in groupby(range(self.width), key=lambda at: len(rows[at])):
             members = list(run)
             low, high = members[0], members[-1] + 1
-            forward, folds = self.forward(low, high), self.folds[low:high]
-            parts = []
-            together = torch.stack(list(rows[low:high]))  # (r, n)
-            for part in torch.split(together, self.task.settings.eval_batch_size, dim=1):
-                with self.task.autocast():
-                    logits = forward(self.task.tables.gather(part, folds), training=False)
-                parts.append(logits.to(self.task.settings.dtype))
-            results.extend(torch.cat(parts, dim=1))
+            results.extend(self._logits(torch.stack(list(rows[low:high])), low, high))
         return results
+
+    def _logits(self, rows: Tensor, low: int, high: int) -> Tensor:
+        """Of replicas with equally many rows: `(r, n) -> (r, n, ..., n_outputs)`."""
+        task, forward, folds = self.task, self.forward(low, high), self.folds[low:high]
+
+        def run(part: Tensor) -> Tensor:
+            with task.autocast():
+                logits = forward(task.cut(task.tables.gather(part, folds)), training=False)
+            return logits.to(task.settings.dtype)
+
+        size = task.settings.eval_batch_size
+        if task.settings.length_pool is None:
+            return torch.cat([run(part) for part in torch.split(rows, size, dim=1)], dim=1)
+        lengths = task.tables.of_fold(LENGTHS, rows[0], int(folds[0]))  # replicas come singly
+        return sorted_by_length(lambda at: run(rows[:, at])[0], lengths, batch_size=size)[None]
 
 
 class _Streams:

@@ -11,11 +11,15 @@ from torch import Tensor
 
 from models.batching import tensor_of
 from models.chunk import Chunk, Plan, Task, forward_over
+from models.lengths import LENGTHS, sorted_by_length, trimmed
 from models.metrics import Metric
 from models.progress import Progress
 from models.replicas import Array, FoldData, Replica, TrainingDataError, TrainingFailedError
-from models.stacking import Stack
+from models.settings import TrainSettings
+from models.stacking import Forward, Stack
 from models.workers import split_evenly
+
+_POOLED = 16  # batches of texts among which rows are sorted by length
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Fitted:
         n_rows = self._n_rows(inputs_per_fold)
         parts = [
             torch.cat(list(self._probabilities(inputs_per_fold, rows))).cpu().numpy()
-            for rows in _slices(n_rows, self._task.settings.eval_batch_size)
+            for rows in _slices(n_rows, self._task.settings)
         ]
         return np.concatenate(parts, axis=1)
 
@@ -99,7 +103,7 @@ class Fitted:
         return np.concatenate(
             [
                 self._mean(inputs_per_fold, rows, good)
-                for rows in _slices(n_rows, self._task.settings.eval_batch_size)
+                for rows in _slices(n_rows, self._task.settings)
             ]
         )
 
@@ -127,10 +131,7 @@ class Fitted:
         for part in split_evenly(len(self.replicas), n_workers=1, most=self._chunk_size):
             forward = forward_over(task.template, self._stack, part.start, part.stop, task.strategy)
             folds = [self.replicas[at].fold for at in part]
-            with task.autocast():
-                logits = forward(_batch(inputs_per_fold, folds, rows, task), training=False).to(
-                    task.settings.dtype
-                )
+            logits = _logits(forward, _batch(inputs_per_fold, folds, rows, task), task)
             flat = task.loss.probabilities(logits.flatten(0, 1))
             results.append(flat.view(len(part), -1, flat.shape[-1]))
         return results
@@ -146,8 +147,26 @@ class Fitted:
         return lengths.pop()
 
 
-def _slices(n_rows: int, size: int) -> list[slice]:
+def _slices(n_rows: int, settings: TrainSettings) -> list[slice]:
+    """Rows that are read together; of texts many, from which rows of like length are taken."""
+    size = settings.eval_batch_size * (1 if settings.length_pool is None else _POOLED)
     return [slice(start, start + size) for start in range(0, max(n_rows, 1), size)]
+
+
+def _logits(forward: Forward, batch: Mapping[str, Tensor], task: Task) -> Tensor:
+    """For each key `(r, B, ...)` -> `(r, B, ..., n_outputs)`."""
+
+    def run(part: Mapping[str, Tensor]) -> Tensor:
+        with task.autocast():
+            return forward(part, training=False).to(task.settings.dtype)
+
+    if task.settings.length_pool is None:
+        return run(batch)
+    return sorted_by_length(
+        lambda at: run(trimmed({key: value[:, at] for key, value in batch.items()}))[0],
+        batch[LENGTHS][0],  # replicas come singly
+        batch_size=task.settings.eval_batch_size,
+    )[None]
 
 
 def _batch(

@@ -65,8 +65,23 @@ class TrainSettings(BaseModel):
     )
     eval_batch_size: int = Field(default=1024, ge=1, description="rows per pass in evaluation")
 
+    length_pool: int | None = Field(
+        default=None,
+        ge=1,
+        description=(
+            "for texts: batches hold rows of like length, sorted within this many batches, and "
+            "are cut to their longest row; replicas then run one after the other. None leaves the "
+            "rows in random order at full width"
+        ),
+    )
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.length_pool is not None and self.strategy not in ("auto", "sequential"):
+            raise ValueError(
+                "length_pool must have the strategy 'auto' or 'sequential', since the batches of "
+                f"stacked replicas would be of unlike width; however: {self.strategy!r}"
+            )
         if self.class_weights is not None and min(self.class_weights, default=0.0) <= 0:
             raise ValueError("class_weights must be positive, one for each class")
         return self

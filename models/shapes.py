@@ -12,8 +12,11 @@ class InputShape:
         cardinalities: For each column of `x_cat (n_rows, d_cat) int64` the number of codes; the
             codes are 0 .. cardinality - 1.
         n_bin: Columns of `x_bin (n_rows, n_bin) float32`: places among a column's bin edges.
+        n_tokens: Numbers of the vocabulary in `tokens (n_rows, width) int64`; 0 is padding,
+            1 stands for unknown ones.
     """
 
-    n_num: int
+    n_num: int = 0
     cardinalities: tuple[int, ...] = ()
     n_bin: int = 0
+    n_tokens: int = 0

@@ -11,6 +11,7 @@ from models.allocator import keep_freed_memory
 from models.batching import Tables, batch_sizes, tensor_of
 from models.chunk import Plan, Task
 from models.fitted import Fitted
+from models.lengths import LENGTHS, TOKENS
 from models.loop import Training
 from models.losses import Loss
 from models.memory import stack_size
@@ -171,7 +172,7 @@ def start(
         class_weights=_optional(settings.class_weights, settings.dtype, place),
         loss=loss,
         settings=settings,
-        strategy=choose_strategy(template, batch, asked=settings.strategy, n_replicas=len(plans)),
+        strategy=choose_strategy(template, batch, asked=_asked(settings), n_replicas=len(plans)),
         draws_globally=draws_globally(template, batch),
         device=place,
     )
@@ -210,6 +211,11 @@ def check_data(
             )
     for number, fold in enumerate(folds):
         faults.extend(f"fold {number}: {fault}" for fault in _fold_faults(fold, n_rows))
+        if settings.length_pool is not None and not {TOKENS, LENGTHS} <= set(fold.inputs):
+            faults.append(
+                f"fold {number}: with length_pool inputs must hold {TOKENS} and {LENGTHS}, "
+                f"however: {', '.join(sorted(fold.inputs))}"
+            )
     n_classes = int(np.max(target)) + 1 if n_rows else 0
     weights = settings.class_weights
     if weights is not None and len(weights) < n_classes:
@@ -264,6 +270,11 @@ def _plans(
             )
         )
     return sorted(plans, key=lambda p: (p.n_rows, p.lr, p.weight_decay, p.seed, p.fold))
+
+
+def _asked(settings: TrainSettings) -> str:
+    """The strategy asked for; batches cut to their longest row have each replica's own width."""
+    return settings.strategy if settings.length_pool is None else "sequential"
 
 
 def _built(build: Callable[[], nn.Module], seed: int, dtype: torch.dtype) -> nn.Module:

@@ -184,7 +184,10 @@ def _input_shape(dataset: FoldedDataset) -> InputShape:
     ]
     cardinalities = tuple(int(code) + 1 for code in np.max(codes, axis=0)) if codes else ()
     n_num, n_bin = (inputs[0][k].shape[1] if k in inputs[0] else 0 for k in ("x_num", "x_bin"))
-    return InputShape(n_num=n_num, cardinalities=cardinalities, n_bin=n_bin)
+    n_tokens = max(
+        (int(np.max(part["tokens"])) + 1 for part in inputs if "tokens" in part), default=0
+    )
+    return InputShape(n_num=n_num, cardinalities=cardinalities, n_bin=n_bin, n_tokens=n_tokens)
 
 
 def _epochs_told(epochs: int, progress: Progress | None) -> Callable[[EpochReport], None] | None:

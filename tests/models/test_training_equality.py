@@ -13,6 +13,7 @@ from models.linear import LinearSettings
 from models.losses import LOSSES
 from models.metrics import METRICS
 from models.mlp import MLPSettings
+from models.recurrent import RecurrentSettings
 from models.shapes import InputShape
 from models.streams import epoch_order
 from models.training import FoldData, TrainSettings, fit
@@ -79,6 +80,11 @@ def table(**settings: object) -> Callable[[], nn.Module]:
     return partial(MLPSettings(hidden=(16, 8), **settings).build, SHAPE, N_CLASSES)
 
 
+def recurrent(**settings: object) -> Callable[[], nn.Module]:
+    changed = {"embedding_size": 5, "hidden": 4, "dropout": 0.3, "word_dropout": 0.2} | settings
+    return partial(RecurrentSettings(**changed).build, InputShape(n_tokens=11), N_CLASSES)
+
+
 TABLE = {"x_num": X_NUM, "x_cat": X_CAT}
 TOKENS = {"tokens": RNG.integers(0, 11, (N_ROWS, 7)), "lengths": RNG.integers(1, 8, N_ROWS)}
 FAMILIES: dict[str, tuple[Callable[[], nn.Module], dict[str, np.ndarray]]] = {
@@ -90,11 +96,15 @@ FAMILIES: dict[str, tuple[Callable[[], nn.Module], dict[str, np.ndarray]]] = {
     "conv": (SmallConv, {"image": RNG.normal(size=(N_ROWS, 1, 6, 6)).astype(np.float32)}),
     "gru": (SmallGRU, TOKENS),
     "own weights": (OwnWeights, {"x_num": X_NUM}),
+    "recurrent gru": (recurrent(cell="gru", pooling="max_mean", n_layers=2), TOKENS),
+    "recurrent lstm": (recurrent(cell="lstm", pooling="attention"), TOKENS),
 }
 STRATEGIES = {
     "conv": ("sequential", "vmap"),
     "gru": ("sequential",),
     "own weights": ("sequential", "vmap"),
+    "recurrent gru": ("sequential",),
+    "recurrent lstm": ("sequential",),
 }
 CASES = [
     (family, strategy)
@@ -147,6 +157,19 @@ def test_a_replica_in_the_stack_is_the_replica_alone(family: str, strategy: str)
         assert replica.score == pytest.approx(alone.score, rel=1e-9)
         for name, weight in alone.state_dict.items():
             torch.testing.assert_close(replica.state_dict[name], weight, rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("family", ["recurrent gru", "recurrent lstm"])
+def test_batches_of_like_length_leave_a_replica_as_it_is_alone(family: str) -> None:
+    folds = folds_of(FAMILIES[family][1])
+    together = train(family, folds, (3, 8), length_pool=2)
+    in_any_order = train(family, folds, (3, 8))
+    for replica, other in zip(together.replicas, in_any_order.replicas, strict=True):
+        alone = train(family, [folds[replica.fold]], (replica.seed,), length_pool=2).replicas[0]
+        np.testing.assert_allclose(
+            replica.valid_probabilities, alone.valid_probabilities, rtol=1e-9, atol=1e-13
+        )
+        assert not np.allclose(replica.valid_probabilities, other.valid_probabilities, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
