@@ -26,7 +26,7 @@ mlflow: setup ## the MLflow page, with every run, score and figure
 	@$(FOLDWISE) mlflow
 
 test: setup ## the whole test suite, with coverage
-	@$(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term:skip-covered
 
 check: setup ## format, lint, types, and who may import whom
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -65,11 +65,16 @@ def _groups_at(step: int, sizes: Sequence[Sequence[int]]) -> list[Group]:
 
 
 def tensor_of(array: Array, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """The array as a tensor, without a copy where that can be; floats become `dtype`."""
+    """The array as a tensor, without a copy where that can be; floats become `dtype`.
+
+    To a GPU it goes through pinned memory, so that the program need not wait for the copy.
+    """
     readable = array if array.flags.writeable else array.copy()
     tensor = torch.from_numpy(np.ascontiguousarray(readable))
     if tensor.is_floating_point():
-        return tensor.to(device, dtype)
+        tensor = tensor.to(dtype)
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
 
 

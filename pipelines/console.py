@@ -58,13 +58,17 @@ class Narrator:
 
     @contextlib.contextmanager
     def stages(self) -> Iterator[None]:
-        """Shows the bars of the stages that are told within."""
+        """Shows the bars of the stages that are told within.
+
+        A file gets a line as each stage ends: bars that move are for a terminal only.
+        """
         with Progress(
             TextColumn("  {task.description:<26}"),
             BarColumn(bar_width=28),
             _Seconds(),
             TextColumn("[dim]{task.fields[status]}"),
             console=self.console,
+            disable=not self.console.is_terminal,
         ) as self._progress:
             yield
         self._progress = None
@@ -100,3 +104,12 @@ class StageLine:
         done = self._progress.tasks[self._task].completed if status == "stopped" else total
         self._progress.update(self._task, completed=done, seconds=seconds, status=told)
         self._progress.stop_task(self._task)
+        if self._progress.disable:
+            self._print()
+
+    def _print(self) -> None:
+        task = next(task for task in self._progress.tasks if task.id == self._task)
+        columns = [c for c in self._progress.columns if isinstance(c, TextColumn | _Seconds)]
+        line = Text(" ").join(column.render(task) for column in columns)
+        line.rstrip()
+        self._progress.console.print(line, soft_wrap=True)

@@ -1,0 +1,45 @@
+"""What the story of a run looks like in a file and on a terminal."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from pipelines.console import Narrator
+
+
+def in_a_file() -> str:
+    """What is in the file when one stage has ended and others are to come."""
+    file = io.StringIO()
+    narrator = Narrator(Console(file=file, force_terminal=False, width=120))
+    with narrator.stages():
+        with narrator.stage("1 download") as line:
+            line.advance(1, 2)
+            line.end(status="kept", seconds=12.34)
+        return file.getvalue()
+
+
+def test_a_file_has_a_line_as_soon_as_a_stage_ends():
+    assert in_a_file().split() == ["1", "download", "12.3", "s", "unchanged"]
+
+
+def test_a_file_gets_no_bar_and_no_control_characters():
+    told = in_a_file()
+    assert "━" not in told
+    assert "\x1b" not in told
+
+
+def test_a_terminal_gets_the_bar():
+    file = io.StringIO()
+    narrator = Narrator(Console(file=file, force_terminal=True, width=120))
+    with narrator.stages(), narrator.stage("1 download") as line:
+        line.end(status="made", seconds=0.1)
+    assert "━" in file.getvalue()
+
+
+def test_a_stage_that_was_stopped_says_so_in_a_file_too():
+    file = io.StringIO()
+    narrator = Narrator(Console(file=file, force_terminal=False, width=120))
+    with pytest.raises(KeyboardInterrupt), narrator.stages(), narrator.stage("4 train"):
+        raise KeyboardInterrupt
+    assert "stopped" in file.getvalue()
