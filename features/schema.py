@@ -16,19 +16,28 @@ from features.tables import UNEXPLAINED, Fault, TableError, TextFile, find_fault
 
 __all__ = ["Column", "TableError", "check_target", "check_unique", "read_table"]
 
-ARROW_TYPES = {"int": pa.int64(), "float": pa.float64(), "text": pa.string()}
+ARROW_TYPES = {
+    "int": pa.int64(),
+    "byte": pa.uint8(),
+    "float": pa.float64(),
+    "text": pa.string(),
+}
+BYTE = re.compile(r"[0-9]+", re.ASCII)
 INT = re.compile(r"-?[0-9]+")
 FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 BLOCK_BYTES = 1 << 24
 
 
 class Column(BaseModel):
-    """One column, and the values that are right in it. Only the empty field is missing."""
+    """One column, and the values that are right in it. Only the empty field is missing.
+
+    A `byte` is a whole number from 0 to 255, read and kept in an eighth of an `int`'s memory.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    kind: Literal["int", "float", "text"]
+    kind: Literal["int", "byte", "float", "text"]
     missing: bool = Field(default=False, description="an empty field is a missing value")
     keep_empty: bool = Field(default=False, description="an empty field is the text '' itself")
     allowed: tuple[int | float | str, ...] | None = Field(default=None, description="None: all")
@@ -40,6 +49,8 @@ class Column(BaseModel):
     def _agrees_with_kind(self) -> Self:
         if self.kind == "text" and (self.minimum is not None or self.maximum is not None):
             raise ValueError(f"column {self.name!r}: minimum and maximum are for numbers")
+        if self.kind == "byte" and self.missing:
+            raise ValueError(f"column {self.name!r}: a byte is never missing; use kind 'int'")
         if self.keep_empty and (self.kind != "text" or self.missing):
             raise ValueError(f"column {self.name!r}: keep_empty is for text that is never missing")
         if any(isinstance(value, str) != (self.kind == "text") for value in self.allowed or ()):
@@ -51,6 +62,8 @@ class Column(BaseModel):
         """The pandas dtype, the same whether or not a value happens to be missing."""
         if self.kind == "int":
             return "Int64" if self.missing else "int64"
+        if self.kind == "byte":
+            return "uint8"
         return "float64" if self.kind == "float" else "str"
 
     def expectation(self, field: str) -> str | None:
@@ -60,6 +73,9 @@ class Column(BaseModel):
         if self.kind == "text":
             return self._wanted(field)
         number = field.strip(" \t")
+        if self.kind == "byte":
+            is_byte = BYTE.fullmatch(number) and int(number) < 256
+            return self._wanted(int(number)) if is_byte else "a whole number from 0 to 255"
         if self.kind == "int":
             is_int64 = INT.fullmatch(number) and -(2**63) <= int(number) < 2**63
             return self._wanted(int(number)) if is_int64 else "a whole number"

@@ -137,6 +137,8 @@ class Competition(Settings):
         name: what a person types.
         kaggle: where Kaggle keeps the data; None for what it does not have.
         files: file name by role: `train`, `test`, `sample_submission`.
+        numbered: train and test have no id column; their rows are numbered from 1.
+        answer: what the submission calls the target, where it is another name.
         columns: the feature columns; id and target are named apart.
         classes: the labels, in the order of the probability columns.
         class_names: what people call them, for the figures; the labels themselves if empty.
@@ -155,6 +157,8 @@ class Competition(Settings):
     separator: str = ","
     id: str
     target: str
+    numbered: bool = False
+    answer: str | None = None
     classes: tuple[Label, ...] = Field(min_length=2)
     class_names: tuple[str, ...] = ()
     metric: MetricName

@@ -88,7 +88,9 @@ class Pipeline:
             "preprocess",
             "2 preprocess",
             make,
-            settings=self._settings("folds", "columns", "classes", "id", "target", "separator"),
+            settings=self._settings(
+                *("folds", "columns", "classes", "id", "target", "numbered", "answer", "separator")
+            ),
             upstream=[self.raw.digest],
             code=(*PREPROCESS_CODE, self.competition.features.__module__),
         )
@@ -152,7 +154,7 @@ class Pipeline:
             "submission",
             "6 submission",
             make,
-            settings=self._settings("form", "classes", "id", "target"),
+            settings=self._settings("form", "classes", "id", "target", "answer"),
             upstream=self._content("preprocess", "ensemble"),
             code=SUBMISSION_CODE,
         )

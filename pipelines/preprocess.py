@@ -99,6 +99,10 @@ def _read(
     competition: Competition, raw: RawFiles, role: str, columns: tuple[Column, ...]
 ) -> pd.DataFrame:
     file = raw.files[competition.files[role]]  # type: ignore[index]
+    if competition.numbered and role != "sample_submission":
+        table = read_table(file.path, columns[1:], separator=competition.separator)
+        numbers = pd.Series(np.arange(1, len(table) + 1), index=table.index, name=competition.id)
+        return pd.concat([numbers, table], axis=1)
     table = read_table(file.path, columns, separator=competition.separator)
     check_unique(table, competition.id, file=file.path.name)
     return table
@@ -115,9 +119,9 @@ def _id_column(competition: Competition) -> Column:
     return Column(name=competition.id, kind="int")
 
 
-def _target_column(competition: Competition) -> Column:
+def _target_column(competition: Competition, name: str | None = None) -> Column:
     kind = "int" if isinstance(competition.classes[0], int) else "text"
-    return Column(name=competition.target, kind=kind, allowed=competition.classes)
+    return Column(name=name or competition.target, kind=kind, allowed=competition.classes)
 
 
 def _train_columns(competition: Competition) -> tuple[Column, ...]:
@@ -130,7 +134,7 @@ def _test_columns(competition: Competition) -> tuple[Column, ...]:
 
 def _sample_columns(competition: Competition) -> tuple[Column, ...]:
     if competition.form == "labels":
-        return (_id_column(competition), _target_column(competition))
+        return (_id_column(competition), _target_column(competition, competition.answer))
     probabilities = (Column(name=str(label), kind="float") for label in competition.classes)
     return (_id_column(competition), *probabilities)
 

@@ -42,7 +42,8 @@ class Submission:
 def submit_form(competition: Competition) -> SubmissionForm:
     """The form that Kaggle wants, as the submission check takes it."""
     labels = competition.form == "labels"
-    columns = (competition.target,) if labels else tuple(map(str, competition.classes))
+    answer = competition.answer or competition.target
+    columns = (answer,) if labels else tuple(map(str, competition.classes))
     return SubmissionForm(
         id=competition.id,
         kind=competition.form,

@@ -45,6 +45,15 @@ def test_types_do_not_depend_on_the_values(csv_file):
     assert table["parch"].tolist() == [0, pd.NA]
 
 
+def test_bytes_take_a_byte(csv_file):
+    pixels = [Column(name="dark", kind="byte"), Column(name="light", kind="byte")]
+    table = read_table(csv_file("dark,light\n0,255\n17,254\n"), pixels)
+    assert set(table.dtypes.astype(str)) == {"uint8"}
+    assert table["light"].tolist() == [255, 254]
+    with pytest.raises(TableError, match=r"'light', line 3: .*'256', expected a whole number from"):
+        read_table(csv_file("dark,light\n0,255\n17,256\n"), pixels)
+
+
 def test_columns_come_in_the_declared_order(csv_file):
     path = csv_file("b,a\n1,2\n")
     table = read_table(path, [Column(name="a", kind="int"), Column(name="b", kind="int")])
@@ -199,16 +208,23 @@ FIELDS = st.one_of(
 
 
 @settings(deadline=None)
-@example([(" 7 ", " 7 ", "7")])
-@given(st.lists(st.tuples(FIELDS, FIELDS, FIELDS), min_size=1, max_size=4))
+@example([(" 7 ", " 7 ", "7", " 7 ")])
+@example([("7", "7", "7", "-0")])
+@example([("7", "7", "7", "+7")])
+@example([("7", "7", "7", "007")])
+@example([("7", "7", "7", "0255")])
+@example([("7", "7", "7", "256")])
+@example([("7", "7", "7", "250"), ("7", "7", "7", " 0 ")])
+@given(st.lists(st.tuples(FIELDS, FIELDS, FIELDS, FIELDS), min_size=1, max_size=4))
 def test_the_quick_reader_and_the_fault_finder_agree(tmp_path_factory, rows):
     columns = [
         Column(name="i", kind="int", minimum=-100, maximum=100),
         Column(name="f", kind="float", missing=True),
         Column(name="t", kind="text", missing=True, allowed=("7", "yes", "-")),
+        Column(name="b", kind="byte", maximum=250),
     ]
     path = tmp_path_factory.getbasetemp() / "agree.csv"
-    path.write_text("i,f,t\n" + "".join(",".join(row) + "\n" for row in rows), encoding="utf-8")
+    path.write_text("i,f,t,b\n" + "".join(",".join(row) + "\n" for row in rows), encoding="utf-8")
     file = TextFile.read(path, separator=",", quoting=True, header=True)
     faults = find_faults(file, {column.name: column.expectation for column in columns})
     try:
@@ -226,6 +242,7 @@ def test_the_quick_reader_and_the_fault_finder_agree(tmp_path_factory, rows):
         ({"kind": "text", "minimum": 0}, "minimum and maximum are for numbers"),
         ({"kind": "int", "keep_empty": True}, "keep_empty is for text"),
         ({"kind": "int", "allowed": ("a",)}, "allowed values must be of kind int"),
+        ({"kind": "byte", "missing": True}, "a byte is never missing"),
         ({"kind": "int", "min": 0}, "Extra inputs are not permitted"),
     ],
 )
