@@ -63,15 +63,14 @@ class LogisticSettings(EstimatorSettings):
     """A straight line for each class, with an L2 penalty."""
 
     C: float = Field(1.0, gt=0, description="inverse strength of the penalty")
+    tol: float = Field(1e-3, gt=0, description="largest gradient at which the solver stops")
+    max_iter: int = Field(1000, ge=1, description="steps of the solver, at most")
 
     def build(self, seed: int) -> Any:  # noqa: ARG002
-        """Solved by Newton's steps, in which nothing is random.
-
-        A handful of them is enough where rows are many more than columns times classes.
-        """
+        """Solved by L-BFGS, in which nothing is random."""
         from sklearn.linear_model import LogisticRegression
 
-        return LogisticRegression(**self.model_dump(), solver="newton-cholesky")
+        return LogisticRegression(**self.model_dump())
 
 
 class EstimatorError(ValueError):

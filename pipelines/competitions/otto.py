@@ -136,18 +136,7 @@ COMPETITION = Competition(
     form="probabilities",
     folds=FoldPlan(n_folds=10),
     members=MEMBERS,
-    stackers={
-        "stacked lines": LogisticSettings(C=0.01),
-        "stacked trees": TreesSettings(
-            n_estimators=60,
-            learning_rate=0.08,
-            num_leaves=7,
-            min_child_samples=50,
-            colsample_bytree=0.5,
-            reg_lambda=20.0,
-            max_bin=63,
-        ),
-    },
+    stackers={"stacked lines": LogisticSettings(C=0.01)},
     sample=OfflineSample(
         write=sample.write,
         origin=sample.ORIGIN,
