@@ -1,7 +1,7 @@
 """The training of all replicas at once, epoch by epoch."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -90,6 +90,12 @@ class Training:
             return None
         return self.progress.report(self.epoch, n_active=len(self.active))
 
+    def drop(self, replicas: Collection[int]) -> None:
+        """Compute these replicas no longer; the others go on as if nothing had happened."""
+        going = [at for at, plan in enumerate(self.active) if plan.replica not in replicas]
+        if len(going) < len(self.active):
+            self._continue_with(self.stack.keep(going), [self.active[at] for at in going])
+
     def _evaluate(self, train_loss: Sequence[float]) -> None:
         """Measure each active replica on its watched rows and keep its weights if best."""
         scores = [pair for own in self._workers.map(self._scores, self._chunks) for pair in own]
@@ -141,9 +147,7 @@ class Training:
             tensor.index_copy_(0, target, now[name].index_select(0, source))
 
     def _drop_stopped(self) -> None:
-        going = [at for at, p in enumerate(self.active) if not self.progress.is_over(p.replica)]
-        if len(going) < len(self.active):
-            self._continue_with(self.stack.keep(going), [self.active[at] for at in going])
+        self.drop({p.replica for p in self.active if self.progress.is_over(p.replica)})
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on exactly from here: tensors, lists, numbers, texts.

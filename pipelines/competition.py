@@ -19,6 +19,7 @@ from models.estimators import EstimatorSettings
 from models.metrics import METRICS
 from models.settings import TrainSettings
 from models.trees import TreesSettings
+from pipelines.search import Search
 
 Encoded = dict[str, np.ndarray]
 Label = int | str
@@ -55,11 +56,13 @@ class MemberSettings(Settings):
     Attributes:
         inputs: by keyword of the network's `forward` (`x_num` for other models), the arrays of
             the encoder that it gets side by side; none for the encoder's arrays as they are.
+        search: by dotted key (`train.lr`), the values that a study may try.
     """
 
     name: str
     encoder: Callable[[], Encoder] = Field(exclude=True)
     inputs: dict[str, tuple[str, ...]] = {}
+    search: Search = Field({}, exclude=True)
 
 
 class NetworkMember(MemberSettings):

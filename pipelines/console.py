@@ -97,6 +97,10 @@ class StageLine:
         """Move the bar to `done` of `total`."""
         self._progress.update(self._task, completed=done, total=total)
 
+    def note(self, text: str) -> None:
+        """Tell something beside the bar while it moves."""
+        self._progress.update(self._task, status=text)
+
     def end(self, *, status: str, seconds: float | None) -> None:
         """Fill the bar and say what came of the stage."""
         told = STATUS.get(status, status)

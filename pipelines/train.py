@@ -90,7 +90,7 @@ def _train_network(
         [fold_data(view) for view in dataset.views],
         dataset.target,
         member.train,
-        loss=_loss(competition),
+        loss=loss_of(competition),
         metric=METRICS[competition.metric],
         seeds=range(member.n_seeds),
         device=device,
@@ -163,11 +163,15 @@ def network_builder(
     competition: Competition, member: NetworkMember, dataset: FoldedDataset
 ) -> Callable[[], nn.Module]:
     """What makes the member's network, fit for the inputs and the classes."""
-    shape, n_outputs = _input_shape(dataset), _loss(competition).n_outputs(len(competition.classes))
+    shape, n_outputs = (
+        _input_shape(dataset),
+        loss_of(competition).n_outputs(len(competition.classes)),
+    )
     return lambda: member.model.build(shape, n_outputs)
 
 
-def _loss(competition: Competition) -> Loss:
+def loss_of(competition: Competition) -> Loss:
+    """What the competition's networks are trained on."""
     return LOSSES["binary_cross_entropy" if competition.is_binary else "cross_entropy"]
 
 

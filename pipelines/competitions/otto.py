@@ -29,6 +29,7 @@ from pipelines.competition import (
     TreesMember,
 )
 from pipelines.samples import otto as sample
+from pipelines.search import Choice, Real, Whole
 
 COUNTS = tuple(f"feat_{number}" for number in range(1, 94))
 CLASSES = tuple(f"Class_{number}" for number in range(1, 10))
@@ -69,6 +70,15 @@ MEMBERS = (
         inputs={"x_num": ("logs",)},
         model=MLPSettings(hidden=(128, 64), dropout=0.0),
         train=TrainSettings(epochs=10, batch_size=128, schedule="one_cycle", evaluate_every=5),
+        search={
+            # One cycle reaches its peak for a moment only: it bears ten times the usual 1e-3.
+            "train.lr": Real(low=3e-4, high=1e-2, log=True),
+            # Ten epochs hardly overfit: from no decay that is felt to one that is.
+            "train.weight_decay": Real(low=1e-4, high=0.3, log=True),
+            "model.dropout": Real(low=0.0, high=0.5),
+            # Up to four times the width of the notes; more is the business of the larger members.
+            "model.hidden": Choice(values=((128, 64), (256, 128), (512, 256), (256, 256, 128))),
+        },
     ),
     NetworkMember(
         name="tabm",
@@ -84,6 +94,13 @@ MEMBERS = (
             evaluate_every=4,
             strategy="sequential",  # three times as fast as a stack: its products fill a core
         ),
+        search={
+            # The paper's own space for AdamW, without the end that needs hundreds of epochs.
+            # Source: Gorishniy et al., "TabM", 2025, appendix on hyperparameters.
+            "train.lr": Real(low=1e-3, high=1e-2, log=True),
+            "train.weight_decay": Real(low=1e-3, high=0.1, log=True),
+            "model.dropout": Real(low=0.0, high=0.5),
+        },
     ),
     NetworkMember(
         name="mlp",
@@ -98,6 +115,14 @@ MEMBERS = (
             schedule="one_cycle",
             evaluate_every=5,
         ),
+        search={
+            # One cycle at batches of 256: below 3e-4 25 epochs are too few, above 1e-2 too rough.
+            "train.lr": Real(low=3e-4, high=1e-2, log=True),
+            "train.weight_decay": Real(low=1e-3, high=0.3, log=True),
+            # 512 numbers over 93 noisy counts: without dropout the network learns rows by heart.
+            "model.dropout": Real(low=0.2, high=0.7),
+            "model.input_dropout": Real(low=0.05, high=0.5),
+        },
     ),
     TreesMember(
         name="trees",
@@ -113,12 +138,28 @@ MEMBERS = (
             reg_lambda=5.0,
             max_bin=127,
         ),
+        search={
+            # 190 rounds: the rate decides how far they go.
+            "trees.learning_rate": Real(low=0.03, high=0.15, log=True),
+            "trees.num_leaves": Whole(low=15, high=63, log=True),
+            # 60,000 rows in nine classes: leaves of ten are noise, of 200 miss the small classes.
+            "trees.min_child_samples": Whole(low=10, high=200, log=True),
+            # Many of the 160 columns tell the same distance: few per tree make trees differ.
+            "trees.colsample_bytree": Real(low=0.08, high=0.5, log=True),
+            "trees.subsample": Real(low=0.5, high=1.0),
+            "trees.reg_lambda": Real(low=0.5, high=50.0, log=True),
+        },
     ),
     EstimatorMember(
         name="forest",
         encoder=product_encoder,
         inputs={"x_num": NUMBERS},
         estimator=ExtraTreesSettings(n_estimators=80, min_samples_leaf=2, max_features=0.2),
+        search={
+            # More trees are always better and always slower, so their number is not searched.
+            "estimator.min_samples_leaf": Whole(low=1, high=10),
+            "estimator.max_features": Real(low=0.05, high=0.6, log=True),
+        },
     ),
 )
 

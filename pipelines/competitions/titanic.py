@@ -24,6 +24,7 @@ from models.training import TrainSettings
 from models.trees import TreesSettings
 from pipelines.competition import Competition, Kaggle, NetworkMember, OfflineSample, TreesMember
 from pipelines.samples import titanic as sample
+from pipelines.search import Choice, Real, Whole
 
 LARGE_FAMILY = 5
 KINDS = tuple(f"{who} {pclass}" for who in ("woman", "boy", "man") for pclass in (1, 2, 3))
@@ -154,6 +155,12 @@ MEMBERS = (
         train=TrainSettings(
             epochs=150, batch_size=None, lr=0.05, weight_decay=0.1, evaluate_every=10
         ),
+        search={
+            # 150 steps in all: slower than 0.005 they do not arrive, faster than 0.3 they jump.
+            "train.lr": Real(low=0.005, high=0.3, log=True),
+            # Weaker than 0.01 changes nothing in so few steps, stronger than 3 forgets the kinds.
+            "train.weight_decay": Real(low=0.01, high=3.0, log=True),
+        },
     ),
     NetworkMember(
         name="mlp",
@@ -163,6 +170,16 @@ MEMBERS = (
             epochs=150, batch_size=None, lr=0.01, weight_decay=1.0, evaluate_every=10
         ),
         n_seeds=4,
+        search={
+            # 150 steps in all: slower than 0.001 they do not arrive, faster than 0.1 they jump.
+            "train.lr": Real(low=0.001, high=0.1, log=True),
+            # Decay is per step and times lr, so it takes numbers this large to matter.
+            "train.weight_decay": Real(low=0.01, high=10.0, log=True),
+            # Half of some sixteen numbers is all that can be missed.
+            "model.dropout": Real(low=0.05, high=0.5),
+            # 800 passengers of nine kinds: wider learns them by heart, narrower is a line.
+            "model.hidden": Choice(values=((8,), (16,), (32,), (64,), (16, 8))),
+        },
     ),
     TreesMember(
         name="trees",
@@ -175,6 +192,19 @@ MEMBERS = (
             colsample_bytree=0.6,
             reg_lambda=10.0,
         ),
+        search={
+            # With the rate below, from a model that has hardly begun to one that knows each row.
+            "trees.n_estimators": Whole(low=50, high=400, step=10),
+            "trees.learning_rate": Real(low=0.01, high=0.2, log=True),
+            # Class, sex and fate interact two or three at a time: four to eight leaves hold that.
+            "trees.num_leaves": Whole(low=2, high=16, log=True),
+            # Parties are of two to eight: a leaf of five is one family.
+            "trees.min_child_samples": Whole(low=5, high=60, log=True),
+            "trees.subsample": Real(low=0.4, high=1.0),
+            "trees.colsample_bytree": Real(low=0.3, high=1.0),
+            # From next to nothing to a pull that takes a hundred rows to overcome.
+            "trees.reg_lambda": Real(low=0.1, high=100.0, log=True),
+        },
     ),
 )
 
