@@ -5,7 +5,7 @@ BIN := .venv/bin
 FOLDWISE := $(BIN)/foldwise
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup test check format mlflow runs titanic otto submit-titanic
+.PHONY: help setup test check format mlflow runs titanic otto submit-titanic tune-titanic
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -18,6 +18,12 @@ otto: setup ## Otto, the same
 
 submit-titanic: setup ## send the newest Titanic run to Kaggle, once, and write its score down
 	@$(FOLDWISE) submit titanic
+
+tune-titanic: setup ## search Titanic's settings; make tune-otto and so on for the others
+	@$(FOLDWISE) tune titanic
+
+tune-%: setup
+	@$(FOLDWISE) tune $*
 
 runs: setup ## every run with its scores
 	@$(FOLDWISE) runs

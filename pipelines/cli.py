@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import errno
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.exceptions import TyperException
 
+from pipelines.commands.tune import tune
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from pipelines.competition import Competition
     from pipelines.retry import Patience
+    from pipelines.tuned import Tuned
 
 app = typer.Typer(
     help="Kaggle pipelines that train every fold and every seed at once.",
@@ -28,7 +32,6 @@ app = typer.Typer(
 )
 
 INTERRUPTED = 130
-PIPE_WIDTH = 140  # columns
 DISK_FAULTS = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
     *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR),
@@ -45,6 +48,9 @@ Members = Annotated[
 ]
 Folds = Annotated[int | None, typer.Option(metavar="K", min=2, help="number of folds")]
 Seeds = Annotated[int | None, typer.Option(metavar="N", min=1, help="replicas per fold")]
+UseTuned = Annotated[
+    bool, typer.Option("--tuned/--no-tuned", help="the values that `foldwise tune` found")
+]
 
 
 def main(arguments: list[str] | None = None, *, patience: Patience | None = None) -> int:
@@ -111,6 +117,7 @@ def run(
     seeds: Seeds = None,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda")] = "auto",
     set_: Sets = None,
+    tuned: UseTuned = True,
     out: Annotated[Path | None, typer.Option(metavar="CSV", help="write the CSV here too")] = None,
     run_id: Annotated[
         str | None, typer.Option("--run", metavar="RUN-ID", help="go on with this unfinished run")
@@ -124,7 +131,8 @@ def run(
     ] = False,
 ) -> None:
     """All six stages, from the files to a checked submission."""
-    competition = _configured(name, members, folds, seeds, set_)
+    found = _tuned(name, members) if tuned else []
+    competition = _configured(name, members, folds, seeds, set_, found)
     from pipelines.console import Narrator
     from pipelines.page import show
     from pipelines.run import Request
@@ -139,6 +147,7 @@ def run(
         track=track,
         refresh=refresh,
         patience=_patience(context),
+        tuned=tuple(found),
     )
     summary = run_stages(competition, request, Narrator(console))
     show(summary, console)
@@ -186,11 +195,16 @@ def show_(
     folds: Folds = None,
     seeds: Seeds = None,
     set_: Sets = None,
+    tuned: UseTuned = True,
 ) -> None:
     """One competition's settings, as `run` would use them."""
     from pipelines.configuration import describe
 
-    print(describe(_configured(name, members, folds, seeds, set_)))
+    found = _tuned(name, members) if tuned else []
+    print(describe(_configured(name, members, folds, seeds, set_, found)))
+
+
+app.command("tune")(tune)
 
 
 @app.command()
@@ -295,18 +309,34 @@ def _refresh_scores(name: str | None, console: Console, patience: Patience) -> N
 
 
 def _configured(
-    name: str, members: str | None, folds: int | None, seeds: int | None, sets: list[str] | None
+    name: str,
+    members: str | None,
+    folds: int | None,
+    seeds: int | None,
+    sets: list[str] | None,
+    tuned: Sequence[Tuned] = (),
 ) -> Competition:
     from pipelines import registry
     from pipelines.configuration import configure
+    from pipelines.tuned import apply
 
-    named = [part.strip() for part in members.split(",")] if members else []
-    return configure(registry.load(name), members=named, folds=folds, seeds=seeds, sets=sets or [])
+    competition = apply(registry.load(name), tuned)
+    named = _named(members)
+    return configure(competition, members=named, folds=folds, seeds=seeds, sets=sets or [])
+
+
+def _named(members: str | None) -> list[str]:
+    return [part.strip() for part in members.split(",")] if members else []
+
+
+def _tuned(name: str, members: str | None) -> list[Tuned]:
+    from pipelines import registry
+    from pipelines.tuned import find
+
+    return find(registry.load(name), Path(), _named(members))
 
 
 def _console(*, stderr: bool = False) -> Console:
-    from rich.console import Console
+    from pipelines.console import terminal
 
-    stream = sys.stderr if stderr else sys.stdout
-    # Into a file or a pipe rich would wrap at 80 columns, in the middle of a run's id.
-    return Console(stderr=stderr, width=None if stream.isatty() else PIPE_WIDTH)
+    return terminal(stderr=stderr)

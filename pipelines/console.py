@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
+PIPE_WIDTH = 140  # columns
 Advance = Callable[[int, int], None]
 STATUS = {"made": "", "kept": "unchanged", "reused": "unchanged, from an earlier run"}
+
+
+def terminal(*, stderr: bool = False) -> Console:
+    """The console of this process."""
+    stream = sys.stderr if stderr else sys.stdout
+    # Into a file or a pipe rich would wrap at 80 columns, in the middle of a run's id.
+    return Console(stderr=stderr, width=None if stream.isatty() else PIPE_WIDTH)
 
 
 class NobodyAnswersError(RuntimeError):

@@ -30,6 +30,9 @@ def show(summary: Summary, console: Console) -> None:
     if len(summary.ways) > 1:
         console.print(_ways(summary))
         console.print()
+    for line in summary.tuned:
+        told = f"{line.name}: best of {line.n_trials} trials, {line.score:.4f} on the folds that "
+        _line(console, "tuned", f"{told}it was tuned on, which flatters; the scores above do not")
     for label, text in _places(summary):
         _line(console, label, text)
     for index, command in enumerate(next_commands(summary)):

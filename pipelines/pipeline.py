@@ -58,6 +58,13 @@ class Pipeline:
         folder = self.stages[f"dataset-{member.encoder.__name__}"].folder
         return dataset.load(folder, self.prepared, member.inputs)
 
+    def predictions_of(self, member: Member) -> train.Predictions:
+        """Stages 2 to 4 for one member alone, done if they are not."""
+        self._preprocess()
+        self._dataset(member.encoder)
+        self._train(member)
+        return train.load(self.stages[f"train-{member.name}"].folder)
+
     @cached_property
     def prepared(self) -> preprocess.Prepared:
         """What stage 2 gave."""

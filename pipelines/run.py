@@ -23,7 +23,8 @@ from pipelines.provenance import code_digest, git_commit, versions
 from pipelines.retry import Patience
 from pipelines.sources import choose_source
 from pipelines.stages import StageStore
-from pipelines.summary import MemberLine, Summary, WayLine
+from pipelines.summary import MemberLine, Summary, TunedLine, WayLine
+from pipelines.tuned import Tuned, still_used
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Request:
         track: whether to write an MLflow run.
         refresh: ask Kaggle whether its files have changed.
         patience: how long to wait for Kaggle.
+        tuned: where tuned values in the configuration come from.
         root: the folder that holds `data/`, `runs/` and `submissions/`.
     """
 
@@ -48,6 +50,7 @@ class Request:
     track: bool = True
     refresh: bool = False
     patience: Patience = field(default_factory=Patience)
+    tuned: tuple[Tuned, ...] = ()
     root: Path = Path()
 
 
@@ -72,6 +75,7 @@ def run(competition: Competition, request: Request, narrator: Narrator) -> Summa
     )
     downloaded = time.perf_counter() - start
     folder = _folder(competition, raw, request)
+    tuned = _tuned(competition, raw, request, narrator)
     with folders.locked(folder):
         summary = Summary.read(folder)
         if summary is None:
@@ -82,8 +86,35 @@ def run(competition: Competition, request: Request, narrator: Narrator) -> Summa
             summary = _make(pipeline, folder, narrator, downloaded)
         else:
             narrator.say("run", f"{folder.name} was asked exactly this before; nothing to do anew")
+        if summary.tuned != tuned:
+            summary = summary.model_copy(update={"tuned": tuned})
+            summary.write(folder)
         publish.copies(summary, folder, request.root, request.out)
         return _track(summary, folder, request, narrator) if request.track else summary
+
+
+def _tuned(
+    competition: Competition, raw: RawFiles, request: Request, narrator: Narrator
+) -> tuple[TunedLine, ...]:
+    """Say which tuned values the run uses, and where they come from."""
+    used = still_used(competition, request.tuned)
+    for tuned in used:
+        narrator.say("tuned", f"{tuned.member}: {tuned.told()} ({tuned.path})")
+        if tuned.data != raw.digest:
+            narrator.warn(
+                f"{tuned.member} was tuned on other rows (source {tuned.source}); type "
+                f"foldwise tune {competition.name} for these, or --no-tuned to leave its values out"
+            )
+    return tuple(
+        TunedLine(
+            name=tuned.member,
+            values=tuned.told(),
+            score=tuned.score,
+            n_trials=tuned.n_trials,
+            file=str(tuned.path),
+        )
+        for tuned in used
+    )
 
 
 def fetch(

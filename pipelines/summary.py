@@ -35,6 +35,22 @@ class WayLine(BaseModel):
     std: float
 
 
+class TunedLine(BaseModel):
+    """A member that ran with tuned values.
+
+    Attributes:
+        score: of the best trial on the folds that were tuned on: it flatters.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    values: str
+    score: float
+    n_trials: int
+    file: str
+
+
 class Summary(BaseModel):
     """A run in numbers; written last into its folder, so its presence means finished."""
 
@@ -54,6 +70,7 @@ class Summary(BaseModel):
     members: tuple[MemberLine, ...]
     ways: tuple[WayLine, ...] = ()
     way: str = BLEND
+    tuned: tuple[TunedLine, ...] = ()
     local_score: float | None
     n_held_back: int
     submission: str

@@ -12,7 +12,7 @@ import os
 import socket
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 REACH_TIMEOUT_S = 3.0
 PARAM_LIMIT = 500
+BATCH = 800  # metrics beside up to 100 params and tags each: MLflow takes 1,000 things at once
 
 
 class TrackingError(RuntimeError):
@@ -83,6 +84,70 @@ def log_family(parent: Record, children: Sequence[Record], *, experiment: str, r
     return _send(root, write)
 
 
+def log_growing_family(
+    parent: Record,
+    comers: Iterable[tuple[Record, bool]],
+    *,
+    experiment: str,
+    root: Path,
+) -> str:
+    """Write a run, and the runs beneath it as they come; give the parent's MLflow id.
+
+    The parent is the one of the same `study` tag where there is one; children whose name it has
+    are left as they are. Without a last word on the parent, it was ended before its time.
+
+    Args:
+        parent: as it is begun.
+        comers: children, and at last (the parent's further params, metrics and artifacts, True).
+        experiment: by name.
+        root: the workspace.
+
+    Raises:
+        TrackingError: the server cannot be reached, or refused.
+    """
+
+    def write(client: MlflowClient) -> str:
+        place = _experiment(client, experiment, root)
+        parent_id = _begun(client, place, parent)
+        there = _children(client, place, parent_id)
+        status = "KILLED"
+        for record, is_last in comers:
+            if is_last:
+                _fill(client, parent_id, record)
+                status = "FINISHED"
+            elif record.name not in there:
+                tags = {**record.tags, "mlflow.parentRunId": parent_id}
+                _write(client, place, replace(record, tags=tags))
+        client.set_terminated(parent_id, status)
+        return parent_id
+
+    return _send(root, write)
+
+
+def _begun(client: MlflowClient, experiment: str, parent: Record) -> str:
+    """The parent's id, made or found."""
+    name = parent.tags["study"]
+    found = client.search_runs([experiment], f"tags.study = '{name}'", max_results=1)
+    if found:
+        client.update_run(found[0].info.run_id, status="RUNNING")
+        return str(found[0].info.run_id)
+    run = client.create_run(experiment, run_name=parent.name, tags=dict(parent.tags))
+    return str(run.info.run_id)
+
+
+def _children(client: MlflowClient, experiment: str, parent_id: str) -> set[str]:
+    """The names of the runs beneath it."""
+    beneath = f"tags.`mlflow.parentRunId` = '{parent_id}'"
+    names: set[str] = set()
+    token = None
+    while True:
+        page = client.search_runs([experiment], beneath, max_results=1000, page_token=token)
+        names |= {run.info.run_name for run in page}
+        token = page.token
+        if not token:
+            return names
+
+
 def log_later(
     run_id: str, *, metrics: Mapping[str, float], tags: Mapping[str, str], root: Path
 ) -> None:
@@ -103,21 +168,28 @@ def log_later(
 
 
 def _write(client: MlflowClient, experiment: str, record: Record) -> str:
-    from mlflow.entities import Metric, Param
-
     run = client.create_run(experiment, run_name=record.name, tags=dict(record.tags))
     run_id: str = run.info.run_id
-    now = int(time.time() * 1000)
-    metrics = [Metric(name, float(value), now, step) for name, value, step in record.metrics]
-    for batch in _batches(metrics, 1000):
-        client.log_batch(run_id, metrics=batch)
-    params = [Param(key, str(value)[:PARAM_LIMIT]) for key, value in record.params.items()]
-    for batch in _batches(params, 100):
-        client.log_batch(run_id, params=batch)
-    for path in record.artifacts:
-        client.log_artifact(run_id, str(path))
+    _fill(client, run_id, replace(record, tags={}))
     client.set_terminated(run_id)
     return run_id
+
+
+def _fill(client: MlflowClient, run_id: str, record: Record) -> None:
+    """Tags, params, metrics and artifacts; the small rest of each in one batch."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    now = int(time.time() * 1000)
+    tags = [RunTag(key, text) for key, text in record.tags.items()]
+    params = [Param(key, str(value)[:PARAM_LIMIT]) for key, value in record.params.items()]
+    metrics = [Metric(name, float(value), now, step) for name, value, step in record.metrics]
+    for batch in _batches(metrics[BATCH:], 1000):
+        client.log_batch(run_id, metrics=batch)
+    for batch in _batches(params[100:], 100):
+        client.log_batch(run_id, params=batch)
+    client.log_batch(run_id, metrics=metrics[:BATCH], params=params[:100], tags=tags)
+    for path in record.artifacts:
+        client.log_artifact(run_id, str(path))
 
 
 def _send(root: Path, write: Callable[[MlflowClient], str]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -140,25 +140,20 @@ def _remedy(path: Path) -> str:
 
 def still_used(competition: Competition, found: Iterable[Tuned]) -> list[Tuned]:
     """What is left of the tuned values in this configuration, where `--set` overrides some."""
-    now = {key: json.dumps(value) for key, value in settings_of(competition).items()}
+    members = {member.name for member in competition.members}
     left = []
     for tuned in found:
-        values = {
-            key: value
-            for key, value in tuned.values.items()
-            if now.get(f"{tuned.member}.{key}") == _as_held(competition, tuned.member, key, value)
-        }
-        if values:
-            left.append(Tuned(**{**tuned.__dict__, "values": values}))
-    return left
+        if tuned.member in members:
+            values = {k: v for k, v in tuned.values.items() if _holds(competition, tuned, k)}
+            left.append(replace(tuned, values=values))
+    return [tuned for tuned in left if tuned.values]
 
 
-def _as_held(competition: Competition, member: str, key: str, value: Any) -> str | None:
-    """The value as the setting would hold it (1 as 1.0); None for a member that is left out."""
-    if member not in [one.name for one in competition.members]:
-        return None
-    held = settings_of(assign(competition, {f"{member}.{key}": value}))
-    return json.dumps(held[f"{member}.{key}"])
+def _holds(competition: Competition, tuned: Tuned, key: str) -> bool:
+    """Whether the configuration has that tuned value; a setting may hold 1 as 1.0."""
+    full = f"{tuned.member}.{key}"
+    assigned = assign(competition, {full: tuned.values[key]})
+    return bool(settings_of(assigned)[full] == settings_of(competition)[full])
 
 
 def _short(value: Any) -> str:

@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -290,8 +291,10 @@ def _pruner(name: Pruner) -> optuna.pruners.BasePruner:
     if name == "hyperband":
         return optuna.pruners.HyperbandPruner(min_resource=10, max_resource=100)
     if name == "wilcoxon":
-        # Four pairs of folds are the fewest of which the test can say anything.
-        return optuna.pruners.WilcoxonPruner(p_threshold=0.1, n_startup_steps=4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            # Four pairs of folds are the fewest of which the test can say anything.
+            return optuna.pruners.WilcoxonPruner(p_threshold=0.1, n_startup_steps=4)
     return optuna.pruners.NopPruner()
 
 

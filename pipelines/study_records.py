@@ -1,0 +1,89 @@
+"""A study as MLflow runs: a parent, and a thin child for each trial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipelines.study import Study, Trial
+from pipelines.study_files import FILE, Tuning
+from pipelines.tracking import Record
+from pipelines.tuned import FILE as TUNED_FILE
+
+if TYPE_CHECKING:
+    from pipelines.tuning import StudyPlan
+
+KIND = "tune"
+
+
+@dataclass(frozen=True)
+class Parent:
+    """What is known of a study before its first trial."""
+
+    competition: str
+    member: str
+    study: str
+    source: str
+    metric: str
+
+    @property
+    def record(self) -> Record:
+        """The study's own MLflow run, as it is begun."""
+        tags = {
+            "kind": KIND,
+            "study": self.study,
+            "competition": self.competition,
+            "source": self.source,
+            "members": self.member,
+            "metric": self.metric,
+        }
+        return Record(name=f"tune {self.member}", tags=tags)
+
+
+def children(competition: str, member: str, study: Study) -> list[Record]:
+    """A record for each counted trial."""
+    tags = {"kind": f"{KIND}-trial", "competition": competition, "members": member}
+    return [_child(trial, tags) for trial in study.trials]
+
+
+def _child(trial: Trial, tags: dict[str, str]) -> Record:
+    metrics = [("score_by_step", score, step) for step, score in trial.curve]
+    if trial.state == "complete" and trial.score is not None:
+        metrics.append(("score", trial.score, 0))
+    return Record(
+        name=f"trial {trial.number:04d}",
+        tags={**tags, "state": trial.state},
+        params=dict(trial.values),
+        metrics=[*metrics, ("seconds", trial.seconds, 0)],
+    )
+
+
+def finished(parent: Parent, tuning: Tuning, plan: StudyPlan) -> Record:
+    """What the parent is to hold when the study is done."""
+    scores = {
+        "tuning_score": tuning.best.score,
+        "cv": None if tuning.tuned is None else tuning.tuned.mean,
+        "cv_std": None if tuning.tuned is None else tuning.tuned.std,
+        "cv_of_defaults": None if tuning.default is None else tuning.default.mean,
+        "seconds": tuning.seconds,
+        "trials": len(tuning.study.trials),
+        "pruned": tuning.study.n_pruned,
+    }
+    # Tags, not params: a study that goes on may find better ones, and MLflow's params are final.
+    best = {f"best.{key}": str(value) for key, value in tuning.best.values.items()}
+    note = "tuning_score chose the values, so it flatters; cv is on other folds, which had no say"
+    return Record(
+        name=parent.record.name,
+        tags={
+            "mlflow.note.content": note,
+            "seed": str(plan.seed),
+            "pruner": plan.pruner,
+            **best,
+        },
+        metrics=[(k, float(v), 0) for k, v in scores.items() if v is not None],
+        artifacts=(
+            tuning.folder / "figures",
+            tuning.folder / FILE,
+            tuning.folder / TUNED_FILE,
+        ),
+    )

@@ -1,0 +1,146 @@
+"""Writes a study's MLflow runs from a process of its own, so that the study never waits for them.
+
+mlflow takes seconds to import and some 20 ms per run; the other core does that meanwhile.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol
+
+from pipelines.tracking import Record, TrackingError, log_growing_family
+
+if TYPE_CHECKING:
+    from pipelines.study_records import Parent
+
+
+class _Asked(Protocol):
+    @property
+    def track(self) -> bool: ...
+    @property
+    def root(self) -> Path: ...
+
+
+class StudyWriter:
+    """Takes records and never waits, until it is asked to finish."""
+
+    @staticmethod
+    def maybe(request: _Asked, parent: Parent) -> StudyWriter:
+        """A writer, or one that writes nothing where nothing is to be tracked."""
+        if not request.track:
+            return StudyWriter()
+        return MLflowWriter(parent.record, experiment=parent.competition, root=request.root)
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Take the children so far; those that were taken before are left out."""
+
+    def finish(self, parent: Record) -> str | None:  # noqa: ARG002
+        """Wait until all is written; the parent's MLflow id."""
+        return None
+
+    def __enter__(self) -> StudyWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Nothing is left open."""
+
+
+class MLflowWriter(StudyWriter):
+    """The writer to the workspace's store, or to the server that the environment names."""
+
+    def __init__(self, parent: Record, *, experiment: str, root: Path) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._ours, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(theirs, parent, experiment, root), name="mlflow-writer"
+        )
+        self._process.start()
+        theirs.close()
+        # A pipe takes no more than 64 KiB; the thread waits in the study's place.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="mlflow-sender")
+        self._sent: set[str] = set()
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Take the children so far; those that were taken before are left out."""
+        for record in records:
+            if record.name not in self._sent:
+                self._sent.add(record.name)
+                self._thread.submit(self._ours.send, record)
+
+    def finish(self, parent: Record) -> str | None:
+        """Wait until all is written; the parent's MLflow id.
+
+        Raises:
+            TrackingError: the server cannot be reached, or refused.
+        """
+        self._thread.submit(self._ours.send, _Last(parent))
+        answer: Future[str | TrackingError] = self._thread.submit(self._ours.recv)
+        try:
+            told = answer.result()
+        except (EOFError, OSError) as error:
+            raise TrackingError(
+                "the process that writes to MLflow has ended; the study is whole on disk; type the "
+                "same command again to write it"
+            ) from error
+        if isinstance(told, TrackingError):
+            raise told
+        return told
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let the process write what it has, and end."""
+        self._thread.shutdown()
+        self._ours.close()
+        self._process.join()
+
+
+class _Last:
+    """What the parent is to hold in the end."""
+
+    def __init__(self, parent: Record) -> None:
+        self.parent = parent
+
+
+def _serve(connection: Connection, parent: Record, experiment: str, root: Path) -> None:
+    """Write what comes, then say what the parent is called or what went wrong."""
+    # Ctrl-C is for the study, which closes the pipe.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answer: str | TrackingError
+    try:
+        answer = log_growing_family(parent, _received(connection), experiment=experiment, root=root)
+    except TrackingError as error:
+        answer = error
+        for _ in _received(connection):
+            pass  # the study goes on, and its pipe must not fill
+    try:
+        connection.send(answer)
+    except OSError:
+        return  # a study that was ended does not wait for an answer
+
+
+def _received(connection: Connection) -> Iterator[tuple[Record, bool]]:
+    """The children as they come, and in the end the parent as True, unless the study was ended."""
+    while True:
+        try:
+            message = connection.recv()
+        except (EOFError, OSError):
+            return
+        if isinstance(message, _Last):
+            yield message.parent, True
+            return
+        yield message, False
