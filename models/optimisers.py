@@ -69,7 +69,7 @@ def _step(
     leaves: Sequence[Leaf], replicas: slice | None, rule: StepRule, settings: TrainSettings
 ) -> None:
     whole = replicas is None
-    weights = [leaf.weight.detach() for leaf in leaves]
+    weights = [leaf.weight for leaf in leaves]
     grads = [leaf.weight.grad for leaf in leaves if leaf.weight.grad is not None]
     moments = [list(parts) for parts in zip(*(leaf.moments for leaf in leaves), strict=True)]
     if not whole:
