@@ -5,7 +5,7 @@ BIN := .venv/bin
 FOLDWISE := $(BIN)/foldwise
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup test check format mlflow runs titanic otto submit-titanic tune-titanic
+.PHONY: help setup test check format mlflow runs titanic otto digits submit-titanic tune-titanic
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -15,6 +15,9 @@ titanic: setup ## Titanic, from the files to a checked submission
 
 otto: setup ## Otto, the same
 	@$(FOLDWISE) run otto
+
+digits: setup ## Kaggle's digits (MNIST), the same
+	@$(FOLDWISE) run digit-recognizer
 
 submit-titanic: setup ## send the newest Titanic run to Kaggle, once, and write its score down
 	@$(FOLDWISE) submit titanic

@@ -8,6 +8,7 @@ from itertools import groupby
 import torch
 from torch import Tensor, nn
 
+from models.augmentation import IMAGE, seen, warped
 from models.batching import Group, Tables, batch_sizes, epoch_steps
 from models.dropout import Owners
 from models.epoch_rows import Batch, EpochRows
@@ -181,12 +182,25 @@ class Chunk:
         if self.task.draws_globally:
             taken = self.stack.steps[first]
             torch.manual_seed(stream_seed(self.plans[group.low].seed, epoch, "global", step=taken))
-        losses = self._losses(forward, rows.batch(group))
+        losses = self._losses(forward, self._augmented(rows.batch(group), group, epoch))
         torch.autograd.backward(losses, torch.ones_like(losses))
         if settings.grad_clip is not None:
             clip_gradients(forward.leaves, settings.grad_clip, n_replicas=group.high - group.low)
         optimise(forward.leaves, self._rules(group), settings)
         return losses.detach()
+
+    def _augmented(self, batch: Batch, group: Group, epoch: int) -> Batch:
+        """The batch, its pictures warped as each replica's own stream says for this step."""
+        settings, first = self.task.settings.augment, self.low + group.low
+        if settings is None:
+            return batch
+        images = torch.empty_like(batch.inputs[IMAGE])  # (r, B, C, H, W)
+        for at, plan in enumerate(self.plans[group.low : group.high]):
+            taken = self.stack.steps[first + at]
+            seed = stream_seed(plan.seed, epoch, "augment", step=taken)
+            generator = torch.Generator(self.task.device).manual_seed(seed)
+            images[at] = warped(batch.inputs[IMAGE][at], settings, generator)
+        return replace(batch, inputs={**batch.inputs, IMAGE: images})
 
     def trial(self) -> None:
         """Forward and backward over all replicas' first batch; no step is taken."""
@@ -250,22 +264,26 @@ class Chunk:
         return self._forwards[low, high]
 
     @torch.no_grad()
-    def logits(self, rows: Sequence[Tensor]) -> list[Tensor]:
-        """Logits in evaluation mode: for each replica its rows `(n,)` -> `(n, ..., n_outputs)`."""
+    def logits(self, rows: Sequence[Tensor], *, view: int = 0) -> list[Tensor]:
+        """Logits in evaluation mode: for each replica its rows `(n,)` -> `(n, ..., n_outputs)`.
+
+        Pictures are seen in one of their views.
+        """
         results: list[Tensor] = []
         for _, run in groupby(range(self.width), key=lambda at: len(rows[at])):
             members = list(run)
             low, high = members[0], members[-1] + 1
-            results.extend(self._logits(torch.stack(list(rows[low:high])), low, high))
+            results.extend(self._logits(torch.stack(list(rows[low:high])), low, high, view))
         return results
 
-    def _logits(self, rows: Tensor, low: int, high: int) -> Tensor:
+    def _logits(self, rows: Tensor, low: int, high: int, view: int) -> Tensor:
         """Of replicas with equally many rows: `(r, n) -> (r, n, ..., n_outputs)`."""
         task, forward, folds = self.task, self.forward(low, high), self.folds[low:high]
 
         def run(part: Tensor) -> Tensor:
             with task.autocast():
-                logits = forward(task.cut(task.tables.gather(part, folds)), training=False)
+                inputs = seen_inputs(task.tables.gather(part, folds), view)
+                logits = forward(task.cut(inputs), training=False)
             return logits.to(task.settings.dtype)
 
         size = task.settings.eval_batch_size
@@ -313,6 +331,14 @@ class _Streams:
             forward.source.draw_from(generators, None, n_alike=n_alike)
         else:
             forward.source.draw_from(generators, owners)
+
+
+def seen_inputs(inputs: Mapping[str, Tensor], view: int) -> Mapping[str, Tensor]:
+    """The inputs with their pictures in one of the views; each `(r, B, ...)`."""
+    if view == 0:
+        return inputs
+    images = inputs[IMAGE]
+    return {**inputs, IMAGE: seen(images.flatten(0, 1), view).view(images.shape)}
 
 
 def _row_weights(task: Task, batch: Batch) -> Tensor | None:

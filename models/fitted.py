@@ -1,7 +1,8 @@
 """Trained replicas, and what they predict."""
 
+import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,14 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.batching import tensor_of
-from models.chunk import Chunk, Plan, Task, forward_over
+from models.chunk import Chunk, Plan, Task, forward_over, seen_inputs
 from models.lengths import LENGTHS, sorted_by_length, trimmed
 from models.metrics import Metric
 from models.progress import Progress
 from models.replicas import Array, FoldData, Replica, TrainingDataError, TrainingFailedError
 from models.settings import TrainSettings
 from models.stacking import Forward, Stack
-from models.workers import split_evenly
+from models.workers import Workers, split_evenly
 
 _POOLED = 16  # batches of texts among which rows are sorted by length
 
@@ -34,6 +35,7 @@ class Fitted:
     _task: Task
     _stack: Stack
     _chunk_size: int
+    _workers: Workers
 
     @classmethod
     def of(
@@ -46,23 +48,30 @@ class Fitted:
         progress: Progress,
         *,
         chunk_size: int,
+        workers: Workers,
     ) -> "Fitted":
         """Score the weights in `stack`, which are in the order of the plans."""
         places = sorted(range(len(plans)), key=lambda at: plans[at].replica)
         ordered = stack.keep(places)
         plans = [plans[at] for at in places]
+        parts = split_evenly(len(plans), n_workers=1, most=chunk_size)
+        chunks = [Chunk(task, ordered, plans[p.start : p.stop], p.start) for p in parts]
+
+        def rows(chunk: Chunk) -> list[Tensor]:
+            valid = (torch.as_tensor(folds[plan.fold].valid_rows) for plan in chunk.plans)
+            return [own.to(task.device) for own in valid]
+
+        told = workers.map(lambda chunk: _valid_probabilities(chunk, rows(chunk)), chunks)
         replicas = []
-        for part in split_evenly(len(plans), n_workers=1, most=chunk_size):
-            chunk = Chunk(task, ordered, plans[part.start : part.stop], part.start)
-            rows = [torch.as_tensor(folds[p.fold].valid_rows) for p in chunk.plans]
-            logits = chunk.logits([own.to(task.device) for own in rows])
-            for at, (plan, own) in enumerate(zip(chunk.plans, logits, strict=True)):
-                columns = task.loss.probabilities(own)
-                weights = {n: t[part[at]].cpu().clone() for n, t in ordered.tensors().items()}
-                truth = task.target[rows[at].to(task.device)]
+        for chunk, of_chunk in zip(chunks, told, strict=True):
+            own_rows = rows(chunk)
+            for at, (plan, columns) in enumerate(zip(chunk.plans, of_chunk, strict=True)):
+                place = chunk.low + at
+                weights = {n: t[place].cpu().clone() for n, t in ordered.tensors().items()}
+                truth = task.target[own_rows[at]]
                 score = float(metric.batched(truth[None], columns[None])[0])
                 replicas.append(_replica(plan, progress, weights, columns.cpu().numpy(), score))
-        return cls(replicas, task, ordered, chunk_size)
+        return cls(replicas, task, ordered, chunk_size, workers)
 
     @torch.no_grad()
     def predict(self, inputs_per_fold: Sequence[Mapping[str, Array]]) -> NDArray[np.floating]:
@@ -127,14 +136,16 @@ class Fitted:
         self, inputs_per_fold: Sequence[Mapping[str, Array]], rows: slice
     ) -> "Sequence[Tensor]":
         """For each chunk of replicas `(r, B, n_classes)`."""
-        task, results = self._task, []
-        for part in split_evenly(len(self.replicas), n_workers=1, most=self._chunk_size):
+        task = self._task
+
+        @torch.no_grad()  # it holds in its own thread only
+        def of_part(part: range) -> Tensor:
             forward = forward_over(task.template, self._stack, part.start, part.stop, task.strategy)
             folds = [self.replicas[at].fold for at in part]
-            logits = _logits(forward, _batch(inputs_per_fold, folds, rows, task), task)
-            flat = task.loss.probabilities(logits.flatten(0, 1))
-            results.append(flat.view(len(part), -1, flat.shape[-1]))
-        return results
+            return _mean_over_views(forward, _batch(inputs_per_fold, folds, rows, task), task)
+
+        parts = split_evenly(len(self.replicas), n_workers=1, most=self._chunk_size)
+        return self._workers.map(of_part, parts)
 
     def _n_rows(self, inputs_per_fold: Sequence[Mapping[str, Array]]) -> int:
         n_folds = 1 + max(replica.fold for replica in self.replicas)
@@ -151,6 +162,25 @@ def _slices(n_rows: int, settings: TrainSettings) -> list[slice]:
     """Rows that are read together; of texts many, from which rows of like length are taken."""
     size = settings.eval_batch_size * (1 if settings.length_pool is None else _POOLED)
     return [slice(start, start + size) for start in range(0, max(n_rows, 1), size)]
+
+
+def _total(parts: Iterable[Tensor]) -> Tensor:
+    return functools.reduce(torch.add, parts)
+
+
+def _valid_probabilities(chunk: Chunk, rows: Sequence[Tensor]) -> list[Tensor]:
+    """For each replica its rows `(n,)` -> `(n, n_classes)`, the mean over the views."""
+    loss, n_views = chunk.task.loss, chunk.task.settings.n_views
+    by_view = [chunk.logits(rows, view=view) for view in range(n_views)]
+    return [_total(map(loss.probabilities, own)) / n_views for own in zip(*by_view, strict=True)]
+
+
+def _mean_over_views(forward: Forward, batch: Mapping[str, Tensor], task: Task) -> Tensor:
+    """For each key `(r, B, ...)` -> probabilities `(r, B, n_classes)`."""
+    n_views = task.settings.n_views
+    by_view = (_logits(forward, seen_inputs(batch, view), task) for view in range(n_views))
+    flat = _total(task.loss.probabilities(logits.flatten(0, 1)) for logits in by_view) / n_views
+    return flat.view(len(next(iter(batch.values()))), -1, flat.shape[-1])
 
 
 def _logits(forward: Forward, batch: Mapping[str, Tensor], task: Task) -> Tensor:

@@ -199,4 +199,5 @@ class Training:
             self.metric,
             self.progress,
             chunk_size=self.chunk_size,
+            workers=self._workers,
         )

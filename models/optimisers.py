@@ -139,5 +139,5 @@ def clip_gradients(leaves: Sequence[Leaf], max_norm: float, *, n_replicas: int) 
     norms = torch.stack([torch.linalg.vector_norm(row, dim=1) for row in rows])
     total = torch.linalg.vector_norm(norms, dim=0)  # (n_leaves, r) -> (r,)
     scale = (max_norm / (total + 1e-6)).clamp(max=1.0)
-    for row in rows:
-        row.mul_(scale.unsqueeze(1))
+    for grad in grads:
+        grad.mul_(scale if n_replicas == 1 else scale.view(-1, *(1,) * (grad.ndim - 1)))

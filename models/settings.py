@@ -5,6 +5,8 @@ from typing import Literal, Self
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from models.augmentation import MOST_VIEWS, WarpSettings
+
 Optimizer = Literal["adamw", "adam", "sgd"]
 Schedule = Literal["constant", "cosine", "one_cycle"]
 Precision = Literal["float32", "float64", "bf16"]
@@ -65,6 +67,15 @@ class TrainSettings(BaseModel):
     )
     eval_batch_size: int = Field(default=1024, ge=1, description="rows per pass in evaluation")
 
+    augment: WarpSettings | None = Field(
+        default=None, description="for pictures: how each batch is warped; None leaves it as it is"
+    )
+    n_views: int = Field(
+        default=1,
+        ge=1,
+        le=MOST_VIEWS,
+        description="for pictures: predictions are the mean over this many views of each",
+    )
     length_pool: int | None = Field(
         default=None,
         ge=1,

@@ -14,9 +14,11 @@ class InputShape:
         n_bin: Columns of `x_bin (n_rows, n_bin) float32`: places among a column's bin edges.
         n_tokens: Numbers of the vocabulary in `tokens (n_rows, width) int64`; 0 is padding,
             1 stands for unknown ones.
+        image: Channels, height and width of `image (n_rows, C, H, W) float32`.
     """
 
     n_num: int = 0
     cardinalities: tuple[int, ...] = ()
     n_bin: int = 0
     n_tokens: int = 0
+    image: tuple[int, ...] = ()

@@ -73,7 +73,17 @@ class Stack:
 
 
 def _stacked(tensors: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    return {name: torch.stack([own[name].detach() for own in tensors]) for name in tensors[0]}
+    return {name: _stack([own[name].detach() for own in tensors]) for name in tensors[0]}
+
+
+def _stack(tensors: Sequence[Tensor]) -> Tensor:
+    """`(...)` of each -> `(R, ...)`; filters whose channels lie innermost stay so.
+
+    Convolutions on a CPU are a quarter faster that way (benchmarks/NOTES.md).
+    """
+    if tensors[0].ndim != 4 or tensors[0].stride(1) != 1:
+        return torch.stack(list(tensors))
+    return torch.stack([own.permute(0, 2, 3, 1) for own in tensors]).permute(0, 1, 4, 2, 3)
 
 
 class Forward(Protocol):

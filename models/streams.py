@@ -10,8 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Purpose = Literal["order", "dropout", "global", "buckets"]
-_PURPOSES: dict[Purpose, int] = {"order": 1, "dropout": 2, "global": 3, "buckets": 4}
+Purpose = Literal["order", "dropout", "global", "buckets", "augment"]
+_PURPOSES: dict[Purpose, int] = {"order": 1, "dropout": 2, "global": 3, "buckets": 4, "augment": 5}
 _WORD = (1 << 64) - 1
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models.allocator import keep_freed_memory
+from models.augmentation import IMAGE
 from models.batching import Tables, batch_sizes, tensor_of
 from models.chunk import Plan, Task
 from models.fitted import Fitted
@@ -214,6 +215,11 @@ def check_data(
         if settings.length_pool is not None and not {TOKENS, LENGTHS} <= set(fold.inputs):
             faults.append(
                 f"fold {number}: with length_pool inputs must hold {TOKENS} and {LENGTHS}, "
+                f"however: {', '.join(sorted(fold.inputs))}"
+            )
+        if (settings.augment or settings.n_views > 1) and IMAGE not in fold.inputs:
+            faults.append(
+                f"fold {number}: with augment or n_views inputs must hold {IMAGE}, "
                 f"however: {', '.join(sorted(fold.inputs))}"
             )
     n_classes = int(np.max(target)) + 1 if n_rows else 0

@@ -20,6 +20,12 @@ def read(path: Path) -> dict[str, np.ndarray]:
         return {name: arrays[name] for name in arrays.files}
 
 
+def read_one(path: Path, name: str) -> np.ndarray | None:
+    """Read back the array of that name; None where there is none."""
+    with np.load(path) as arrays:
+        return arrays[name] if name in arrays.files else None
+
+
 class RowsOnDisk:
     """Arrays in `.npy` files side by side, of which only the rows asked for are read.
 

@@ -147,6 +147,7 @@ class Competition(Settings):
         class_names: what people call them, for the figures; the labels themselves if empty.
         features: row-wise features; sees the rows of one table and gives it back with more columns.
         form: what the submission holds, `labels` or `probabilities`.
+        spare: members that run only when they are named.
         stackers: by name, models of the members' out-of-fold predictions, tried beside the blend.
         also: further metrics, told beside the one that decides.
         leak_beyond: a score better than this one is too good to be true.
@@ -172,6 +173,7 @@ class Competition(Settings):
     form: Literal["labels", "probabilities"]
     folds: FoldPlan
     members: tuple[Member, ...] = Field(min_length=1)
+    spare: tuple[Member, ...] = Field((), exclude=True)
     blend: BlendSettings = BlendSettings()
     stackers: dict[str, TreesSettings | SerializeAsAny[EstimatorSettings]] = {}
     sample: OfflineSample | None = Field(None, exclude=True)
@@ -179,7 +181,7 @@ class Competition(Settings):
 
     @model_validator(mode="after")
     def _names_are_told_apart(self) -> Competition:
-        names = [member.name for member in self.members]
+        names = [member.name for member in (*self.members, *self.spare)]
         if len(set(names)) != len(names):
             raise ValueError(f"members must have names of their own, found {names}")
         return self

@@ -77,24 +77,27 @@ def describe(competition: Competition) -> str:
         "submission": competition.form,
         "sample": competition.sample.origin if competition.sample else "none",
     }
+    if competition.spare:
+        facts["spare"] = f"{', '.join(m.name for m in competition.spare)} (with --members)"
     lines = [f"{key:<12}{value}" for key, value in facts.items()]
     settings = (f"{k} = {json.dumps(v)}" for k, v in settings_of(competition).items())
     return "\n".join([*lines, "", *settings])
 
 
 def choose_members(competition: Competition, names: Sequence[str]) -> Competition:
-    """Keep the named members, in the competition's own order.
+    """Keep the named members, spare ones among them, in the competition's own order.
 
     Raises:
         ConfigurationError: a name that is no member.
     """
-    known = [member.name for member in competition.members]
+    members = (*competition.members, *competition.spare)
+    known = [member.name for member in members]
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ConfigurationError(
             "; ".join(_unknown(f"member of {competition.name}", name, known) for name in unknown)
         )
-    kept = tuple(member for member in competition.members if member.name in names)
+    kept = tuple(member for member in members if member.name in names)
     return competition.model_copy(update={"members": kept}) if names else competition
 
 

@@ -7,7 +7,7 @@ training file is then encoded as that fold sees it, and so is every test row.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -75,10 +75,21 @@ def encoded_views(
 ) -> Iterator[FoldView]:
     """The same fold by fold, for those who need not hold all of them at once."""
     splits = list(prepared.folds.splits())
+    shared = _encode_alike(prepared, encoder()) if is_alike(encoder()) else None
     for index, split in enumerate(splits):
-        yield _encode_fold(prepared, encoder(), split)
+        yield FoldView(split, *shared) if shared else _encode_fold(prepared, encoder(), split)
         if progress is not None:
             progress(index + 1, len(splits))
+
+
+def is_alike(encoder: Encoder) -> bool:
+    """Whether the encoder learns nothing, so that every fold sees the same; it says so itself."""
+    return bool(getattr(encoder, "stateless", False))
+
+
+def _encode_alike(prepared: Prepared, encoder: Encoder) -> tuple[Encoded, Encoded]:
+    """The training file's and the test rows, for all folds."""
+    return encoder.transform(prepared.train), encoder.transform(prepared.test)
 
 
 def _encode_fold(prepared: Prepared, encoder: Encoder, split: Split) -> FoldView:
@@ -101,9 +112,14 @@ def _interleave(trained_on: np.ndarray, held_out: np.ndarray, split: Split) -> n
 def save(views: Iterable[FoldView], folder: Path) -> None:
     """For each fold an npz of its training-file rows, and an npy of each array of test rows.
 
-    Target and folds stay with the prepared tables.
+    A fold that sees what the fold before it saw has no files of its own. Target and folds stay
+    with the prepared tables.
     """
+    written: Encoded | None = None
     for index, view in enumerate(views):
+        if view.train is written:
+            continue
+        written = view.train
         arrays.write(folder / f"{_fold(index)}.npz", view.train)
         for name, rows in view.test.items():
             np.save(folder / f"{_fold(index)}-test-{name}.npy", rows, allow_pickle=False)
@@ -127,16 +143,19 @@ def load(
     Raises:
         DatasetError: `inputs` names an array that the encoder does not give.
     """
-    views = [
-        _load_fold(folder, _fold(index), split, inputs or {})
-        for index, split in enumerate(prepared.folds.splits())
-    ]
+    views: list[FoldView] = []
+    for index, split in enumerate(prepared.folds.splits()):
+        if (folder / f"{_fold(index)}.npz").exists():
+            views.append(FoldView(split, *_load_fold(folder, _fold(index), inputs or {})))
+        else:
+            views.append(replace(views[-1], split=split))
     return FoldedDataset(prepared.target, prepared.folds, views)
 
 
 def _load_fold(
-    folder: Path, fold: str, split: Split, inputs: Mapping[str, Sequence[str]]
-) -> FoldView:
+    folder: Path, fold: str, inputs: Mapping[str, Sequence[str]]
+) -> tuple[Encoded, Encoded]:
+    """The training file's rows and the test rows as one fold sees them."""
     train = choose(arrays.read(folder / f"{fold}.npz"), inputs)
     parts = inputs or {name: (name,) for name in train}
     test = {
@@ -144,7 +163,12 @@ def _load_fold(
         for key, names in parts.items()
     }
     # Models slice the test rows or take all of them, as of an array.
-    return FoldView(split, train, cast(Encoded, test))
+    return train, cast(Encoded, test)
+
+
+def load_array(folder: Path, name: str) -> np.ndarray | None:
+    """One array of the training file's rows as the first fold sees them, where there is such."""
+    return arrays.read_one(folder / f"{_fold(0)}.npz", name)
 
 
 def choose(encoded: Encoded, inputs: Mapping[str, Sequence[str]]) -> Encoded:

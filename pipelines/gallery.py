@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines import figures
+from pipelines import figures, gallery_of_images
 from pipelines.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -48,3 +48,4 @@ def _figures(pipeline: Pipeline) -> Iterator[tuple[str, Figure]]:
         "scores_by_fold",
         figures.scores_by_fold(scores, metric=metric, greater_is_better=upwards, note=note),
     )
+    yield from gallery_of_images.draw(pipeline, note=note)

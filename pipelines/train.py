@@ -191,7 +191,13 @@ def _input_shape(dataset: FoldedDataset) -> InputShape:
     n_tokens = max(
         (int(np.max(part["tokens"])) + 1 for part in inputs if "tokens" in part), default=0
     )
-    return InputShape(n_num=n_num, cardinalities=cardinalities, n_bin=n_bin, n_tokens=n_tokens)
+    return InputShape(
+        n_num=n_num,
+        cardinalities=cardinalities,
+        n_bin=n_bin,
+        n_tokens=n_tokens,
+        image=inputs[0]["image"].shape[1:] if "image" in inputs[0] else (),
+    )
 
 
 def _epochs_told(epochs: int, progress: Progress | None) -> Callable[[EpochReport], None] | None:

@@ -9,10 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.architecture import Architecture
+from models.augmentation import WarpSettings, seen
+from models.convolutional import InceptionNetSettings, PixelMLPSettings, ResidualNetSettings
 from models.linear import LinearSettings
 from models.losses import LOSSES
 from models.metrics import METRICS
 from models.mlp import MLPSettings
+from models.modern import SmallConvNetSettings
 from models.recurrent import RecurrentSettings
 from models.shapes import InputShape
 from models.streams import epoch_order
@@ -85,7 +89,12 @@ def recurrent(**settings: object) -> Callable[[], nn.Module]:
     return partial(RecurrentSettings(**changed).build, InputShape(n_tokens=11), N_CLASSES)
 
 
+def pictures(settings: Architecture) -> tuple[Callable[[], nn.Module], dict[str, np.ndarray]]:
+    return partial(settings.build, InputShape(image=(1, 16, 16)), N_CLASSES), IMAGES
+
+
 TABLE = {"x_num": X_NUM, "x_cat": X_CAT}
+IMAGES = {"image": RNG.normal(size=(N_ROWS, 1, 16, 16)).astype(np.float32)}
 TOKENS = {"tokens": RNG.integers(0, 11, (N_ROWS, 7)), "lengths": RNG.integers(1, 8, N_ROWS)}
 FAMILIES: dict[str, tuple[Callable[[], nn.Module], dict[str, np.ndarray]]] = {
     "linear": (partial(LinearSettings().build, SHAPE, N_CLASSES), TABLE),
@@ -96,6 +105,10 @@ FAMILIES: dict[str, tuple[Callable[[], nn.Module], dict[str, np.ndarray]]] = {
     "conv": (SmallConv, {"image": RNG.normal(size=(N_ROWS, 1, 6, 6)).astype(np.float32)}),
     "gru": (SmallGRU, TOKENS),
     "own weights": (OwnWeights, {"x_num": X_NUM}),
+    "pixel mlp": pictures(PixelMLPSettings(hidden=(8, 6))),
+    "residual": pictures(ResidualNetSettings(channels=(3, 4))),
+    "inception": pictures(InceptionNetSettings(channels=(2, 3))),
+    "modern": pictures(SmallConvNetSettings(channels=(3, 4), hidden=5)),
     "recurrent gru": (recurrent(cell="gru", pooling="max_mean", n_layers=2), TOKENS),
     "recurrent lstm": (recurrent(cell="lstm", pooling="attention"), TOKENS),
 }
@@ -103,6 +116,9 @@ STRATEGIES = {
     "conv": ("sequential", "vmap"),
     "gru": ("sequential",),
     "own weights": ("sequential", "vmap"),
+    "residual": ("sequential", "vmap"),
+    "inception": ("sequential",),
+    "modern": ("sequential", "vmap"),
     "recurrent gru": ("sequential",),
     "recurrent lstm": ("sequential",),
 }
@@ -157,6 +173,33 @@ def test_a_replica_in_the_stack_is_the_replica_alone(family: str, strategy: str)
         assert replica.score == pytest.approx(alone.score, rel=1e-9)
         for name, weight in alone.state_dict.items():
             torch.testing.assert_close(replica.state_dict[name], weight, rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("strategy", ["sequential", "vmap"])
+def test_a_replica_is_warped_in_company_as_it_is_alone(strategy: str) -> None:
+    asked = {"augment": WarpSettings(), "n_views": 3, "grad_clip": 0.5, "epochs": 2}
+    folds = folds_of(IMAGES)
+    together = train("modern", folds, (3, 8), strategy=strategy, **asked)
+    still = train("modern", folds, (3, 8), strategy=strategy, **asked | {"augment": None})
+    for replica, other in zip(together.replicas, still.replicas, strict=True):
+        alone = train("modern", [folds[replica.fold]], (replica.seed,), **asked).replicas[0]
+        np.testing.assert_allclose(
+            replica.valid_probabilities, alone.valid_probabilities, rtol=1e-9, atol=1e-13
+        )
+        assert replica.curve.train_loss[-1] != pytest.approx(other.curve.train_loss[-1], rel=1e-4)
+
+
+@pytest.mark.parametrize("strategy", ["sequential", "vmap"])
+def test_predictions_are_the_mean_over_the_views(strategy: str) -> None:
+    folds = folds_of(IMAGES)
+    fitted = train("modern", folds, (3,), strategy=strategy, n_views=4, epochs=1)
+    plain = train("modern", folds, (3,), strategy=strategy, epochs=1)
+    images = torch.from_numpy(IMAGES["image"])
+    views = [{"image": seen(images, view).numpy()} for view in range(4)]
+    expected = np.mean([plain.predict([view] * 3) for view in views], axis=0)
+    np.testing.assert_allclose(fitted.predict([IMAGES] * 3), expected, rtol=1e-6)
+    held_out = fitted.replicas[0].valid_probabilities
+    np.testing.assert_allclose(held_out, expected[0][folds[0].valid_rows], rtol=1e-6)
 
 
 @pytest.mark.parametrize("family", ["recurrent gru", "recurrent lstm"])

@@ -3,7 +3,7 @@ import pytest
 
 from pipelines import train
 from pipelines.arrays import RowsOnDisk
-from pipelines.dataset import DatasetError, choose, encode, load, save
+from pipelines.dataset import DatasetError, choose, encode, encoded_views, load, save
 from pipelines.download import download
 from pipelines.preprocess import prepare
 from pipelines.sources import choose_source
@@ -77,3 +77,34 @@ def test_networks_and_trees_predict_from_disk_what_they_predict_from_memory(
     for member in toy.members:
         one, other = (train.train(toy, member, data, device="cpu") for data in (dataset, read))
         np.testing.assert_array_equal(one.test, other.test)
+
+
+class Doubled:
+    """Learns nothing, and counts how often it encodes."""
+
+    stateless = True
+    calls = 0
+
+    def fit(self, table, target):
+        raise AssertionError("there is nothing to fit")
+
+    fit_transform = fit
+
+    def transform(self, table):
+        type(self).calls += 1
+        return {"x_num": table[["double"]].to_numpy(np.float32)}
+
+
+def test_what_every_fold_sees_alike_is_made_and_kept_once(prepared, tmp_path):
+    save(encoded_views(prepared, Doubled), tmp_path)
+    assert Doubled.calls == 2  # the training file's rows and the test rows
+    assert sorted(path.name for path in tmp_path.glob("fold-*")) == [
+        "fold-000-test-x_num.npy",
+        "fold-000.npz",
+    ]
+    views = load(tmp_path, prepared).views
+    assert len(views) == 6
+    assert len({id(view.train["x_num"]) for view in views}) == 1
+    assert len({view.split.valid_rows.tobytes() for view in views}) == 6
+    expected = prepared.train[["double"]].to_numpy(np.float32)
+    np.testing.assert_array_equal(views[5].train["x_num"], expected)
