@@ -10,7 +10,7 @@ from pipelines.run import Request
 from pipelines.samples import otto as sample
 
 SMALL = (
-    *("train.epochs=1", "trees.n_estimators=5", "forest.estimator.n_estimators=5"),
+    *("train.epochs=1", "trees.n_estimators=5"),
     *("tabm.model.k=2", "tabm.model.hidden=[16]", "mlp.model.hidden=[16]"),
 )
 
