@@ -6,6 +6,7 @@ FOLDWISE := $(BIN)/foldwise
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: help setup test check format mlflow runs titanic otto digits submit-titanic tune-titanic
+.PHONY: diabetes examples names
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -18,6 +19,9 @@ otto: setup ## Otto, the same
 
 digits: setup ## Kaggle's digits (MNIST), the same
 	@$(FOLDWISE) run digit-recognizer
+
+diabetes: setup ## diabetes, scored on a fifth of the patients that is held back
+	@$(FOLDWISE) run diabetes
 
 submit-titanic: setup ## send the newest Titanic run to Kaggle, once, and write its score down
 	@$(FOLDWISE) submit titanic

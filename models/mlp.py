@@ -11,7 +11,7 @@ from models.piecewise import pieces
 from models.shapes import InputShape
 
 Norm = Literal["none", "batch", "layer"]
-Activation = Literal["relu", "gelu", "silu", "tanh"]
+Activation = Literal["relu", "gelu", "silu", "tanh", "sigmoid"]
 
 
 class MLPSettings(Architecture):
@@ -83,5 +83,6 @@ def activation(name: Activation) -> nn.Module:
         "gelu": nn.GELU,
         "silu": nn.SiLU,
         "tanh": nn.Tanh,
+        "sigmoid": nn.Sigmoid,
     }
     return modules[name]()

@@ -23,7 +23,10 @@ from pipelines.competition import Competition
 from pipelines.summary import BLEND
 from pipelines.train import Predictions
 
-ARRAYS = ("weights", "oof", "test", "scores", "member_scores", "way_scores")
+ARRAYS = (
+    *("weights", "oof", "test", "scores", "member_scores", "way_scores"),
+    *("also", "member_also"),
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Blend:
         scores: `(n_splits,)` the metric on each fold, by what was learned on the other folds.
         member_scores: `(n_members, n_splits)`.
         way_scores: `(n_ways, n_splits)`.
+        also: `(n_also, n_splits)` the competition's further metrics.
+        member_also: `(n_members, n_also, n_splits)`.
     """
 
     members: tuple[str, ...]
@@ -51,6 +56,8 @@ class Blend:
     scores: np.ndarray
     member_scores: np.ndarray
     way_scores: np.ndarray
+    also: np.ndarray
+    member_also: np.ndarray
 
     @property
     def cv(self) -> float:
@@ -89,7 +96,22 @@ def ensemble(
         scores=taken.scores,
         member_scores=np.stack([member.scores for member in predictions]),
         way_scores=np.stack([way.scores for way in ways]),
+        also=_further(competition, target, folds, taken.oof),
+        member_also=np.stack([member.also for member in predictions]),
     )
+
+
+def _further(
+    competition: Competition, target: np.ndarray, folds: Folds, oof: np.ndarray
+) -> np.ndarray:
+    """The further metrics on each split's held-out rows, `(n_also, n_splits)`."""
+    held_out = [split.valid_rows for split in folds.splits()]
+    scores = [
+        METRICS[metric].function(target[rows], oof[rows])
+        for metric in competition.also
+        for rows in held_out
+    ]
+    return np.array(scores).reshape(len(competition.also), len(held_out))
 
 
 def save(blend: Blend, folder: Path) -> None:

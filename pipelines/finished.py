@@ -37,6 +37,8 @@ def why_not(summary: Summary) -> str | None:
         return "its rows were made by a generator, so they are not Kaggle's test rows"
     if summary.source == "sample":
         return f"it was made from {summary.origin}, whose test rows are not Kaggle's"
+    if summary.local_score is not None:
+        return f"its test rows were held back from {summary.origin}, they are not a competition's"
     return None
 
 

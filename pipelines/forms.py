@@ -10,9 +10,11 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from features.tables import TableError
 from pipelines.archives import MissingFileError, unpack
 from pipelines.provenance import code_digest
 
@@ -71,7 +73,7 @@ def place(form: ForeignForm | None, parts: Mapping[str, Path], folder: Path) -> 
     if form is None:
         fill(folder)
     else:
-        _convert(form, fill, folder)
+        _convert(form, fill, folder, given=next(iter(parts.values())).parent)
 
 
 def key(competition: Competition) -> str:
@@ -82,16 +84,24 @@ def key(competition: Competition) -> str:
 def _unpack_foreign(form: ForeignForm, archive: Path, folder: Path) -> bool:
     """Whether the archive holds that form; then its files are converted."""
     try:
-        _convert(form, lambda empty: unpack(archive, form.files, empty), folder)
+        _convert(form, lambda empty: unpack(archive, form.files, empty), folder, given=archive)
     except MissingFileError:
         return False
     return True
 
 
-def _convert(form: ForeignForm, fill: Callable[[Path], object], folder: Path) -> None:
+def _convert(
+    form: ForeignForm, fill: Callable[[Path], object], folder: Path, *, given: Path
+) -> None:
     with tempfile.TemporaryDirectory(prefix=".foreign-", dir=folder) as foreign:
         fill(Path(foreign))
-        form.convert(Path(foreign), folder)
+        try:
+            form.convert(Path(foreign), folder)
+        except TableError as error:
+            # The person has not the unpacked file before them, but what they gave.
+            step = f"correct it in {given} and run the same command again"
+            faults = [replace(fault, next_step=step) for fault in error.faults]
+            raise TableError(f"{', '.join(form.files)} in {given}", faults) from error
 
 
 def _part(folder: Path, name: str) -> Path | None:

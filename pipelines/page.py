@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.summary import BLEND, Summary
+from pipelines.summary import BLEND, FurtherLine, Summary
 
 
 def next_commands(summary: Summary) -> tuple[str, ...]:
     """What a person would type next."""
     commands = ("make mlflow", f"foldwise runs {summary.competition}")
-    is_kaggles = summary.source != "sample"
+    is_kaggles = summary.source != "sample" and summary.local_score is None
     return (*commands, f"foldwise submit {summary.competition}") if is_kaggles else commands
 
 
@@ -50,7 +50,12 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
     if summary.local_score is not None:
         rows = f"on {summary.n_held_back:,} held-back rows that were never trained on"
         facts.append(("held back", f"{summary.local_score:.4f}            {rows}"))
-    return facts
+    return facts + [_further(line) for line in summary.also]
+
+
+def _further(line: FurtherLine) -> tuple[str, str]:
+    held_back = "" if line.local_score is None else f"; held back {line.local_score:.4f}"
+    return line.metric, f"{line.cv:.4f} ± {line.cv_std:.4f}   as well{held_back}"
 
 
 def _predicted(summary: Summary) -> str:
@@ -63,9 +68,11 @@ def _members(summary: Summary) -> Table:
     table.add_column(summary.metric, justify="right")
     table.add_column("± folds", justify="right")
     table.add_column("weight", justify="right")
+    for line in summary.also:
+        table.add_column(line.metric, justify="right")
     for member in summary.members:
         numbers = (f"{member.score:.4f}", f"{member.std:.4f}", f"{member.weight:.2f}")
-        table.add_row(member.name, *numbers)
+        table.add_row(member.name, *numbers, *(f"{score:.4f}" for score in member.also))
     return table
 
 

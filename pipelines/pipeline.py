@@ -130,7 +130,7 @@ class Pipeline:
             f"4 train · {member.name}",
             make,
             settings={
-                **self._settings("metric", "classes"),
+                **self._settings("metric", "also", "classes"),
                 "member": member_settings(member),
                 "device": self._device,
             },
@@ -148,7 +148,7 @@ class Pipeline:
             "ensemble",
             "5 ensemble",
             make,
-            settings=self._settings("blend", "metric", "stackers"),
+            settings=self._settings("blend", "metric", "also", "stackers"),
             upstream=self._content(*(f"train-{m.name}" for m in self.competition.members)),
             code=ENSEMBLE_CODE,
         )

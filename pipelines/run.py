@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from features.folds import FoldPlan
+from models.metrics import METRICS
 from pipelines import folders, publish, tracking
 from pipelines.competition import Competition
 from pipelines.configuration import fingerprint, resolved
@@ -23,7 +24,7 @@ from pipelines.provenance import code_digest, git_commit, versions
 from pipelines.retry import Patience
 from pipelines.sources import choose_source
 from pipelines.stages import StageStore
-from pipelines.summary import MemberLine, Summary, TunedLine, WayLine
+from pipelines.summary import FurtherLine, MemberLine, Summary, TunedLine, WayLine
 from pipelines.tuned import Tuned, still_used
 
 
@@ -189,6 +190,25 @@ def _make(pipeline: Pipeline, folder: Path, narrator: Narrator, downloaded: floa
 def _warnings(pipeline: Pipeline) -> Iterator[str]:
     for member in pipeline.predictions:
         yield from (f"{member.member}: {warning}" for warning in member.warnings)
+    yield from _leaks(pipeline)
+
+
+def _leaks(pipeline: Pipeline) -> Iterator[str]:
+    """Scores that honest models do not reach."""
+    competition, blend = pipeline.competition, pipeline.blend
+    beyond, metric = competition.leak_beyond, METRICS[competition.metric]
+    if beyond is None:
+        return
+    scores = {"the blend": blend.cv} | dict(
+        zip(blend.members, blend.member_scores.mean(axis=1), strict=True)
+    )
+    suspects = [f"{n} {s:.4f}" for n, s in scores.items() if metric.is_better(s, beyond)]
+    if suspects:
+        yield (
+            f"{competition.metric} of {', '.join(suspects)}: beyond {beyond:g}, which honest "
+            "models do not reach here; look for a column that knows the target, or for something "
+            "that was fitted on rows outside the fold"
+        )
 
 
 def _summarise(pipeline: Pipeline, *, run: str, **of_the_run: Any) -> Summary:
@@ -210,6 +230,7 @@ def _summarise(pipeline: Pipeline, *, run: str, **of_the_run: Any) -> Summary:
         ways=_ways(blend),
         way=blend.way,
         local_score=submission.local_score,
+        also=_further(pipeline),
         n_held_back=0 if holdout is None else len(holdout),
         submission=str(publish.csv_path(competition.name, run)),
         submission_sha256=submission.sha256,
@@ -227,10 +248,20 @@ def _folds(plan: FoldPlan) -> str:
 
 
 def _lines(blend: Blend) -> tuple[MemberLine, ...]:
-    members = zip(blend.members, blend.member_scores, blend.weights, strict=True)
+    further = blend.member_also.mean(axis=2)
+    members = zip(blend.members, blend.member_scores, blend.weights, further, strict=True)
     return tuple(
-        MemberLine(name=name, score=scores.mean(), std=scores.std(), weight=weight)
-        for name, scores, weight in members
+        MemberLine(name=name, score=scores.mean(), std=scores.std(), weight=weight, also=also)
+        for name, scores, weight, also in members
+    )
+
+
+def _further(pipeline: Pipeline) -> tuple[FurtherLine, ...]:
+    metrics, scores = pipeline.competition.also, pipeline.blend.also
+    local = pipeline.submission.local_also or (None,) * len(metrics)
+    return tuple(
+        FurtherLine(metric=metric, cv=own.mean(), cv_std=own.std(), local_score=held_back)
+        for metric, own, held_back in zip(metrics, scores, local, strict=True)
     )
 
 

@@ -30,13 +30,15 @@ class Submission:
         path: the file.
         sha256: of its bytes.
         n_rows: how many rows it answers.
-        local_score: the metric on labels that an offline sample kept back; else None.
+        local_score: the metric on labels that were held back from the run; None without such.
+        local_also: the further metrics on them.
     """
 
     path: Path
     sha256: str
     n_rows: int
     local_score: float | None
+    local_also: tuple[float, ...]
 
 
 def submit_form(competition: Competition) -> SubmissionForm:
@@ -69,11 +71,13 @@ def describe(
 ) -> Submission:
     """The CSV in the folder, with its score on held-back labels where there are some."""
     path = folder / CSV
+    scores = _local_scores(competition, prepared, blend)
     return Submission(
         path=path,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         n_rows=len(prepared.test_ids),
-        local_score=_local_score(competition, prepared, blend),
+        local_score=scores[0] if scores else None,
+        local_also=scores[1:],
     )
 
 
@@ -92,10 +96,12 @@ def check_csv(
     return len(sample)
 
 
-def _local_score(competition: Competition, prepared: Prepared, blend: Blend) -> float | None:
+def _local_scores(competition: Competition, prepared: Prepared, blend: Blend) -> tuple[float, ...]:
+    """The metric and the further ones on labels held back; nothing without such."""
     if prepared.holdout is None:
-        return None
+        return ()
     row_of_id = pd.Series(np.arange(len(prepared.test_ids)), index=prepared.test_ids)
     rows = row_of_id.loc[prepared.holdout[competition.id]].to_numpy()
     target = class_indices(prepared.holdout[competition.target], competition.classes)
-    return METRICS[competition.metric].function(target, blend.test[rows])
+    metrics = (competition.metric, *competition.also)
+    return tuple(METRICS[metric].function(target, blend.test[rows]) for metric in metrics)

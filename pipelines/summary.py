@@ -10,12 +10,13 @@ FILE = "summary.json"
 BLEND = "blend"  # the way that every competition has: the members' weighted mean
 JSON_KEYS = {
     *("run", "competition", "source", "synthetic", "metric", "cv", "cv_std", "local_score"),
+    "also",
     *("submission", "seconds", "mlflow_run_id", "warnings"),
 }
 
 
 class MemberLine(BaseModel):
-    """One member's cross-validated score with its spread over folds, and its weight."""
+    """One member's cross-validated score with its spread over folds, weight, further scores."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -23,6 +24,18 @@ class MemberLine(BaseModel):
     score: float
     std: float
     weight: float
+    also: tuple[float, ...] = ()
+
+
+class FurtherLine(BaseModel):
+    """A further metric of the run: cross-validated, and on held-back rows where there are some."""
+
+    model_config = ConfigDict(frozen=True)
+
+    metric: str
+    cv: float
+    cv_std: float
+    local_score: float | None
 
 
 class WayLine(BaseModel):
@@ -72,6 +85,7 @@ class Summary(BaseModel):
     way: str = BLEND
     tuned: tuple[TunedLine, ...] = ()
     local_score: float | None
+    also: tuple[FurtherLine, ...] = ()
     n_held_back: int
     submission: str
     submission_sha256: str

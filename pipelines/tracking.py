@@ -330,6 +330,10 @@ def _scores(summary: Summary) -> Iterator[Row]:
     yield "seconds", summary.seconds, 0
     if summary.local_score is not None:
         yield "local_score", summary.local_score, 0
+    for line in summary.also:
+        yield from ((f"cv.{line.metric}", line.cv, 0), (f"cv_std.{line.metric}", line.cv_std, 0))
+        if line.local_score is not None:
+            yield f"local_score.{line.metric}", line.local_score, 0
     for member in summary.members:
         yield f"{member.name}.cv", member.score, 0
         yield f"{member.name}.weight", member.weight, 0

@@ -22,7 +22,7 @@ from pipelines.competition import Competition, EstimatorMember, Member, NetworkM
 from pipelines.dataset import FoldedDataset, FoldView
 
 Progress = Callable[[int, int], None]
-ARRAYS = ("oof", "test", "scores", "importances")
+ARRAYS = ("oof", "test", "scores", "also", "importances")
 CURVES = ("train_loss", "valid_loss", "valid_score")
 
 
@@ -41,6 +41,7 @@ class Predictions:
             seeds and repeats.
         test: `(n_test, n_classes)`, the mean over all replicas.
         scores: `(n_splits,)` the metric on each split's held-out rows.
+        also: `(n_also, n_splits)` the competition's further metrics.
         curves: by name (`train_loss` ...), `(n_replicas, n_epochs)`, NaN where a replica was not
             evaluated; empty for trees.
         importances: `(n_inputs,)` each input's share of the boosters' gain; empty for networks.
@@ -52,6 +53,7 @@ class Predictions:
     oof: np.ndarray
     test: np.ndarray
     scores: np.ndarray
+    also: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     curves: dict[str, np.ndarray] = field(default_factory=dict)
     importances: np.ndarray = field(default_factory=lambda: np.empty(0))
     models: dict[str, bytes] = field(default_factory=dict)
@@ -102,7 +104,8 @@ def _train_network(
         member=member.name,
         oof=_oof(valid, dataset),
         test=fitted.predict_mean([view.test for view in dataset.views]),
-        scores=_scores(competition, valid, dataset),
+        scores=_scores(competition.metric, valid, dataset),
+        also=_also(competition, valid, dataset),
         curves=_curves(fitted),
         models={"replicas.safetensors": _weights(usable)},
         warnings=tuple(replica.fault for replica in fitted.replicas if replica.fault is not None),
@@ -129,7 +132,8 @@ def _train_trees(
         member=member.name,
         oof=_oof(valid, dataset),
         test=fitted.test_probabilities,
-        scores=_scores(competition, valid, dataset),
+        scores=_scores(competition.metric, valid, dataset),
+        also=_also(competition, valid, dataset),
         importances=fitted.importance,
         models={f"fold-{r.fold:03d}-seed-{r.seed}.txt": r.model.encode() for r in fitted.replicas},
     )
@@ -155,7 +159,8 @@ def _train_estimators(
         member=member.name,
         oof=_oof(valid, dataset),
         test=fitted.test_probabilities,
-        scores=_scores(competition, valid, dataset),
+        scores=_scores(competition.metric, valid, dataset),
+        also=_also(competition, valid, dataset),
     )
 
 
@@ -240,10 +245,15 @@ def _oof(valid: Sequence[np.ndarray], dataset: FoldedDataset) -> np.ndarray:
     return total / dataset.folds.n_repeats
 
 
-def _scores(
+def _also(
     competition: Competition, valid: Sequence[np.ndarray], dataset: FoldedDataset
 ) -> np.ndarray:
-    score = METRICS[competition.metric].function
+    scores = [_scores(metric, valid, dataset) for metric in competition.also]
+    return np.array(scores).reshape(len(competition.also), len(dataset.views))
+
+
+def _scores(metric: str, valid: Sequence[np.ndarray], dataset: FoldedDataset) -> np.ndarray:
+    score = METRICS[metric].function
     rows = (view.split.valid_rows for view in dataset.views)
     return np.array([score(dataset.target[r], p) for r, p in zip(rows, valid, strict=True)])
 

