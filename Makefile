@@ -6,7 +6,7 @@ FOLDWISE := $(BIN)/foldwise
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: help setup test check format mlflow runs titanic otto digits submit-titanic tune-titanic
-.PHONY: diabetes examples names
+.PHONY: diabetes examples
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -22,6 +22,9 @@ digits: setup ## Kaggle's digits (MNIST), the same
 
 diabetes: setup ## diabetes, scored on a fifth of the patients that is held back
 	@$(FOLDWISE) run diabetes
+
+examples: setup ## the course's first steps, each a short script with a figure
+	@$(BIN)/python examples
 
 submit-titanic: setup ## send the newest Titanic run to Kaggle, once, and write its score down
 	@$(FOLDWISE) submit titanic
