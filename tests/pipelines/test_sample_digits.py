@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import importlib.util
+import shutil
 import struct
 import subprocess
 import sys
@@ -13,7 +14,10 @@ import pandas as pd
 import pytest
 
 from features.tables import TableError
+from pipelines.competitions.digit_recognizer import COMPETITION
+from pipelines.download import download
 from pipelines.samples import digits, mnist
+from pipelines.sources import choose_source
 
 FILES = ("train.csv", "test.csv", "sample_submission.csv", "holdout.csv")
 
@@ -105,6 +109,21 @@ def test_mnists_own_files_become_the_competitions(tmp_path: Path) -> None:
     assert np.array_equal(pixels, written["t10k-images-idx3-ubyte"])
     assert np.array_equal(holdout["label"], written["t10k-labels-idx1-ubyte"])
     assert len(sample) == 12
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_mnists_own_files_are_a_source(tmp_path: Path, kind: str) -> None:
+    found = tmp_path / "mnist"
+    found.mkdir()
+    write_mnist(found, zipped=True)
+    if kind == "zip":
+        shutil.make_archive(str(found), "zip", found)
+    given = found if kind == "folder" else found.with_suffix(".zip")
+    raw = download(COMPETITION, choose_source(str(given), COMPETITION), tmp_path / "data")
+    assert raw.source == "path"
+    assert raw.holdout is not None
+    assert len(pd.read_csv(raw.files["train.csv"].path)) == 30
+    assert len(pd.read_csv(raw.holdout)) == 12
 
 
 @pytest.mark.parametrize(
