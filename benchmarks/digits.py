@@ -1,9 +1,10 @@
 """What each network for digits gets alone: `python -m benchmarks.digits [SOURCE] [--members A,B]`.
 
 Trains one member after the other through the whole pipeline, on the offline sample or on a SOURCE
-as `foldwise run` takes it, prints a table and writes it to `digits.md` beside this file. Scores are
-of rows held out from training. Seconds are of training and predicting all folds: by the clock, and
-of all cores together.
+as `foldwise run` takes it, prints a table and writes it to `digits.md` beside this file. Members of
+a finished run are taken from it with `--run runs/digit-recognizer/RUN`. Scores are of rows held out
+from training. Seconds are of training and predicting all folds: by the clock, and of all cores
+together, which other programs disturb less.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from pipelines.competitions.digit_recognizer import COMPETITION
 from pipelines.configuration import configure
 from pipelines.console import Narrator
 from pipelines.run import Request
+from pipelines.summary import MemberLine, Summary
 
 PAGE = Path(__file__).with_suffix(".md")
 MNIST = InputShape(image=(1, 28, 28))
@@ -39,12 +41,13 @@ class Line:
     cv_std: float
     local_score: float | None
     seconds: float
-    core_seconds: float
+    core_seconds: float | None
 
     def __str__(self) -> str:
         local = "" if self.local_score is None else f"{self.local_score:.4f}"
         cv = f"{self.cv:.4f} ± {self.cv_std:.4f}"
-        seconds = f"{self.seconds:.0f} | {self.core_seconds:.0f}"
+        cores = "" if self.core_seconds is None else f"{self.core_seconds:.0f}"
+        seconds = f"{self.seconds:.0f} | {cores}"
         return f"| {self.name} | {self.n_weights:,} | {self.epochs} | {cv} | {local} | {seconds} |"
 
 
@@ -52,11 +55,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source", nargs="?", default="sample", help="as `foldwise run` takes it")
     parser.add_argument("--members", default=",".join(NAMES), help="only these")
+    parser.add_argument("--run", type=Path, help="a finished run's folder")
     asked = parser.parse_args()
+    known = {} if asked.run is None else read_run(asked.run)
     with tempfile.TemporaryDirectory() as root:
         request = Request(source=asked.source, track=False, root=Path(root))
         _run(request, NAMES[0], "train.epochs=1")  # reads and encodes for all that follow
-        lines = [measure(request, name) for name in asked.members.split(",")]
+        names = asked.members.split(",")
+        lines = [known[name] if name in known else measure(request, name) for name in names]
     page = write_page(asked.source, lines)
     print(page)
     PAGE.write_text(page)
@@ -66,22 +72,34 @@ def measure(request: Request, name: str) -> Line:
     """Train and score one member alone."""
     before = time.process_time()
     summary = _run(request, name)
-    (member,) = configure(COMPETITION, members=(name,)).members
+    return _line(summary, summary.members[0], core_seconds=time.process_time() - before)
+
+
+def read_run(folder: Path) -> dict[str, Line]:
+    """The members of a finished run, by name."""
+    summary = Summary.read(folder)
+    if summary is None:
+        raise SystemExit(f"{folder} holds no finished run; type: foldwise runs digit-recognizer")
+    return {member.name: _line(summary, member, core_seconds=None) for member in summary.members}
+
+
+def _line(summary: Summary, scored: MemberLine, *, core_seconds: float | None) -> Line:
+    (member,) = configure(COMPETITION, members=(scored.name,)).members
     assert isinstance(member, NetworkMember), "all of this competition's members are networks"
     weights = member.model.build(MNIST, len(COMPETITION.classes)).parameters()
     return Line(
-        name=name,
+        name=scored.name,
         n_weights=sum(weight.numel() for weight in weights),
         epochs=member.train.epochs,
-        cv=summary.cv,
-        cv_std=summary.cv_std,
-        local_score=summary.local_score,
-        seconds=summary.stage_seconds[f"train-{name}"],
-        core_seconds=time.process_time() - before,
+        cv=scored.score,
+        cv_std=scored.std,
+        local_score=summary.local_score if len(summary.members) == 1 else None,
+        seconds=summary.stage_seconds[f"train-{scored.name}"],
+        core_seconds=core_seconds,
     )
 
 
-def _run(request: Request, name: str, *sets: str) -> runs.Summary:
+def _run(request: Request, name: str, *sets: str) -> Summary:
     competition = configure(COMPETITION, members=(name,), sets=sets)
     return runs.run(competition, request, Narrator(Console(stderr=True)))
 

@@ -20,7 +20,7 @@ from models.convolutional import (
     ResidualNetSettings,
 )
 from models.modern import SmallConvNetSettings
-from models.training import TrainSettings
+from models.settings import Strategy, TrainSettings
 from pipelines.competition import Competition, ForeignForm, Kaggle, NetworkMember, OfflineSample
 from pipelines.samples import digits as sample
 from pipelines.samples import mnist
@@ -40,7 +40,7 @@ def pixels_encoder() -> ImageEncoder:
     return ImageEncoder(PIXELS, height=28, width=28, mean=MEAN, deviation=DEVIATION)
 
 
-def course_training(epochs: int) -> TrainSettings:
+def course_training(epochs: int, *, strategy: Strategy = "auto") -> TrainSettings:
     """How all of the course's networks are trained: the best weights of each replica are kept."""
     return TrainSettings(
         epochs=epochs,
@@ -50,11 +50,15 @@ def course_training(epochs: int) -> TrainSettings:
         patience=epochs,
         monitor="metric",
         eval_batch_size=256,
+        strategy=strategy,
     )
 
 
 MLP = NetworkMember(
-    name="mlp", encoder=pixels_encoder, model=PixelMLPSettings(), train=course_training(6)
+    name="mlp",
+    encoder=pixels_encoder,
+    model=PixelMLPSettings(),
+    train=course_training(6, strategy="sequential"),  # its products fill a core
 )
 CONVNET = NetworkMember(
     name="convnet", encoder=pixels_encoder, model=ConvNetSettings(), train=course_training(6)
