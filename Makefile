@@ -6,7 +6,7 @@ FOLDWISE := $(BIN)/foldwise
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: help setup test check format mlflow runs titanic otto digits submit-titanic tune-titanic
-.PHONY: diabetes examples
+.PHONY: diabetes examples rotten-tomatoes
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ diabetes: setup ## diabetes, scored on a fifth of the patients that is held back
 
 examples: setup ## the course's first steps, each a short script with a figure
 	@$(BIN)/python examples
+
+rotten-tomatoes: setup ## Rotten Tomatoes, the same: GRU, LSTM and two bags of words
+	@$(FOLDWISE) run rotten-tomatoes
 
 submit-titanic: setup ## send the newest Titanic run to Kaggle, once, and write its score down
 	@$(FOLDWISE) submit titanic

@@ -35,12 +35,15 @@ class FoldData:
         valid_rows: `(n_fold_valid,)` row numbers that are held out.
         stop_rows: Rows that early stopping and the curves look at; by default the valid rows,
             which makes the score of an early-stopped replica optimistic.
+        initial: By name of a parameter, weights to start from in place of the network's own; NaN
+            leaves its own.
     """
 
     inputs: Mapping[str, Array]
     train_rows: Rows
     valid_rows: Rows
     stop_rows: Rows | None = None
+    initial: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def watched_rows(self) -> Rows:

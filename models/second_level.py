@@ -22,6 +22,7 @@ from models.replicas import FoldData
 from models.trees import TreesSettings, fit_trees
 
 StackerSettings = TreesSettings | EstimatorSettings
+Kin = tuple[np.ndarray, np.ndarray]
 SMALLEST_PROBABILITY = 1e-5  # smaller ones say no more of a row, but would rule a line
 
 
@@ -55,13 +56,14 @@ def all_ways(
     stackers: Mapping[str, StackerSettings],
     *,
     metric: Metric,
+    kin: Kin | None = None,
 ) -> list[Way]:
     """The first way; with stackers also theirs, the mean of all, and each at its temperature."""
     if not stackers:
         return [first]
     ways = [first]
     for name, settings in stackers.items():
-        ways.append(stack(name, oof, test, target, fold_of_row, settings, metric=metric))
+        ways.append(stack(name, oof, test, target, fold_of_row, settings, metric=metric, kin=kin))
     ways.append(mean_of(ways, target, fold_of_row, metric=metric))
     return ways + [tempered(way, target, fold_of_row, metric=metric) for way in ways]
 
@@ -83,6 +85,7 @@ def stack(
     settings: StackerSettings,
     *,
     metric: Metric,
+    kin: Kin | None = None,
 ) -> Way:
     """Train a stacker in every fold.
 
@@ -94,13 +97,15 @@ def stack(
         fold_of_row: `(n_rows,)` or `(n_repeats, n_rows)`, the fold that holds each row out.
         settings: which model, and how.
         metric: scores each fold.
+        kin: further inputs of training and test rows, `(n, d)`, as honest as `oof`.
 
     Raises:
         BlendError: probabilities that are none, or folds that do not fit them.
     """
     check_members(oof, target)
     assignment = check_folds(fold_of_row, n_rows=len(target))
-    inputs, tests = {"x_num": member_logits(oof)}, {"x_num": member_logits(test)}
+    of_train, of_test = kin or (None, None)
+    inputs, tests = _inputs(oof, of_train), _inputs(test, of_test)
     folds = [
         FoldData(inputs, np.flatnonzero(held_out_by != f), np.flatnonzero(held_out_by == f))
         for held_out_by in assignment
@@ -112,6 +117,11 @@ def stack(
         total[data.valid_rows] += own
         scores.append(metric.function(target[data.valid_rows], own))
     return Way(name, total / len(assignment), made, np.array(scores))
+
+
+def _inputs(probabilities: np.ndarray, kin: np.ndarray | None) -> dict[str, np.ndarray]:
+    logits = member_logits(probabilities)
+    return {"x_num": logits if kin is None else np.hstack([logits, kin.astype(np.float32)])}
 
 
 def _fit(

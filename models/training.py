@@ -180,6 +180,7 @@ def start(
     stack = Stack.of(
         [modules[plan.seed] for plan in plans], n_moments=len(MOMENTS[settings.optimizer])
     )
+    _start_from(stack, plans, folds)
     size = stack_size(task, stack, plans)
     return Training(task, stack, plans, folds, metric, chunk_size=size)
 
@@ -276,6 +277,26 @@ def _plans(
             )
         )
     return sorted(plans, key=lambda p: (p.n_rows, p.lr, p.weight_decay, p.seed, p.fold))
+
+
+@torch.no_grad()
+def _start_from(stack: Stack, plans: Sequence[Plan], folds: Sequence[FoldData]) -> None:
+    """Put the weights that folds bring in the place of the networks' own.
+
+    Raises:
+        TrainingDataError: If the network has no such parameter, or one of another shape.
+    """
+    for at, plan in enumerate(plans):
+        for name, array in folds[plan.fold].initial.items():
+            weight = stack.weights.get(name)
+            shape = None if weight is None else tuple(weight.shape[1:])
+            if weight is None or shape != array.shape:
+                raise TrainingDataError(
+                    f"fold {plan.fold}: initial weights for {name} have the shape {array.shape}, "
+                    f"however: the network's has {shape or 'no such parameter'}"
+                )
+            brought = tensor_of(array, weight.dtype, weight.device)
+            weight[at] = torch.where(torch.isnan(brought), weight[at], brought)
 
 
 def _asked(settings: TrainSettings) -> str:

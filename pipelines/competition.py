@@ -66,10 +66,15 @@ class MemberSettings(Settings):
 
 
 class NetworkMember(MemberSettings):
-    """A network: one architecture, one recipe, `n_seeds` replicas in each fold."""
+    """A network: one architecture, one recipe, `n_seeds` replicas in each fold.
+
+    Attributes:
+        vectors: a file of word vectors that the embedding starts from.
+    """
 
     model: SerializeAsAny[Architecture]
     train: TrainSettings = TrainSettings()
+    vectors: str | None = None
     n_seeds: int = Field(1, ge=1, description="replicas per fold")
 
 
@@ -133,6 +138,23 @@ class ForeignForm:
     convert: Callable[[Path, Path], None]
 
 
+@dataclass(frozen=True)
+class Known:
+    """Test rows whose label stands in the training file, and a score that allows for them.
+
+    Where a file holds each text once, a held-out row is never in the training rows, but a part of
+    the test rows is: held-out rows alone would be a score far below the one that is got.
+
+    Attributes:
+        key: the column that decides the label.
+        is_new: from the training table and `(n_rows,)` folds, the held-out rows `(n_rows,) bool`
+            that are new to the other folds; the score is measured on them.
+    """
+
+    key: str
+    is_new: Callable[[pd.DataFrame, np.ndarray], np.ndarray]
+
+
 class Competition(Settings):
     """Files, id, target, metric, columns, folds and members of one competition.
 
@@ -143,12 +165,18 @@ class Competition(Settings):
         numbered: train and test have no id column; their rows are numbered from 1.
         answer: what the submission calls the target, where it is another name.
         columns: the feature columns; id and target are named apart.
+        separator: of the training and test file; the sample submission has commas.
+        quoting: whether a double quote at the start of a field encloses it.
         classes: the labels, in the order of the probability columns.
         class_names: what people call them, for the figures; the labels themselves if empty.
         features: row-wise features; sees the rows of one table and gives it back with more columns.
         form: what the submission holds, `labels` or `probabilities`.
         spare: members that run only when they are named.
         stackers: by name, models of the members' out-of-fold predictions, tried beside the blend.
+        text: the column of texts, where rows are texts: for the figures about them.
+        kin: what the rows of a table say of each other: from the table and a prediction of each
+            row `(n_rows, n_classes)`, further inputs `(n_rows, d)` of the stackers.
+        known: test rows that take the label of a training row.
         also: further metrics, told beside the one that decides.
         leak_beyond: a score better than this one is too good to be true.
         foreign: other forms that raw files may have, Kaggle's among them where it has no test file.
@@ -159,6 +187,7 @@ class Competition(Settings):
     kaggle: Kaggle | None = None
     files: dict[Literal["train", "test", "sample_submission"], str]
     separator: str = ","
+    quoting: bool = True
     id: str
     target: str
     numbered: bool = False
@@ -176,6 +205,9 @@ class Competition(Settings):
     spare: tuple[Member, ...] = Field((), exclude=True)
     blend: BlendSettings = BlendSettings()
     stackers: dict[str, TreesSettings | SerializeAsAny[EstimatorSettings]] = {}
+    text: str | None = None
+    kin: Callable[[pd.DataFrame, np.ndarray], np.ndarray] | None = Field(None, exclude=True)
+    known: Known | None = Field(None, exclude=True)
     sample: OfflineSample | None = Field(None, exclude=True)
     foreign: tuple[ForeignForm, ...] = Field((), exclude=True)
 
@@ -184,6 +216,8 @@ class Competition(Settings):
         names = [member.name for member in (*self.members, *self.spare)]
         if len(set(names)) != len(names):
             raise ValueError(f"members must have names of their own, found {names}")
+        if self.known is not None and (self.metric != "accuracy" or self.folds.n_repeats > 1):
+            raise ValueError("known rows need the metric accuracy and folds without repeats")
         return self
 
     @property

@@ -6,6 +6,7 @@ training file is then encoded as that fold sees it, and so is every test row.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,11 +37,13 @@ class FoldView:
         split: which rows are trained on and which are held out.
         train: all `n_train` rows of the training file, each array `(n_train, ...)`.
         test: all `n_test` test rows, each array `(n_test, ...)`.
+        vocabulary: the words that the numbers in `tokens` stand for; empty without texts.
     """
 
     split: Split
     train: Encoded
     test: Encoded
+    vocabulary: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,8 @@ def _encode_fold(prepared: Prepared, encoder: Encoder, split: Split) -> FoldView
     trained_on = encoder.fit_transform(seen, target)
     held_out = encoder.transform(prepared.train.iloc[split.valid_rows])
     train = {key: _interleave(trained_on[key], held_out[key], split) for key in trained_on}
-    return FoldView(split, train, encoder.transform(prepared.test))
+    vocabulary = tuple(getattr(encoder, "vocabulary_", ()))
+    return FoldView(split, train, encoder.transform(prepared.test), vocabulary)
 
 
 def _interleave(trained_on: np.ndarray, held_out: np.ndarray, split: Split) -> np.ndarray:
@@ -123,6 +127,12 @@ def save(views: Iterable[FoldView], folder: Path) -> None:
         arrays.write(folder / f"{_fold(index)}.npz", view.train)
         for name, rows in view.test.items():
             np.save(folder / f"{_fold(index)}-test-{name}.npy", rows, allow_pickle=False)
+        if view.vocabulary:
+            _vocabulary_file(folder, _fold(index)).write_text(json.dumps(view.vocabulary) + "\n")
+
+
+def _vocabulary_file(folder: Path, fold: str) -> Path:
+    return folder / f"{fold}-vocabulary.json"
 
 
 def _fold(index: int) -> str:
@@ -154,16 +164,18 @@ def load(
 
 def _load_fold(
     folder: Path, fold: str, inputs: Mapping[str, Sequence[str]]
-) -> tuple[Encoded, Encoded]:
-    """The training file's rows and the test rows as one fold sees them."""
+) -> tuple[Encoded, Encoded, tuple[str, ...]]:
+    """The training file's rows and the test rows as one fold sees them, and its vocabulary."""
     train = choose(arrays.read(folder / f"{fold}.npz"), inputs)
     parts = inputs or {name: (name,) for name in train}
     test = {
         key: arrays.RowsOnDisk([folder / f"{fold}-test-{name}.npy" for name in names])
         for key, names in parts.items()
     }
+    words = _vocabulary_file(folder, fold)
+    vocabulary = tuple(json.loads(words.read_text())) if words.exists() else ()
     # Models slice the test rows or take all of them, as of an array.
-    return train, cast(Encoded, test)
+    return train, cast(Encoded, test), vocabulary
 
 
 def load_array(folder: Path, name: str) -> np.ndarray | None:

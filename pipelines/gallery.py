@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines import figures, gallery_of_images
+from pipelines import figures, gallery_of_images, gallery_of_texts
 from pipelines.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -49,3 +49,4 @@ def _figures(pipeline: Pipeline) -> Iterator[tuple[str, Figure]]:
         figures.scores_by_fold(scores, metric=metric, greater_is_better=upwards, note=note),
     )
     yield from gallery_of_images.draw(pipeline, note=note)
+    yield from gallery_of_texts.draw(pipeline, note=note)

@@ -47,6 +47,10 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
     how = f"{summary.folds}, each {_predicted(summary)} from the others"
     spread = f"{summary.cv:.4f} ± {summary.cv_std:.4f}"
     facts = [(summary.metric, f"{spread}   cross-validated: {how}")]
+    if summary.cv_new is not None:
+        known = f"{summary.known_share:.1%} of the test rows stand in the training file"
+        told = f"on rows that are new; {known}, and count as right"
+        facts.append(("of these", f"{summary.cv_new:.4f}            {told}"))
     if summary.local_score is not None:
         rows = f"on {summary.n_held_back:,} held-back rows that were never trained on"
         facts.append(("held back", f"{summary.local_score:.4f}            {rows}"))

@@ -55,6 +55,10 @@ class Pipeline:
         """Stages 2 and 3 for one member alone, done if they are not."""
         self._preprocess()
         self._dataset(member.encoder)
+        return self.encoded(member)
+
+    def encoded(self, member: Member) -> dataset.FoldedDataset:
+        """What stage 3 gave for the member."""
         folder = self.stages[f"dataset-{member.encoder.__name__}"].folder
         return dataset.load(folder, self.prepared, member.inputs)
 
@@ -96,7 +100,8 @@ class Pipeline:
             "2 preprocess",
             make,
             settings=self._settings(
-                *("folds", "columns", "classes", "id", "target", "numbered", "answer", "separator")
+                *("folds", "columns", "classes", "id", "target", "numbered", "answer"),
+                *("separator", "quoting"),
             ),
             upstream=[self.raw.digest],
             code=(*PREPROCESS_CODE, self.competition.features.__module__),
@@ -140,8 +145,14 @@ class Pipeline:
 
     def _ensemble(self) -> None:
         def make(folder: Path, _: Advance) -> None:
-            target, folds = self.prepared.target, self.prepared.folds
-            blend = ensemble.ensemble(self.competition, target, folds, self.predictions)
+            prepared = self.prepared
+            blend = ensemble.ensemble(
+                self.competition,
+                prepared.target,
+                prepared.folds,
+                self.predictions,
+                tables=(prepared.train, prepared.test),
+            )
             ensemble.save(blend, folder)
 
         self._do(
@@ -150,7 +161,7 @@ class Pipeline:
             make,
             settings=self._settings("blend", "metric", "also", "stackers"),
             upstream=self._content(*(f"train-{m.name}" for m in self.competition.members)),
-            code=ENSEMBLE_CODE,
+            code=(*ENSEMBLE_CODE, *self._kin_code()),
         )
 
     def _submission(self) -> None:
@@ -165,6 +176,11 @@ class Pipeline:
             upstream=self._content("preprocess", "ensemble"),
             code=SUBMISSION_CODE,
         )
+
+    def _kin_code(self) -> tuple[str, ...]:
+        """What the competition's own file and `features` bring to the ensemble."""
+        brought = (self.competition.kin, self.competition.known)
+        return ("features", self.competition.features.__module__) if any(brought) else ()
 
     def _settings(self, *names: str) -> dict[str, Any]:
         return self.competition.model_dump(mode="json", include=set(names))

@@ -99,13 +99,21 @@ def _read(
     competition: Competition, raw: RawFiles, role: str, columns: tuple[Column, ...]
 ) -> pd.DataFrame:
     file = raw.files[competition.files[role]]  # type: ignore[index]
-    if competition.numbered and role != "sample_submission":
-        table = read_table(file.path, columns[1:], separator=competition.separator)
+    if role == "sample_submission":
+        table = read_table(file.path, columns)
+    elif competition.numbered:
+        table = _read_rows(competition, file.path, columns[1:])
         numbers = pd.Series(np.arange(1, len(table) + 1), index=table.index, name=competition.id)
         return pd.concat([numbers, table], axis=1)
-    table = read_table(file.path, columns, separator=competition.separator)
+    else:
+        table = _read_rows(competition, file.path, columns)
     check_unique(table, competition.id, file=file.path.name)
     return table
+
+
+def _read_rows(competition: Competition, path: Path, columns: tuple[Column, ...]) -> pd.DataFrame:
+    separator, quoting = competition.separator, competition.quoting
+    return read_table(path, columns, separator=separator, quoting=quoting)
 
 
 def _read_holdout(competition: Competition, raw: RawFiles) -> pd.DataFrame | None:

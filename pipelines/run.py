@@ -172,6 +172,9 @@ def _make(pipeline: Pipeline, folder: Path, narrator: Narrator, downloaded: floa
     start = time.perf_counter()
     with narrator.stages():
         pipeline.run()
+    for member in pipeline.predictions:
+        for note in member.notes:
+            narrator.say("note", f"{member.member}: {note}")
     for warning in _warnings(pipeline):
         narrator.warn(warning)
     seconds = {name: stage.seconds for name, stage in pipeline.stages.items()}
@@ -229,6 +232,8 @@ def _summarise(pipeline: Pipeline, *, run: str, **of_the_run: Any) -> Summary:
         members=_lines(blend),
         ways=_ways(blend),
         way=blend.way,
+        known_share=blend.known_share,
+        cv_new=blend.cv_new if blend.known_share else None,
         local_score=submission.local_score,
         also=_further(pipeline),
         n_held_back=0 if holdout is None else len(holdout),

@@ -11,7 +11,7 @@ BLEND = "blend"  # the way that every competition has: the members' weighted mea
 JSON_KEYS = {
     *("run", "competition", "source", "synthetic", "metric", "cv", "cv_std", "local_score"),
     "also",
-    *("submission", "seconds", "mlflow_run_id", "warnings"),
+    *("submission", "seconds", "mlflow_run_id", "warnings", "known_share", "cv_new"),
 }
 
 
@@ -84,6 +84,8 @@ class Summary(BaseModel):
     ways: tuple[WayLine, ...] = ()
     way: str = BLEND
     tuned: tuple[TunedLine, ...] = ()
+    known_share: float = 0.0
+    cv_new: float | None = None
     local_score: float | None
     also: tuple[FurtherLine, ...] = ()
     n_held_back: int

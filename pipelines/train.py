@@ -20,6 +20,7 @@ from models.trees import TreesReplica, fit_trees
 from pipelines import arrays
 from pipelines.competition import Competition, EstimatorMember, Member, NetworkMember, TreesMember
 from pipelines.dataset import FoldedDataset, FoldView
+from pipelines.pretrained import embedded
 
 Progress = Callable[[int, int], None]
 ARRAYS = ("oof", "test", "scores", "also", "importances")
@@ -47,6 +48,7 @@ class Predictions:
         importances: `(n_inputs,)` each input's share of the boosters' gain; empty for networks.
         models: by file name, the content of each saved model; empty when read back.
         warnings: replicas that were left out, and why.
+        notes: what else a person should know of the training.
     """
 
     member: str
@@ -58,6 +60,7 @@ class Predictions:
     importances: np.ndarray = field(default_factory=lambda: np.empty(0))
     models: dict[str, bytes] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def train(
@@ -87,9 +90,13 @@ def _train_network(
     device: str,
     progress: Progress | None,
 ) -> Predictions:
+    folds = [fold_data(view) for view in dataset.views]
+    notes: tuple[str, ...] = ()
+    if member.vectors is not None:
+        folds, notes = embedded(folds, dataset.views, member)
     fitted = fit(
         network_builder(competition, member, dataset),
-        [fold_data(view) for view in dataset.views],
+        folds,
         dataset.target,
         member.train,
         loss=loss_of(competition),
@@ -109,6 +116,7 @@ def _train_network(
         curves=_curves(fitted),
         models={"replicas.safetensors": _weights(usable)},
         warnings=tuple(replica.fault for replica in fitted.replicas if replica.fault is not None),
+        notes=notes,
     )
 
 
@@ -288,7 +296,11 @@ def save(predictions: Predictions, folder: Path) -> None:
     made = {name: getattr(predictions, name) for name in ARRAYS}
     arrays.write(folder / "predictions.npz", made)
     arrays.write(folder / "curves.npz", predictions.curves)
-    told = {"member": predictions.member, "warnings": predictions.warnings}
+    told = {
+        "member": predictions.member,
+        "warnings": predictions.warnings,
+        "notes": predictions.notes,
+    }
     (folder / "member.json").write_text(json.dumps(told) + "\n")
     (folder / "models").mkdir()
     for name, content in predictions.models.items():
@@ -301,6 +313,7 @@ def load(folder: Path) -> Predictions:
     return Predictions(
         member=told["member"],
         warnings=tuple(told["warnings"]),
+        notes=tuple(told["notes"]),
         curves=arrays.read(folder / "curves.npz"),
         **arrays.read(folder / "predictions.npz"),  # type: ignore[arg-type]
     )

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from models.architecture import Architecture
 from models.augmentation import WarpSettings, seen
+from models.bag import BagSettings
 from models.convolutional import InceptionNetSettings, PixelMLPSettings, ResidualNetSettings
 from models.linear import LinearSettings
 from models.losses import LOSSES
@@ -93,6 +94,7 @@ def pictures(settings: Architecture) -> tuple[Callable[[], nn.Module], dict[str,
     return partial(settings.build, InputShape(image=(1, 16, 16)), N_CLASSES), IMAGES
 
 
+BAG = BagSettings(embedding_size=4, n_buckets=50, hidden=5)
 TABLE = {"x_num": X_NUM, "x_cat": X_CAT}
 IMAGES = {"image": RNG.normal(size=(N_ROWS, 1, 16, 16)).astype(np.float32)}
 TOKENS = {"tokens": RNG.integers(0, 11, (N_ROWS, 7)), "lengths": RNG.integers(1, 8, N_ROWS)}
@@ -109,6 +111,7 @@ FAMILIES: dict[str, tuple[Callable[[], nn.Module], dict[str, np.ndarray]]] = {
     "residual": pictures(ResidualNetSettings(channels=(3, 4))),
     "inception": pictures(InceptionNetSettings(channels=(2, 3))),
     "modern": pictures(SmallConvNetSettings(channels=(3, 4), hidden=5)),
+    "bag": (partial(BAG.build, InputShape(n_tokens=11), N_CLASSES), TOKENS),
     "recurrent gru": (recurrent(cell="gru", pooling="max_mean", n_layers=2), TOKENS),
     "recurrent lstm": (recurrent(cell="lstm", pooling="attention"), TOKENS),
 }
@@ -119,6 +122,7 @@ STRATEGIES = {
     "residual": ("sequential", "vmap"),
     "inception": ("sequential",),
     "modern": ("sequential", "vmap"),
+    "bag": ("sequential", "vmap"),
     "recurrent gru": ("sequential",),
     "recurrent lstm": ("sequential",),
 }
