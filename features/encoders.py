@@ -33,6 +33,29 @@ def require_columns(table: pd.DataFrame, names: Iterable[str], encoder: object) 
         )
 
 
+def costly_state(encoder: Any) -> dict[str, np.ndarray]:
+    """The part of what an encoder learned that takes long to learn; most encoders have none."""
+    own: dict[str, np.ndarray] = getattr(encoder, "costly_state", dict)()
+    return own
+
+
+def refit(
+    encoder: Any, table: pd.DataFrame, target: np.ndarray, costly: Mapping[str, np.ndarray]
+) -> None:
+    """Fit an encoder once more on the rows that it was fitted on.
+
+    Args:
+        encoder: not fitted.
+        table: the same rows.
+        target: `(n_rows,) int64`.
+        costly: what `costly_state` gave.
+    """
+    if costly:
+        encoder.refit(table, target, costly)
+    else:
+        encoder.fit(table, target)
+
+
 class EncoderChain(BaseEstimator):  # type: ignore[misc]
     """Steps that add columns to the table, then an encoder that turns it into arrays.
 
@@ -62,6 +85,20 @@ class EncoderChain(BaseEstimator):  # type: ignore[misc]
         for step in self.steps:
             encoded = step.fit_transform(encoded, target)
         return dict(encoded)
+
+    def costly_state(self) -> dict[str, np.ndarray]:
+        """That of the last step: each of the others has to give all rows to the next one."""
+        return costly_state(self.steps[-1])
+
+    def refit(
+        self, table: pd.DataFrame, target: np.ndarray, costly: Mapping[str, np.ndarray]
+    ) -> Self:
+        """Fit as before, with what takes long taken from there."""
+        encoded: Any = table
+        for step in self.steps[:-1]:
+            encoded = step.fit_transform(encoded, target)
+        refit(self.steps[-1], encoded, target, costly)
+        return self
 
     def names(self) -> dict[str, list[str]]:
         """The name of each column of each array."""
@@ -110,6 +147,24 @@ class EncoderBlocks(BaseEstimator):  # type: ignore[misc]
             name: _only(encoder.fit_transform(table, target))
             for name, encoder in self.blocks.items()
         }
+
+    def costly_state(self) -> dict[str, np.ndarray]:
+        """That of every block."""
+        return {
+            f"{block}.{name}": value
+            for block, encoder in self.blocks.items()
+            for name, value in costly_state(encoder).items()
+        }
+
+    def refit(
+        self, table: pd.DataFrame, target: np.ndarray, costly: Mapping[str, np.ndarray]
+    ) -> Self:
+        """Fit as before, with what takes long taken from there."""
+        for block, encoder in self.blocks.items():
+            start = f"{block}."
+            own = {k.removeprefix(start): v for k, v in costly.items() if k.startswith(start)}
+            refit(encoder, table, target, own)
+        return self
 
     def names(self) -> dict[str, list[str]]:
         """The name of each column of each block."""

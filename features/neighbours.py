@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
@@ -52,11 +52,7 @@ class ClassNeighbours(BaseEstimator):  # type: ignore[misc]
             EncodingError: a class has too few rows.
         """
         self._check_enough(target)
-        self.space_ = clone(self.space)
-        points = self.space_.fit_transform(table, target)["x_num"]
-        order = np.argsort(target, kind="stable")
-        self.points_ = np.ascontiguousarray(points[order], dtype=np.float32)
-        self.ends_ = np.cumsum([0, *np.bincount(target)])
+        points, order = self._keep_points(table, target)
         distances = self._distances(points, own=np.argsort(order, kind="stable"))
         self.mean_, self.deviation_ = distances.mean(axis=0), distances.std(axis=0) + 1e-6
         return {"x_num": (distances - self.mean_) / self.deviation_}
@@ -66,6 +62,18 @@ class ClassNeighbours(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         distances = self._distances(self.space_.transform(table)["x_num"], own=None)
         return {"x_num": (distances - self.mean_) / self.deviation_}
+
+    def costly_state(self) -> dict[str, np.ndarray]:
+        """Mean and deviation of the distances: all else is learned in a moment."""
+        return {"mean": self.mean_, "deviation": self.deviation_}
+
+    def refit(
+        self, table: pd.DataFrame, target: np.ndarray, costly: Mapping[str, np.ndarray]
+    ) -> Self:
+        """Keep the same rows as before, without their distances to each other."""
+        self._keep_points(table, target)
+        self.mean_, self.deviation_ = costly["mean"], costly["deviation"]
+        return self
 
     def names(self) -> dict[str, list[str]]:
         """The name of each column of `x_num`."""
@@ -83,6 +91,15 @@ class ClassNeighbours(BaseEstimator):  # type: ignore[misc]
             "deviation": self.deviation_,
             **{f"space.{name}": value for name, value in self.space_.state().items()},
         }
+
+    def _keep_points(self, table: pd.DataFrame, target: np.ndarray) -> tuple[Floats, Rows]:
+        """The rows' points, and the order in which they are kept, class by class."""
+        self.space_ = clone(self.space)
+        points = self.space_.fit_transform(table, target)["x_num"]
+        order = np.argsort(target, kind="stable")
+        self.points_ = np.ascontiguousarray(points[order], dtype=np.float32)
+        self.ends_ = np.cumsum([0, *np.bincount(target)])
+        return points, order
 
     def _check_enough(self, target: np.ndarray) -> None:
         n_rows = np.bincount(target)

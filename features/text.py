@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Self
 
 import numpy as np
@@ -121,6 +122,20 @@ class TextEncoder(BaseEstimator):  # type: ignore[misc]
         self.width_ = int(state["width"][0])
         return self
 
+    def costly_state(self) -> dict[str, np.ndarray]:
+        """All of it: to count the words of every training row takes seconds."""
+        told = json.dumps({"vocabulary": self.vocabulary_, "width": [self.width_]})
+        return {"json": np.frombuffer(told.encode(), np.uint8)}
+
+    def refit(
+        self,
+        table: pd.DataFrame,  # noqa: ARG002
+        target: np.ndarray,  # noqa: ARG002
+        costly: Mapping[str, np.ndarray],
+    ) -> Self:
+        """Take over what `costly_state` gave; the rows are not looked at."""
+        return self.load_state(json.loads(costly["json"].tobytes()))
+
     def coverage(self, table: pd.DataFrame) -> float:
         """Share of these rows' tokens that the vocabulary has."""
         check_is_fitted(self)
@@ -140,9 +155,11 @@ class TextEncoder(BaseEstimator):  # type: ignore[misc]
         return [tokens(text, unit=self.unit, lowercase=self.lowercase) for text in texts]
 
     def _fit(self, texts: Sequence[Sequence[str]]) -> Self:
-        self.vocabulary_ = vocabulary(texts, min_count=self.min_count)
         longest = max(map(len, texts), default=1)
         self.width_ = min(max(longest, 1), self.max_len)
+        # Of a longer text only what is kept counts: a network knows no number beyond those it saw.
+        kept = (_cut(text, self.width_) for text in texts)
+        self.vocabulary_ = vocabulary(kept, min_count=self.min_count)
         return self
 
     def _numbered(self, texts: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:

@@ -1,7 +1,7 @@
 """Neighbouring replicas of a stack that go through the network together."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -83,9 +83,7 @@ class Task:
 
     def autocast(self) -> AbstractContextManager[object]:
         """bf16 products where the settings ask for it."""
-        if self.settings.precision != "bf16":
-            return nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
+        return self.settings.autocast(self.device)
 
 
 def forward_over(template: nn.Module, stack: Stack, low: int, high: int, strategy: str) -> Forward:

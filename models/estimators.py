@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,20 @@ class EstimatorSettings(BaseModel, ABC):
     @abstractmethod
     def build(self, seed: int) -> Any:
         """A scikit-learn classifier that was not fitted."""
+
+    def learned(self, estimator: Any) -> dict[str, np.ndarray]:  # noqa: ARG002
+        """All that a fitted estimator needs to predict, by name.
+
+        Nothing where it is better trained again, from the same rows, than kept.
+        """
+        return {}
+
+    def rebuild(self, seed: int, learned: Mapping[str, np.ndarray]) -> Any:
+        """The estimator of which `learned` told: arrays and numbers are attributes of it."""
+        estimator = self.build(seed)
+        for name, value in learned.items():
+            setattr(estimator, name, value if value.ndim else value.item())
+        return estimator
 
 
 class ExtraTreesSettings(EstimatorSettings):
@@ -72,6 +87,11 @@ class LogisticSettings(EstimatorSettings):
 
         return LogisticRegression(**self.model_dump())
 
+    def learned(self, estimator: Any) -> dict[str, np.ndarray]:
+        """The line of each class."""
+        names = ("classes_", "coef_", "intercept_", "n_features_in_")
+        return {name: np.asarray(getattr(estimator, name)) for name in names}
+
 
 class EstimatorError(ValueError):
     """Inputs that an estimator cannot be trained on."""
@@ -85,11 +105,13 @@ class EstimatorReplica:
 
     Attributes:
         valid_probabilities: `(n_fold_valid, n_classes) float64`, in the order of `valid_rows`.
+        learned: what it needs to predict again, by attribute; empty where it is not kept.
     """
 
     fold: int
     seed: int
     valid_probabilities: np.ndarray
+    learned: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -134,21 +156,39 @@ def fit_estimators(
     for fold, (data, test) in enumerate(zip(folds, tests, strict=True)):
         x = data.inputs["x_num"]
         for seed in seeds:
-            estimator = settings.build(seed).fit(x[data.train_rows], target[data.train_rows])
-            valid = _predict(estimator, x[data.valid_rows], n_classes)
-            test_sum += _predict(estimator, test["x_num"], n_classes)
-            replicas.append(EstimatorReplica(fold, seed, valid))
+            estimator = fit_one(settings, seed, data, target)
+            valid = predict(estimator, x[data.valid_rows], n_classes)
+            test_sum += predict(estimator, test["x_num"], n_classes)
+            replicas.append(EstimatorReplica(fold, seed, valid, settings.learned(estimator)))
             if on_fold is not None:
                 on_fold(replicas[-1])
     return EstimatorFit(replicas, test_sum / len(replicas))
 
 
-def _predict(estimator: Any, x: np.ndarray, n_classes: int) -> np.ndarray:
-    """Probabilities `(n_rows, n_classes)`, a block of rows at a time."""
+def fit_one(settings: EstimatorSettings, seed: int, data: FoldData, target: np.ndarray) -> Any:
+    """The estimator of one fold and one seed; the same rows give the same estimator."""
+    x = data.inputs["x_num"]
+    return settings.build(seed).fit(x[data.train_rows], target[data.train_rows])
+
+
+def predict(estimator: Any, x: np.ndarray, n_classes: int) -> np.ndarray:
+    """Probabilities `(n_rows, n_classes)`, a block of rows on each core.
+
+    A forest's own threads add up its trees in the order in which they happen to end, and the last
+    digits with it.
+    """
+    from joblib import cpu_count
+
     probabilities = np.zeros((len(x), n_classes))
-    for start in range(0, len(x), BLOCK):
+    if hasattr(estimator, "n_jobs"):
+        estimator.set_params(n_jobs=1)
+
+    def fill(start: int) -> None:
         rows = slice(start, start + BLOCK)
         probabilities[rows, estimator.classes_] = estimator.predict_proba(x[rows])
+
+    with ThreadPoolExecutor(int(cpu_count()), thread_name_prefix="estimator") as pool:
+        list(pool.map(fill, range(0, len(x), BLOCK)))
     return probabilities
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from models.estimators import EstimatorSettings
 
 Int64s = npt.NDArray[np.int64]
+LINE = ("classes_", "coef_", "intercept_")
 BITS = 20  # of a token's number; three of them make one number
 
 
@@ -32,6 +33,24 @@ class NgramSettings(EstimatorSettings):
     def build(self, seed: int) -> Any:  # noqa: ARG002
         """An estimator for `tokens (n_rows, width)`; nothing in it is random."""
         return NgramLogistic(**self.model_dump())
+
+    def learned(self, estimator: Any) -> dict[str, np.ndarray]:
+        """The runs, their weights, and the line of each class."""
+        line = {name: np.asarray(getattr(estimator.line_, name)) for name in LINE}
+        runs = {f"runs_{n}": known for n, known in enumerate(estimator.runs_, start=1)}
+        return {**line, **runs, "idf_": estimator.weighting_.idf_}
+
+    def rebuild(self, seed: int, learned: Mapping[str, np.ndarray]) -> Any:
+        """The estimator of which `learned` told."""
+        estimator = self.build(seed)
+        estimator.runs_ = [learned[f"runs_{n}"] for n in range(1, self.longest + 1)]
+        estimator.weighting_ = TfidfTransformer(sublinear_tf=True)
+        estimator.weighting_.idf_ = learned["idf_"]
+        estimator.line_ = LogisticRegression()
+        for name in LINE:
+            setattr(estimator.line_, name, learned[name])
+        estimator.classes_ = learned["classes_"]
+        return estimator
 
 
 class NgramLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

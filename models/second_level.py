@@ -9,21 +9,23 @@ Source: Wolpert, "Stacked Generalization", Neural Networks, 1992.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from models.blending import check_folds, check_members
 from models.calibration import nested_temperature, scale, temperature
-from models.estimators import EstimatorSettings, fit_estimators
+from models.estimators import EstimatorSettings, fit_estimators, fit_one
+from models.kept_estimators import Estimators
 from models.metrics import Metric
+from models.recipes import MeanOf, Models, Recipe, Stacked, Tempered, stacker_inputs
 from models.replicas import FoldData
 from models.trees import TreesSettings, fit_trees
 
 StackerSettings = TreesSettings | EstimatorSettings
 Kin = tuple[np.ndarray, np.ndarray]
-SMALLEST_PROBABILITY = 1e-5  # smaller ones say no more of a row, but would rule a line
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,14 @@ class Way:
         oof: `(n_rows, n_classes)`, no row having had a say in its own prediction.
         test: `(n_test, n_classes)`.
         scores: `(n_repeats * n_folds,)` the metric on each fold, repeat-major.
+        recipe: makes `test` of what the members say of the test rows, and the like of new rows.
     """
 
     name: str
     oof: np.ndarray
     test: np.ndarray
     scores: np.ndarray
+    recipe: Recipe
 
     @property
     def mean(self) -> float:
@@ -105,23 +109,36 @@ def stack(
     check_members(oof, target)
     assignment = check_folds(fold_of_row, n_rows=len(target))
     of_train, of_test = kin or (None, None)
-    inputs, tests = _inputs(oof, of_train), _inputs(test, of_test)
-    folds = [
-        FoldData(inputs, np.flatnonzero(held_out_by != f), np.flatnonzero(held_out_by == f))
-        for held_out_by in assignment
-        for f in np.unique(held_out_by)
-    ]
-    valid, made = _fit(folds, tests, target, settings, n_classes=oof.shape[2])
+    folds = stacker_folds(stacker_inputs(oof, of_train), assignment)
+    tests = stacker_inputs(test, of_test)
+    valid, made, models = _fit(folds, tests, target, settings, n_classes=oof.shape[2])
     total, scores = np.zeros(oof.shape[1:]), []
     for data, own in zip(folds, valid, strict=True):
         total[data.valid_rows] += own
         scores.append(metric.function(target[data.valid_rows], own))
-    return Way(name, total / len(assignment), made, np.array(scores))
+    recipe = Stacked(name, len(folds), models)
+    return Way(name, total / len(assignment), made, np.array(scores), recipe)
 
 
-def _inputs(probabilities: np.ndarray, kin: np.ndarray | None) -> dict[str, np.ndarray]:
-    logits = member_logits(probabilities)
-    return {"x_num": logits if kin is None else np.hstack([logits, kin.astype(np.float32)])}
+def stacker_folds(inputs: Mapping[str, np.ndarray], assignment: np.ndarray) -> list[FoldData]:
+    """What the stacker of each fold is trained on, repeat-major.
+
+    Args:
+        inputs: of all training rows, from `stacker_inputs`.
+        assignment: `(n_repeats, n_rows)`, the fold that holds each row out.
+    """
+    return [
+        FoldData(inputs, np.flatnonzero(held_out_by != f), np.flatnonzero(held_out_by == f))
+        for held_out_by in assignment
+        for f in np.unique(held_out_by)
+    ]
+
+
+def stacker_trainer(
+    settings: EstimatorSettings, folds: Sequence[FoldData], target: np.ndarray
+) -> Callable[[int, int], Any]:
+    """Gives a fold's stacker, trained on that fold's rows."""
+    return lambda fold, seed: fit_one(settings, seed, folds[fold], target)
 
 
 def _fit(
@@ -131,26 +148,16 @@ def _fit(
     settings: StackerSettings,
     *,
     n_classes: int,
-) -> tuple[list[np.ndarray], np.ndarray]:
-    """What each fold's stacker says of its held-out rows, and all of them of the test rows."""
+) -> tuple[list[np.ndarray], np.ndarray, Models]:
+    """Each fold's stacker on its held-out rows, all of them on the test rows, and they."""
     tests, seeds = [test] * len(folds), (0,)
     if isinstance(settings, TreesSettings):
         trees = fit_trees(folds, tests, target, settings, n_classes=n_classes, seeds=seeds)
-        return [r.valid_probabilities for r in trees.replicas], trees.test_probabilities
+        valid = [r.valid_probabilities for r in trees.replicas]
+        return valid, trees.test_probabilities, trees.boosters
     other = fit_estimators(folds, tests, target, settings, n_classes=n_classes, seeds=seeds)
-    return [r.valid_probabilities for r in other.replicas], other.test_probabilities
-
-
-def member_logits(probabilities: np.ndarray) -> np.ndarray:
-    """Each member's log-probabilities less their mean over classes, side by side.
-
-    `(n_members, n_rows, n_classes)` -> `(n_rows, n_members * n_classes) float32`.
-    """
-    logs = np.log(np.clip(probabilities, SMALLEST_PROBABILITY, None))
-    logits = logs - logs.mean(axis=2, keepdims=True)
-    by_row = np.moveaxis(logits, 0, 1)  # (M, n, C) -> (n, M, C)
-    joined: np.ndarray = by_row.reshape(len(by_row), -1).astype(np.float32)
-    return joined
+    kept = Estimators.of(settings, other.replicas, stacker_trainer(settings, folds, target))
+    return [r.valid_probabilities for r in other.replicas], other.test_probabilities, kept
 
 
 def mean_of(
@@ -159,7 +166,8 @@ def mean_of(
     """The mean of several ways, a way of its own."""
     name = " + ".join(way.name for way in ways)
     oof, test = (np.mean([getattr(w, part) for w in ways], axis=0) for part in ("oof", "test"))
-    return Way(name, oof, test, fold_scores(oof, target, fold_of_row, metric=metric))
+    recipe = MeanOf(tuple(way.recipe for way in ways))
+    return Way(name, oof, test, fold_scores(oof, target, fold_of_row, metric=metric), recipe)
 
 
 def tempered(way: Way, target: np.ndarray, fold_of_row: np.ndarray, *, metric: Metric) -> Way:
@@ -168,9 +176,10 @@ def tempered(way: Way, target: np.ndarray, fold_of_row: np.ndarray, *, metric: M
     Each fold has the temperature of the other folds' rows, the test rows that of all rows.
     """
     oof = nested_temperature(way.oof, target, fold_of_row).oof
-    test = scale(way.test, temperature(way.oof, target))
+    of_all = temperature(way.oof, target)
     scores = fold_scores(oof, target, fold_of_row, metric=metric)
-    return Way(f"{way.name}, tempered", oof, test, scores)
+    recipe = Tempered(way.recipe, of_all)
+    return Way(f"{way.name}, tempered", oof, scale(way.test, of_all), scores, recipe)
 
 
 def fold_scores(

@@ -1,5 +1,6 @@
 """How networks are trained."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal, Self
 
 import torch
@@ -101,3 +102,9 @@ class TrainSettings(BaseModel):
     def dtype(self) -> torch.dtype:
         """The dtype of weights and of floating-point inputs."""
         return torch.float64 if self.precision == "float64" else torch.float32
+
+    def autocast(self, device: torch.device) -> AbstractContextManager[object]:
+        """bf16 products where that is asked for."""
+        if self.precision != "bf16":
+            return nullcontext()
+        return torch.autocast(device.type, torch.bfloat16)

@@ -8,7 +8,7 @@ fast as boosters one by one, and it stays so on a machine that is busy.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.boosters import Boosters, Inputs, matrix, predict
+
 if TYPE_CHECKING:
     from models.training import FoldData
-
-Inputs = Mapping[str, np.ndarray]
 
 
 class TreesSettings(BaseModel):
@@ -105,6 +105,12 @@ class TreeFit:
 
     replicas: list[TreesReplica]
     test_probabilities: np.ndarray
+
+    @property
+    def boosters(self) -> Boosters:
+        """All of them, as they are kept."""
+        owners = tuple((replica.fold, replica.seed) for replica in self.replicas)
+        return Boosters(owners, tuple(replica.model for replica in self.replicas))
 
     @property
     def importance(self) -> np.ndarray:
@@ -222,19 +228,19 @@ def _train_one(job: _Job, recipe: _Recipe) -> tuple[TreesReplica, np.ndarray]:
     booster = _boost(job, recipe)
     n_trees = booster.best_iteration or booster.current_iteration()
 
-    def predict(matrix: np.ndarray) -> np.ndarray:
-        raw = booster.predict(matrix, num_iteration=n_trees, num_threads=recipe.n_threads)
-        return np.column_stack([1 - raw, raw]) if raw.ndim == 1 else np.asarray(raw)
+    def said_of(inputs: Inputs) -> np.ndarray:
+        return predict(booster, inputs, n_trees=n_trees, n_threads=recipe.n_threads)
 
+    held_out = {"x_num": matrix(job.data.inputs, job.data.valid_rows)}
     replica = TreesReplica(
         fold=job.fold,
         seed=job.seed,
         n_trees=n_trees,
-        valid_probabilities=predict(_matrix(job.data.inputs, job.data.valid_rows)),
+        valid_probabilities=said_of(held_out),
         gain=np.asarray(booster.feature_importance("gain", iteration=n_trees)),
         model=booster.model_to_string(num_iteration=n_trees),
     )
-    return replica, predict(_matrix(job.test))
+    return replica, said_of(job.test)
 
 
 def _boost(job: _Job, recipe: _Recipe) -> Any:
@@ -246,7 +252,7 @@ def _boost(job: _Job, recipe: _Recipe) -> Any:
         n_classes=recipe.n_classes, seed=job.seed, n_threads=recipe.n_threads
     )
     train = lightgbm.Dataset(
-        _matrix(data.inputs, data.train_rows),
+        matrix(data.inputs, data.train_rows),
         recipe.target[data.train_rows],
         categorical_feature=_categories(data.inputs, recipe.categorical),
         params=parameters,
@@ -255,7 +261,7 @@ def _boost(job: _Job, recipe: _Recipe) -> Any:
     watched = []
     if settings.early_stopping is not None:
         rows = data.valid_rows if data.stop_rows is None else data.stop_rows
-        watched = [train.create_valid(_matrix(data.inputs, rows), recipe.target[rows])]
+        watched = [train.create_valid(matrix(data.inputs, rows), recipe.target[rows])]
         callbacks.append(lightgbm.early_stopping(settings.early_stopping, verbose=False))
     return lightgbm.train(
         parameters, train, settings.n_estimators, valid_sets=watched, callbacks=callbacks
@@ -272,19 +278,6 @@ def _stop_when(stop: Event) -> Callable[[Any], None]:
             raise _StoppedError
 
     return callback
-
-
-def _matrix(inputs: Inputs, rows: np.ndarray | None = None) -> np.ndarray:
-    """`x_num` and `x_cat` side by side: `(n_rows, d_num + d_cat) float32`.
-
-    float32 holds every category number below 2**24.
-    """
-    parts = [inputs[key] for key in ("x_num", "x_cat") if key in inputs]
-    chosen = parts if rows is None else [part[rows] for part in parts]
-    joined = (
-        chosen[0] if len(chosen) == 1 else np.hstack(chosen, dtype=np.float32, casting="unsafe")
-    )
-    return np.ascontiguousarray(joined, dtype=np.float32)
 
 
 def _categories(inputs: Inputs, categorical: Sequence[int] | None) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,34 @@ def read_one(path: Path, name: str) -> np.ndarray | None:
     """Read back the array of that name; None where there is none."""
     with np.load(path) as arrays:
         return arrays[name] if name in arrays.files else None
+
+
+class RowsWriter:
+    """Writes one `.npy` a slice of rows at a time.
+
+    Args:
+        path: the file.
+        n_rows: of all slices together.
+    """
+
+    def __init__(self, path: Path, n_rows: int) -> None:
+        self._path = path
+        self._n_rows = n_rows
+        self._file: BinaryIO | None = None
+
+    def append(self, rows: np.ndarray) -> None:
+        """The next slice, `(n_slice, ...)`."""
+        if self._file is None:
+            self._file = self._path.open("wb")
+            shape = (self._n_rows, *rows.shape[1:])
+            header = {"descr": rows.dtype.str, "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(self._file, header)
+        self._file.write(np.ascontiguousarray(rows).tobytes())
+
+    def close(self) -> None:
+        """All slices are written."""
+        if self._file is not None:
+            self._file.close()
 
 
 class RowsOnDisk:

@@ -86,7 +86,7 @@ class TreesMember(MemberSettings):
 
 
 class EstimatorMember(MemberSettings):
-    """An estimator of scikit-learn: one per fold and seed, not kept after it has predicted."""
+    """An estimator of scikit-learn: one per fold and seed."""
 
     estimator: SerializeAsAny[EstimatorSettings]
     n_seeds: int = Field(1, ge=1, description="estimators per fold")

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
 from features.datasets import EncodedDataset
+from features.encoders import costly_state
 from features.folds import Folds, Split
 from pipelines import arrays
 from pipelines.competition import Encoded, Encoder
@@ -38,12 +39,14 @@ class FoldView:
         train: all `n_train` rows of the training file, each array `(n_train, ...)`.
         test: all `n_test` test rows, each array `(n_test, ...)`.
         vocabulary: the words that the numbers in `tokens` stand for; empty without texts.
+        costly: what the encoder took long to learn; empty when read back.
     """
 
     split: Split
     train: Encoded
     test: Encoded
     vocabulary: tuple[str, ...] = ()
+    costly: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,8 @@ def _encode_fold(prepared: Prepared, encoder: Encoder, split: Split) -> FoldView
     trained_on = encoder.fit_transform(seen, target)
     held_out = encoder.transform(prepared.train.iloc[split.valid_rows])
     train = {key: _interleave(trained_on[key], held_out[key], split) for key in trained_on}
-    vocabulary = tuple(getattr(encoder, "vocabulary_", ()))
-    return FoldView(split, train, encoder.transform(prepared.test), vocabulary)
+    vocabulary, costly = tuple(getattr(encoder, "vocabulary_", ())), costly_state(encoder)
+    return FoldView(split, train, encoder.transform(prepared.test), vocabulary, costly)
 
 
 def _interleave(trained_on: np.ndarray, held_out: np.ndarray, split: Split) -> np.ndarray:
@@ -125,6 +128,8 @@ def save(views: Iterable[FoldView], folder: Path) -> None:
             continue
         written = view.train
         arrays.write(folder / f"{_fold(index)}.npz", view.train)
+        if view.costly:
+            arrays.write(folder / costly_file(index), view.costly)
         for name, rows in view.test.items():
             np.save(folder / f"{_fold(index)}-test-{name}.npy", rows, allow_pickle=False)
         if view.vocabulary:
@@ -137,6 +142,11 @@ def _vocabulary_file(folder: Path, fold: str) -> Path:
 
 def _fold(index: int) -> str:
     return f"fold-{index:03d}"
+
+
+def costly_file(index: int) -> str:
+    """The file of what the encoder of fold `index` took long to learn, if it did."""
+    return f"{_fold(index)}-costly.npz"
 
 
 def load(
@@ -160,6 +170,20 @@ def load(
         else:
             views.append(replace(views[-1], split=split))
     return FoldedDataset(prepared.target, prepared.folds, views)
+
+
+def load_fold(
+    folder: Path, prepared: Prepared, index: int, inputs: Mapping[str, Sequence[str]]
+) -> FoldView:
+    """One fold's view; the arguments are those of `load`.
+
+    Raises:
+        DatasetError: `inputs` names an array that the encoder does not give.
+    """
+    split = list(prepared.folds.splits())[index]
+    # A fold without files sees what the one before it saw.
+    own = next(at for at in range(index, -1, -1) if (folder / f"{_fold(at)}.npz").exists())
+    return FoldView(split, *_load_fold(folder, _fold(own), inputs))
 
 
 def _load_fold(

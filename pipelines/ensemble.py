@@ -7,23 +7,31 @@ and the way with the best nested score is taken.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
 from features.folds import Folds
-from models.blending import blend as weighted
 from models.blending import greedy_weights, nested
+from models.boosters import Boosters
+from models.estimators import EstimatorSettings
+from models.kept_estimators import Estimators
 from models.metrics import METRICS
-from models.second_level import Kin, Way, all_ways, best_of
+from models.recipes import Models, Recipe, Weighted, from_description, stacker_inputs
+from models.second_level import Kin, Way, all_ways, best_of, stacker_folds, stacker_trainer
+from models.trees import TreesSettings
 from pipelines import arrays, known
 from pipelines.competition import Competition
 from pipelines.known import Tables
+from pipelines.preprocess import Prepared
 from pipelines.summary import BLEND
 from pipelines.train import Predictions
 
+RECIPE, STACKERS = "recipe.json", "stackers"
 ARRAYS = (
     *("weights", "oof", "test", "scores", "member_scores", "way_scores"),
     *("also", "member_also"),
@@ -48,6 +56,7 @@ class Blend:
         member_also: `(n_members, n_also, n_splits)`.
         known_share: of the test rows, those that took the label of a training row; the scores
             count them as right, and are for the rest those of held-out rows that are new.
+        recipe: how the taken way makes a prediction; None when read back.
     """
 
     members: tuple[str, ...]
@@ -62,6 +71,7 @@ class Blend:
     also: np.ndarray
     member_also: np.ndarray
     known_share: float = 0.0
+    recipe: Recipe | None = None
 
     @property
     def cv_new(self) -> float:
@@ -103,7 +113,8 @@ def ensemble(
     names = [member.member for member in predictions]
     weights = greedy_weights(oof, target, competition.blend, members=names)
     honest = nested(oof, target, folds.assignment, competition.blend, metric=metric, members=names)
-    first = Way(BLEND, honest.oof, weighted(test, weights), np.ravel(honest.fold_scores))
+    recipe = Weighted(weights)
+    first = Way(BLEND, honest.oof, recipe.predict(test), np.ravel(honest.fold_scores), recipe)
     stackers, kin = competition.stackers, _kin(competition, tables, first)
     ways = all_ways(first, oof, test, target, folds.assignment, stackers, metric=metric, kin=kin)
     taken = best_of(ways, metric)
@@ -119,6 +130,7 @@ def ensemble(
         way_scores=np.stack([way.scores for way in ways]),
         also=_further(competition, target, folds, taken.oof),
         member_also=np.stack([member.also for member in predictions]),
+        recipe=taken.recipe,
     )
     if competition.known is None or tables is None:
         return blend
@@ -156,7 +168,7 @@ def _further(
 
 
 def save(blend: Blend, folder: Path) -> None:
-    """Arrays as npz, names as JSON."""
+    """Arrays as npz, names as JSON, and what new rows need to go the way that was taken."""
     named = {
         "members": blend.members,
         "ways": blend.ways,
@@ -165,6 +177,77 @@ def save(blend: Blend, folder: Path) -> None:
     }
     (folder / "members.json").write_text(json.dumps(named) + "\n")
     arrays.write(folder / "blend.npz", {name: getattr(blend, name) for name in ARRAYS})
+    if blend.recipe is not None:
+        _save_recipe(blend.recipe, folder)
+
+
+def _save_recipe(recipe: Recipe, folder: Path) -> None:
+    """The recipe as JSON, and each stacker's models in a folder of their own."""
+    (folder / RECIPE).write_text(json.dumps(recipe.described()) + "\n")
+    for stacked in recipe.stacked():
+        models = folder / STACKERS / quote(stacked.name, safe="")
+        models.mkdir(parents=True)
+        for name, content in stacked.models.files().items():
+            (models / name).write_bytes(content)
+
+
+def stackers_inputs(
+    competition: Competition, prepared: Prepared, oof: np.ndarray
+) -> dict[str, np.ndarray]:
+    """What the stackers were told of the training rows.
+
+    Args:
+        competition: as the run had it.
+        prepared: the run's tables.
+        oof: the members', `(n_members, n_rows, n_classes)`.
+    """
+    if competition.kin is None:
+        return stacker_inputs(oof, None)
+    metric, folds = METRICS[competition.metric], prepared.folds.assignment
+    honest = nested(oof, prepared.target, folds, competition.blend, metric=metric)
+    return stacker_inputs(oof, competition.kin(prepared.train, honest.oof))
+
+
+def load_recipe(
+    folder: Path,
+    competition: Competition,
+    prepared: Prepared,
+    inputs: Callable[[], Mapping[str, np.ndarray]],
+) -> Recipe:
+    """How the way that the run took makes a prediction.
+
+    Args:
+        folder: what `save` was given.
+        competition: as the run had it.
+        prepared: the run's tables.
+        inputs: gives what the stackers were told of the training rows, to train some again.
+    """
+
+    def models(name: str) -> Models:
+        settings, own = competition.stackers[name], folder / STACKERS / quote(name, safe="")
+        if isinstance(settings, TreesSettings):
+            return Boosters.read(own)
+        return Estimators.read(
+            own,
+            settings,
+            [(fold, 0) for fold in range(len(list(prepared.folds.splits())))],
+            _trainer(settings, prepared, inputs),
+            n_classes=len(competition.classes),
+        )
+
+    return from_description(json.loads((folder / RECIPE).read_text()), models)
+
+
+def _trainer(
+    settings: EstimatorSettings, prepared: Prepared, inputs: Callable[[], Mapping[str, np.ndarray]]
+) -> Callable[[int, int], Any]:
+    """Trains a fold's stacker again; the members' predictions are read when the first is asked."""
+
+    def train(fold: int, seed: int) -> Any:
+        folds = stacker_folds(inputs(), prepared.folds.assignment)
+        return stacker_trainer(settings, folds, prepared.target)(fold, seed)
+
+    return train
 
 
 def load(folder: Path) -> Blend:
@@ -175,5 +258,5 @@ def load(folder: Path) -> Blend:
         ways=tuple(named["ways"]),
         way=named["way"],
         known_share=named["known_share"],
-        **arrays.read(folder / "blend.npz"),
+        **arrays.read(folder / "blend.npz"),  # type: ignore[arg-type]
     )

@@ -7,15 +7,18 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import nn
 
-from models.estimators import EstimatorReplica, fit_estimators
+from models import networks
+from models.estimators import EstimatorReplica, fit_estimators, fit_one
+from models.kept_estimators import Estimators
 from models.losses import LOSSES, Loss
 from models.metrics import METRICS
 from models.shapes import InputShape
-from models.training import EpochReport, Fitted, FoldData, Replica, fit
+from models.training import EpochReport, Fitted, FoldData, fit
 from models.trees import TreesReplica, fit_trees
 from pipelines import arrays
 from pipelines.competition import Competition, EstimatorMember, Member, NetworkMember, TreesMember
@@ -94,8 +97,9 @@ def _train_network(
     notes: tuple[str, ...] = ()
     if member.vectors is not None:
         folds, notes = embedded(folds, dataset.views, member)
+    shape, n_outputs = _input_shape(dataset), _n_outputs(competition)
     fitted = fit(
-        network_builder(competition, member, dataset),
+        lambda: member.model.build(shape, n_outputs),
         folds,
         dataset.target,
         member.train,
@@ -114,7 +118,7 @@ def _train_network(
         scores=_scores(competition.metric, valid, dataset),
         also=_also(competition, valid, dataset),
         curves=_curves(fitted),
-        models={"replicas.safetensors": _weights(usable)},
+        models=networks.save(fitted.networks, shape, n_outputs),
         warnings=tuple(replica.fault for replica in fitted.replicas if replica.fault is not None),
         notes=notes,
     )
@@ -143,7 +147,7 @@ def _train_trees(
         scores=_scores(competition.metric, valid, dataset),
         also=_also(competition, valid, dataset),
         importances=fitted.importance,
-        models={f"fold-{r.fold:03d}-seed-{r.seed}.txt": r.model.encode() for r in fitted.replicas},
+        models=fitted.boosters.files(),
     )
 
 
@@ -163,29 +167,41 @@ def _train_estimators(
         on_fold=_models_told(len(dataset.views) * member.n_seeds, progress),
     )
     valid = _by_fold([(r.fold, r.valid_probabilities) for r in fitted.replicas], dataset)
+
+    def again(fold: int, seed: int) -> Any:
+        return train_one(member, dataset.views[fold], dataset.target, seed)
+
+    kept = Estimators.of(member.estimator, fitted.replicas, again)
     return Predictions(
         member=member.name,
         oof=_oof(valid, dataset),
         test=fitted.test_probabilities,
         scores=_scores(competition.metric, valid, dataset),
         also=_also(competition, valid, dataset),
+        models=kept.files(),
     )
+
+
+def train_one(member: EstimatorMember, view: FoldView, target: np.ndarray, seed: int) -> Any:
+    """The member's estimator of one fold and one seed."""
+    return fit_one(member.estimator, seed, fold_data(view), target)
 
 
 def network_builder(
     competition: Competition, member: NetworkMember, dataset: FoldedDataset
 ) -> Callable[[], nn.Module]:
     """What makes the member's network, fit for the inputs and the classes."""
-    shape, n_outputs = (
-        _input_shape(dataset),
-        loss_of(competition).n_outputs(len(competition.classes)),
-    )
+    shape, n_outputs = _input_shape(dataset), _n_outputs(competition)
     return lambda: member.model.build(shape, n_outputs)
 
 
 def loss_of(competition: Competition) -> Loss:
-    """What the competition's networks are trained on."""
+    """The loss that the competition's networks are trained with."""
     return LOSSES["binary_cross_entropy" if competition.is_binary else "cross_entropy"]
+
+
+def _n_outputs(competition: Competition) -> int:
+    return loss_of(competition).n_outputs(len(competition.classes))
 
 
 def fold_data(view: FoldView) -> FoldData:
@@ -276,19 +292,6 @@ def _curves(fitted: Fitted) -> dict[str, np.ndarray]:
         for name, values in told.items():
             values[row, columns] = getattr(curve, name)
     return told
-
-
-def _weights(replicas: Sequence[Replica]) -> bytes:
-    """All replicas in one safetensors file, keys `fold-000-seed-0.<parameter>`."""
-    from safetensors.torch import save as to_bytes
-
-    return to_bytes(
-        {
-            f"fold-{replica.fold:03d}-seed-{replica.seed}.{name}": tensor.contiguous()
-            for replica in replicas
-            for name, tensor in replica.state_dict.items()
-        }
-    )
 
 
 def save(predictions: Predictions, folder: Path) -> None:

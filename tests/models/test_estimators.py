@@ -7,6 +7,8 @@ from models.estimators import (
     LogisticSettings,
     NeighboursSettings,
     fit_estimators,
+    fit_one,
+    predict,
 )
 from models.training import FoldData
 
@@ -84,3 +86,22 @@ def test_what_does_not_fit_together_is_told():
     tests = [{"x_cat": np.zeros((2, 1), np.int64)}]
     with pytest.raises(EstimatorError, match="2 folds and 1 encoded test tables; 1 encoded tables"):
         fit_estimators(folds, tests, target, NeighboursSettings(), n_classes=3, seeds=(0,))
+
+
+def test_a_forest_says_the_same_bytes_each_time():
+    """Its own threads would add up the trees in the order in which they happen to end."""
+    folds, target = make_folds()
+    estimator = fit_one(ExtraTreesSettings(n_estimators=60), 0, folds[0], target)
+    x = np.random.default_rng(2).normal(size=(3000, 4)).astype(np.float32)
+    first = predict(estimator, x, 3)
+    for _ in range(5):
+        np.testing.assert_array_equal(predict(estimator, x, 3), first)
+
+
+def test_a_linear_model_is_rebuilt_from_its_arrays():
+    folds, target = make_folds()
+    estimator = fit_one(LogisticSettings(), 0, folds[0], target)
+    again = LogisticSettings().rebuild(0, LogisticSettings().learned(estimator))
+    x = folds[0].inputs["x_num"]
+    np.testing.assert_array_equal(again.predict_proba(x), estimator.predict_proba(x))
+    assert ExtraTreesSettings().learned(estimator) == {}

@@ -50,3 +50,12 @@ def test_padding_changes_nothing_in_a_bag(width: int) -> None:
         turned[0] = torch.arange(2, 7)
         backwards = turned.flip(1)
         assert not torch.allclose(network(backwards, lengths)[0], network(turned, lengths)[0])
+
+
+def test_an_estimator_is_rebuilt_from_its_arrays() -> None:
+    settings = NgramSettings(min_count=1)
+    fitted = settings.build(0).fit(TOKENS, TARGET)
+    learned = settings.learned(fitted)
+    assert all(value.dtype != object for value in learned.values())
+    again = settings.rebuild(0, learned)
+    np.testing.assert_array_equal(again.predict_proba(TOKENS), fitted.predict_proba(TOKENS))

@@ -4,13 +4,13 @@ import pytest
 from models.blending import BlendError
 from models.estimators import LogisticSettings
 from models.metrics import METRICS
+from models.recipes import Weighted, member_logits
 from models.second_level import (
     Way,
     all_ways,
     best_of,
     fold_scores,
     mean_of,
-    member_logits,
     stack,
     tempered,
 )
@@ -43,7 +43,7 @@ def softmax(logits):
 
 def way_of(oof, target, folds, name="blend"):
     scores = fold_scores(oof, target, folds, metric=LOG_LOSS)
-    return Way(name, oof, oof[:10], scores)
+    return Way(name, oof, oof[:10], scores, Weighted(np.ones(1)))
 
 
 @pytest.mark.parametrize("name", list(FAMILIES))
