@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.exceptions import TyperException
 
+from pipelines.commands.predict import predict
 from pipelines.commands.tune import tune
 
 if TYPE_CHECKING:
@@ -177,6 +178,9 @@ def compare_losses(
     console = _console()
     request = losses.Request(source=source, member=member, n_steps=steps, track=track)
     losses.show(losses.compare_losses(competition, request, Narrator(console)), console)
+
+
+app.command("predict")(predict)
 
 
 @app.command("list")

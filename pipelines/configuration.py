@@ -125,6 +125,34 @@ def assign(competition: Competition, assignments: Assignments) -> Competition:
     return competition
 
 
+def as_stored(competition: Competition, stored: Mapping[str, Any]) -> Competition:
+    """The competition with the members and the settings of a run that was made earlier.
+
+    A setting that the run did not know keeps the value that it has today.
+
+    Args:
+        competition: as its file has it today.
+        stored: what `resolved` gave then.
+
+    Raises:
+        ConfigurationError: a member of the run is no longer there.
+    """
+    members = {member["name"]: member for member in stored["members"]}
+    chosen = choose_members(competition, list(members))
+    then = _stored({name: stored[name] for name in SECTIONS} | members)
+    return assign(chosen, {key: then[key] for key in settings_of(chosen) if key in then})
+
+
+def _stored(sections: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Every value by its dotted key; of a setting that is a mapping the whole as well."""
+    found: dict[str, Any] = {}
+    for name, value in sections.items():
+        found[f"{prefix}{name}"] = value
+        if isinstance(value, Mapping):
+            found |= _stored(value, f"{prefix}{name}.")
+    return found
+
+
 def settings_of(competition: Competition) -> dict[str, Any]:
     """Every setting by its full dotted key, with its present value."""
     return {

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from pathlib import Path
 
 from pipelines import manifest, preprocess
 from pipelines.competition import Competition
+from pipelines.folders import FILE as RUN_FILE
 from pipelines.publish import csv_path
 from pipelines.submission import submit_form
 from pipelines.summary import FILE, Summary
@@ -74,12 +76,37 @@ def choose(root: Path, competition: str, run_id: str | None) -> tuple[Summary, s
     return able[0], f"the newest; {best.run} has the best cv, {best.cv:.4f}"
 
 
+def newest(root: Path, competition: str, run_id: str | None) -> Summary:
+    """The finished run that a person named, else the newest; whether Kaggle may have it or not.
+
+    Raises:
+        NoRunError: there is none, or the one named is unknown or unfinished.
+    """
+    runs = {summary.run: summary for summary in finished(root, competition)}
+    if run_id is None and runs:
+        return next(iter(runs.values()))
+    if run_id is None:
+        raise NoRunError(f"{competition} has no finished run; type foldwise run {competition}")
+    if run_id in runs:
+        return runs[run_id]
+    if (root / "runs" / competition / run_id / RUN_FILE).is_file():
+        raise NoRunError(
+            f"run {run_id} of {competition} is unfinished; "
+            f"type foldwise run {competition} --run {run_id} to finish it"
+        )
+    raise NoRunError(_unknown(competition, run_id, runs))
+
+
+def _unknown(competition: str, run_id: str, runs: Iterable[str]) -> str:
+    near = difflib.get_close_matches(run_id, list(runs), n=1)
+    hint = f"did you mean {near[0]}?" if near else f"type foldwise runs {competition}"
+    return f"{competition} has no finished run {run_id!r}; {hint}"
+
+
 def _named(root: Path, competition: str, run_id: str) -> Summary:
     runs = {summary.run: summary for summary in finished(root, competition)}
     if run_id not in runs:
-        near = difflib.get_close_matches(run_id, runs, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"type foldwise runs {competition}"
-        raise NoRunError(f"{competition} has no finished run {run_id!r}; {hint}")
+        raise NoRunError(_unknown(competition, run_id, runs))
     if (reason := why_not(runs[run_id])) is not None:
         raise NoRunError(
             f"run {run_id} of {competition} cannot be sent: {reason}; "

@@ -38,8 +38,7 @@ class KnownRows:
 
     def told(self, test: np.ndarray) -> np.ndarray:
         """Predictions `(n_test, n_classes)` in which known rows have their class for sure."""
-        is_known = (self.test_class >= 0)[:, None]
-        return np.where(is_known, np.eye(self.n_classes)[self.test_class], test)
+        return with_told(self.test_class, test)
 
     def scores(self, oof: np.ndarray) -> np.ndarray:
         """The accuracy to expect on the test file, by fold: `(n_train, n_classes) -> (n_folds,)`.
@@ -57,10 +56,24 @@ class KnownRows:
 def find(
     known: Known, tables: Tables, target: np.ndarray, folds: Folds, *, n_classes: int
 ) -> KnownRows:
-    """Look up each test row's key among the training rows; keys with two labels tell nothing."""
-    train, test = tables
+    """Look up each test row's key among the training rows."""
+    found, fold_of_row = classes_told(known, tables, target), folds.assignment[0]
+    is_new = known.is_new(tables[0], fold_of_row)
+    return KnownRows(found, target, fold_of_row, is_new, n_classes)
+
+
+def classes_told(known: Known, tables: Tables, target: np.ndarray) -> np.ndarray:
+    """The class that a training row tells of each row of the second table, `(n_rows,) int64`.
+
+    -1 for new rows; keys with two labels tell nothing.
+    """
+    train, others = tables
     told = pd.Series(target, index=train[known.key]).groupby(level=0)
     classes = told.first()[told.nunique() == 1]
-    found = classes.reindex(test[known.key]).fillna(-1).to_numpy(np.int64)
-    fold_of_row = folds.assignment[0]
-    return KnownRows(found, target, fold_of_row, known.is_new(train, fold_of_row), n_classes)
+    return classes.reindex(others[known.key]).fillna(-1).to_numpy(np.int64)
+
+
+def with_told(test_class: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Predictions `(n_rows, n_classes)` in which known rows have their class for sure."""
+    sure = np.eye(probabilities.shape[1])[test_class]
+    return np.where((test_class >= 0)[:, None], sure, probabilities)

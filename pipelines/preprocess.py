@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from pipelines.competition import Competition, Label
 from pipelines.download import RawFiles
 from submissions.check import check_sample_matches_test
 
+FileForm = Literal["own", "plain"]
 ROWS = ("target", "train_ids", "test_ids")
 
 
@@ -99,31 +101,56 @@ def _read(
     competition: Competition, raw: RawFiles, role: str, columns: tuple[Column, ...]
 ) -> pd.DataFrame:
     file = raw.files[competition.files[role]]  # type: ignore[index]
-    if role == "sample_submission":
-        table = read_table(file.path, columns)
-    elif competition.numbered:
-        table = _read_rows(competition, file.path, columns[1:])
-        numbers = pd.Series(np.arange(1, len(table) + 1), index=table.index, name=competition.id)
-        return pd.concat([numbers, table], axis=1)
-    else:
-        table = _read_rows(competition, file.path, columns)
-    check_unique(table, competition.id, file=file.path.name)
+    form: FileForm = "plain" if role == "sample_submission" else "own"
+    is_numbered = competition.numbered and form == "own"
+    table = read_rows(competition, file.path, columns[1:] if is_numbered else columns, form=form)
+    return table.assign(**{competition.id: numbers(len(table))}) if is_numbered else table
+
+
+def numbers(n_rows: int) -> np.ndarray:
+    """What rows without ids are called: from 1, `(n_rows,) int64`."""
+    return np.arange(1, n_rows + 1)
+
+
+def read_rows(
+    competition: Competition,
+    path: Path,
+    columns: tuple[Column, ...],
+    *,
+    form: FileForm = "own",
+) -> pd.DataFrame:
+    """A table of the competition.
+
+    Args:
+        competition: whose table it is.
+        path: the file.
+        columns: what it holds.
+        form: the competition's own separator and quoting, or plain CSV.
+
+    Raises:
+        TableError: the file is not as the columns say, or has an id twice.
+    """
+    is_plain = form == "plain"
+    table = read_table(
+        path,
+        columns,
+        separator="," if is_plain else competition.separator,
+        quoting=is_plain or competition.quoting,
+    )
+    if competition.id in table:
+        check_unique(table, competition.id, file=path.name)
     return table
-
-
-def _read_rows(competition: Competition, path: Path, columns: tuple[Column, ...]) -> pd.DataFrame:
-    separator, quoting = competition.separator, competition.quoting
-    return read_table(path, columns, separator=separator, quoting=quoting)
 
 
 def _read_holdout(competition: Competition, raw: RawFiles) -> pd.DataFrame | None:
     if raw.holdout is None:
         return None
-    columns = (_id_column(competition), _target_column(competition))
+    columns = (id_column(competition), _target_column(competition))
     return read_table(raw.holdout, columns)
 
 
-def _id_column(competition: Competition) -> Column:
+def id_column(competition: Competition) -> Column:
+    """What the ids of all files look like."""
     return Column(name=competition.id, kind="int")
 
 
@@ -133,18 +160,18 @@ def _target_column(competition: Competition, name: str | None = None) -> Column:
 
 
 def _train_columns(competition: Competition) -> tuple[Column, ...]:
-    return (_id_column(competition), _target_column(competition), *competition.columns)
+    return (id_column(competition), _target_column(competition), *competition.columns)
 
 
 def _test_columns(competition: Competition) -> tuple[Column, ...]:
-    return (_id_column(competition), *competition.columns)
+    return (id_column(competition), *competition.columns)
 
 
 def _sample_columns(competition: Competition) -> tuple[Column, ...]:
     if competition.form == "labels":
-        return (_id_column(competition), _target_column(competition, competition.answer))
+        return (id_column(competition), _target_column(competition, competition.answer))
     probabilities = (Column(name=str(label), kind="float") for label in competition.classes)
-    return (_id_column(competition), *probabilities)
+    return (id_column(competition), *probabilities)
 
 
 def _groups(competition: Competition, train: pd.DataFrame) -> np.ndarray | None:

@@ -51,7 +51,9 @@ def build(
     """
     check_sample(sample, form)
     found = as_text(pd.Series(np.asarray(ids)))
-    values = _values(np.asarray(predictions), len(found), form)
+    values = answer(np.asarray(predictions), form)
+    if len(values) != len(found):
+        raise _shape_error(np.asarray(predictions), f"({len(found)}, n_classes)")
     faults = id_faults(found.set_axis(range(2, len(found) + 2)), as_text(sample[form.id]))
     if faults:
         step = "predict each row of the test file once, then build again"
@@ -76,7 +78,7 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("w", encoding="utf-8", newline="") as file:
-                table.to_csv(file, index=False, lineterminator="\n", float_format=FLOAT_FORMAT)
+                file.write(csv_text(table))
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
@@ -87,10 +89,24 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
         raise _output_error(path, error) from error
 
 
-def _values(predictions: np.ndarray, n_rows: int, form: SubmissionForm) -> pd.DataFrame:
-    """The form's columns, in the order of the predictions."""
-    if len(predictions) != n_rows or predictions.ndim not in (1, 2):
-        raise _shape_error(predictions, f"({n_rows}, n_classes)")
+def csv_text(table: pd.DataFrame) -> str:
+    r"""The table as `write_csv` writes it: "\n" ends a line, a float has nine digits."""
+    text: str = table.to_csv(index=False, lineterminator="\n", float_format=FLOAT_FORMAT)
+    return text
+
+
+def answer(predictions: np.ndarray, form: SubmissionForm) -> pd.DataFrame:
+    """The form's columns without the id, in the order of the predictions.
+
+    Args:
+        predictions: as `build` takes them.
+        form: what the columns hold.
+
+    Raises:
+        SubmissionError: a prediction that is not finite or no known label, or a wrong shape.
+    """
+    if predictions.ndim not in (1, 2):
+        raise _shape_error(predictions, "(n_rows, n_classes)")
     if np.issubdtype(predictions.dtype, np.floating):
         _check_finite(predictions)
     if form.kind == "labels":
