@@ -12,12 +12,13 @@ from pipelines.competition import Competition, Encoder, EstimatorMember, Member,
 from pipelines.configuration import member_settings
 from pipelines.console import Advance, Narrator
 from pipelines.download import RawFiles
+from pipelines.pretrained import digests
 from pipelines.stages import Stage, StageStore
 
 PREPROCESS_CODE = ("pipelines.preprocess", "features.schema", "features.folds")
 DATASET_CODE = ("pipelines.dataset", "features")
-TRAIN_CODE = ("pipelines.train", "models")
-ENSEMBLE_CODE = ("pipelines.ensemble", "models")
+TRAIN_CODE = ("pipelines.train", "pipelines.pretrained", "models")
+ENSEMBLE_CODE = ("pipelines.ensemble", "pipelines.known", "models")
 SUBMISSION_CODE = ("pipelines.submission", "submissions.build", "submissions.check")
 CODE = (*PREPROCESS_CODE, *DATASET_CODE, *TRAIN_CODE, *ENSEMBLE_CODE, *SUBMISSION_CODE)
 
@@ -138,6 +139,7 @@ class Pipeline:
                 **self._settings("metric", "also", "classes"),
                 "member": member_settings(member),
                 "device": self._device,
+                **digests([member]),
             },
             upstream=self._content("preprocess", encoded),
             code=(*TRAIN_CODE, *_brought(member)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from features.text import SPECIAL
 from features.vectors import VectorsError, read_vectors
 from models.replicas import FoldData
-from pipelines.competition import NetworkMember
+from pipelines.competition import Member, NetworkMember
 from pipelines.dataset import FoldView
 
 EMBEDDING = "embedding.vectors.weight"
@@ -50,6 +51,26 @@ def embedded(
         f"{Path(member.vectors).name} has {found.n_found:,} of the {len(words):,} words "
         f"({share:.1%}), {_tokens_found(views[0], given[0]):.1%} of all their occurrences",
     )
+
+
+def digests(members: Sequence[Member]) -> dict[str, str]:
+    """The sha256 of each file of word vectors, under the name of its member; none for most runs.
+
+    Raises:
+        VectorsError: a file that cannot be read.
+    """
+    named = {m.name: m.vectors for m in members if isinstance(m, NetworkMember) and m.vectors}
+    return {f"vectors of {name}": _sha256(path) for name, path in named.items()}
+
+
+def _sha256(path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise VectorsError(
+            f"{path}: cannot be read ({error.strerror}); give the path of a file of word vectors"
+        ) from error
 
 
 def _tokens_found(view: FoldView, fold: FoldData) -> float:

@@ -20,6 +20,7 @@ from pipelines.download import RawFiles, download
 from pipelines.ensemble import Blend
 from pipelines.gallery import draw
 from pipelines.pipeline import CODE, Pipeline
+from pipelines.pretrained import digests
 from pipelines.provenance import code_digest, git_commit, versions
 from pipelines.retry import Patience
 from pipelines.sources import choose_source
@@ -158,6 +159,7 @@ def _folder(competition: Competition, raw: RawFiles, request: Request) -> Path:
         "source": raw.source,
         "data": raw.digest,
         "device": request.device,
+        **digests(competition.members),
         "code": code_digest((*CODE, competition.features.__module__)),
     }
     mark = fingerprint(asked)

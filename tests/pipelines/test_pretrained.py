@@ -12,7 +12,7 @@ from models.training import TrainingDataError, TrainSettings
 from pipelines import dataset, train
 from pipelines.competition import NetworkMember
 from pipelines.preprocess import Prepared
-from pipelines.pretrained import EMBEDDING, embedded
+from pipelines.pretrained import EMBEDDING, digests, embedded
 
 TEXTS = ["a good film", "a bad film", "good good", "bad film", "a film", "bad"] * 4
 TARGET = np.array([1, 0, 1, 0, 1, 0] * 4)
@@ -78,6 +78,16 @@ def test_vectors_of_another_size_are_told_with_what_to_type(data, vectors) -> No
     folds = [train.fold_data(view) for view in data.views]
     with pytest.raises(VectorsError, match=r"--set gru.model.embedding_size=3"):
         embedded(folds, data.views, member(vectors, embedding_size=5))
+
+
+def test_a_changed_file_is_another_request(vectors, tmp_path) -> None:
+    before = digests([member(vectors)])
+    vectors.write_text("good 1 2 4\n")
+    assert before.keys() == {"vectors of gru"}
+    assert digests([member(vectors)]) != before
+    assert digests([member(vectors).model_copy(update={"vectors": None})]) == {}
+    with pytest.raises(VectorsError, match=r"none\.txt: cannot be read"):
+        digests([member(tmp_path / "none.txt")])
 
 
 def test_initial_weights_must_fit_the_network(toy, data) -> None:
