@@ -1,0 +1,227 @@
+"""Times a study of Titanic's MLP: all folds at once against plain Optuna around a loop over folds.
+
+`python -m benchmarks.tuning [--trials N] [--plain-trials N] [--at-once N ...]` prints a table and
+writes `tuning.json` beside this file. All studies search the same space on the same encoded folds
+of the offline sample, with the same epochs, optimiser, sampler and seed; each is timed in this
+process, one after the other, the folds having been encoded before. The plain loop is that of
+PyTorch's tutorials: a DataLoader, a model, an optimiser, fold after fold; it is also timed with
+the pruning that such a loop can have, after each fold. Its trials do not depend on how many come
+after, so its time may be taken on fewer and scaled.
+"""
+
+import argparse
+import json
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import optuna
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from models.metrics import METRICS
+from models.training import FoldData
+from pipelines import dataset, preprocess, registry
+from pipelines.competition import NetworkMember
+from pipelines.configuration import settings_of
+from pipelines.download import download
+from pipelines.sources import choose_source
+from pipelines.study import Values
+from pipelines.train import network_builder
+from pipelines.trials import Bench, member_named, with_values
+from pipelines.tune import TUNING_SEED
+from pipelines.tuning import StudyPlan, run_study
+
+HERE = Path(__file__).parent
+MEMBER = "mlp"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One study.
+
+    Attributes:
+        method: who runs it.
+        timed: trials that were really run.
+        pruned: how many of them were stopped early.
+        seconds: for the trials of the whole study; scaled where fewer were run.
+        best: the best score on the tuning folds among those that were run.
+        best_of: the best score after as many trials as the plain loop ran.
+    """
+
+    method: str
+    timed: int
+    pruned: int
+    seconds: float
+    best: float
+    best_of: float
+
+
+def make_bench(folder: Path) -> Bench:
+    """Titanic's sample, encoded on the folds that `foldwise tune` deals."""
+    competition = registry.load("titanic")
+    plan = competition.folds
+    folds = plan.model_copy(update={"seed": plan.seed + TUNING_SEED, "n_repeats": 1})
+    competition = competition.model_copy(update={"folds": folds})
+    raw = download(competition, choose_source("sample", competition), folder / "data")
+    prepared = preprocess.prepare(competition, raw)
+    member = member_named(competition, MEMBER)
+    encoded = dataset.encode(prepared, member.encoder)
+    return Bench(competition, member, encoded, n_seeds=1, device="cpu")
+
+
+def foldwise(bench: Bench, n_trials: int, *, at_once: int, n_plain: int) -> Measurement:
+    """A study by `foldwise tune`, its journal on disk."""
+    now = settings_of(bench.competition)
+    with tempfile.TemporaryDirectory() as folder:
+        plan = StudyPlan(
+            name="benchmark",
+            folder=Path(folder),
+            space=bench.member.search,
+            defaults={key: now[f"{MEMBER}.{key}"] for key in bench.member.search},
+            greater_is_better=True,
+            n_trials=n_trials,
+            at_once=at_once,
+        )
+        start = time.perf_counter()
+        study = run_study(plan, bench)
+        seconds = time.perf_counter() - start
+    scores = {t.number: t.score for t in study.complete if t.score is not None}
+    return Measurement(
+        method=f"Foldwise, {at_once} at once" if at_once > 1 else "Foldwise, one by one",
+        timed=n_trials,
+        pruned=study.n_pruned,
+        seconds=seconds,
+        best=max(scores.values()),
+        best_of=max(score for number, score in scores.items() if number < n_plain),
+    )
+
+
+def plain(bench: Bench, n_trials: int, n_timed: int, *, prunes: bool) -> Measurement:
+    """The same space by plain Optuna, in memory; with pruning after each fold if it prunes."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=10, n_warmup_steps=2)
+    study = optuna.create_study(
+        direction="maximize",
+        sampler=optuna.samplers.TPESampler(seed=0, multivariate=True),
+        pruner=pruner if prunes else optuna.pruners.NopPruner(),
+    )
+    study.enqueue_trial({"lr": 0.01, "weight_decay": 1.0, "dropout": 0.2, "hidden": "[16]"})
+    start = time.perf_counter()
+    study.optimize(_objective(bench, prunes=prunes), n_trials=n_timed)
+    seconds = time.perf_counter() - start
+    pruned = len(study.get_trials(states=(optuna.trial.TrialState.PRUNED,)))
+    return Measurement(
+        method="plain Optuna, pruned by fold" if prunes else "plain Optuna",
+        timed=n_timed,
+        pruned=pruned,
+        seconds=seconds * n_trials / n_timed,
+        best=study.best_value,
+        best_of=study.best_value,
+    )
+
+
+def _objective(bench: Bench, *, prunes: bool) -> Callable[[optuna.Trial], float]:
+    folds, target = bench.folds, bench.dataset.target
+    score = METRICS[bench.competition.metric].function
+
+    def objective(trial: optuna.Trial) -> float:
+        values = {
+            "train.lr": trial.suggest_float("lr", 0.001, 0.1, log=True),
+            "train.weight_decay": trial.suggest_float("weight_decay", 0.01, 10.0, log=True),
+            "model.dropout": trial.suggest_float("dropout", 0.05, 0.5),
+            "model.hidden": json.loads(
+                trial.suggest_categorical("hidden", ["[8]", "[16]", "[32]", "[64]", "[16, 8]"])
+            ),
+        }
+        scores = []
+        for number, fold in enumerate(folds):
+            probabilities = train_one(bench, values, fold, target)
+            scores.append(float(score(target[fold.valid_rows], probabilities)))
+            trial.report(float(np.mean(scores)), number)
+            if prunes and trial.should_prune():
+                raise optuna.TrialPruned
+        return float(np.mean(scores))
+
+    return objective
+
+
+def train_one(bench: Bench, values: Values, fold: FoldData, target: np.ndarray) -> np.ndarray:
+    """One model on one fold by the tutorial's loop; held-out probabilities `(n, 2)`."""
+    member = with_values(bench.competition, bench.member, values)
+    assert isinstance(member, NetworkMember), "the member is a network"
+    torch.manual_seed(0)
+    model = network_builder(bench.competition, member, bench.dataset)()
+    x, y = torch.from_numpy(fold.inputs["x_num"]).float(), torch.from_numpy(target).float()
+    rows = torch.from_numpy(fold.train_rows)
+    loader = DataLoader(TensorDataset(x[rows], y[rows]), batch_size=len(rows), shuffle=True)
+    loss_fn = nn.BCEWithLogitsLoss()
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=member.train.lr, weight_decay=member.train.weight_decay
+    )
+    for _ in range(member.train.epochs):
+        model.train()
+        for inputs, labels in loader:
+            loss = loss_fn(model(inputs).squeeze(-1), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return _probabilities(model, x[torch.from_numpy(fold.valid_rows)])
+
+
+@torch.no_grad()
+def _probabilities(model: nn.Module, x: Tensor) -> np.ndarray:
+    model.eval()
+    positive = torch.sigmoid(model(x).squeeze(-1)).numpy()
+    return np.stack([1 - positive, positive], axis=1)
+
+
+def table(rows: Sequence[Measurement], n_trials: int) -> str:
+    """One line per study; `times` says how much longer it takes than the quickest."""
+    quickest = min(row.seconds for row in rows)
+    n_plain = min(row.timed for row in rows)
+    head = f"{'method':29} {'timed':>5} {'pruned':>6} {f's per {n_trials}':>10} {'times':>6}"
+    lines = [f"{head} {f'best of {n_plain}':>11} {'best':>8}"]
+    for row in rows:
+        lines.append(
+            f"{row.method:29} {row.timed:5} {row.pruned:6} {row.seconds:10.1f} "
+            f"{row.seconds / quickest:6.1f} {row.best_of:11.4f} {row.best:8.4f}"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--plain-trials", type=int, default=100)
+    parser.add_argument("--at-once", type=int, nargs="+", default=[1, 10, 25])
+    told = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        bench = make_bench(Path(folder))
+        bench.score([{}], lambda *_: False)  # a warm-up
+        for prunes in (False, True):
+            rows.append(plain(bench, told.trials, told.plain_trials, prunes=prunes))
+            print(table(rows, told.trials).splitlines()[-1], flush=True)
+        for at_once in told.at_once:
+            rows.append(foldwise(bench, told.trials, at_once=at_once, n_plain=told.plain_trials))
+            print(table(rows, told.trials).splitlines()[-1], flush=True)
+    print("\n" + table(rows, told.trials))
+    machine = {
+        "threads": torch.get_num_threads(),
+        "cpu": platform.machine(),
+        "torch": torch.__version__,
+        "optuna": optuna.__version__,
+    }
+    written = {"machine": machine, "trials": told.trials, "rows": [asdict(row) for row in rows]}
+    (HERE / "tuning.json").write_text(json.dumps(written, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
