@@ -22,6 +22,7 @@ from models.strategy import runner
 from models.streams import epoch_order, stream, stream_seed
 
 _CPU = torch.device("cpu")
+_Owned = tuple[list[torch.Generator], Owners, tuple[float, ...] | None]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Plan:
         lr: Its peak learning rate.
         weight_decay: Its weight decay.
         n_steps: Optimiser steps of its whole training.
+        dropout: Its rate in place of the network's own; None takes that one.
     """
 
     replica: int
@@ -45,6 +47,7 @@ class Plan:
     lr: float
     weight_decay: float
     n_steps: int
+    dropout: float | None = None
 
 
 @dataclass(frozen=True)
@@ -302,9 +305,10 @@ class _Streams:
 
     def __init__(self, plans: Sequence[Plan], epoch: int, device: torch.device) -> None:
         self.plans = plans
-        self.seeds = [plan.seed for plan in plans]
-        self.generators = {seed: stream(seed, epoch, "dropout", device) for seed in self.seeds}
-        self._owners: dict[tuple[int, int], tuple[list[torch.Generator], Owners]] = {}
+        # Replicas of unlike rates draw the same bits, each from a stream of its own.
+        self.keys = [(plan.seed, plan.dropout) for plan in plans]
+        self.generators = {key: stream(key[0], epoch, "dropout", device) for key in self.keys}
+        self._owners: dict[tuple[int, int], _Owned] = {}
 
     def states(self) -> list[Tensor]:
         """Where the streams are now."""
@@ -319,16 +323,20 @@ class _Streams:
         """Let the group's dropouts draw from their own streams."""
         at = (group.low, group.high)
         if at not in self._owners:
-            seeds = self.seeds[group.low : group.high]
-            distinct = list(dict.fromkeys(seeds))
-            owners = Owners(tuple(distinct.index(seed) for seed in seeds))
-            self._owners[at] = [self.generators[seed] for seed in distinct], owners
-        generators, owners = self._owners[at]
+            self._owners[at] = self._owned(self.keys[group.low : group.high])
+        generators, owners, rates = self._owners[at]
         if isinstance(forward, SequentialForward):
             n_alike = (self.plans[group.low].n_rows - group.start) // max(group.size, 1)
-            forward.source.draw_from(generators, None, n_alike=n_alike)
+            forward.source.draw_from(generators, None, rates=rates, n_alike=n_alike)
         else:
-            forward.source.draw_from(generators, owners)
+            forward.source.draw_from(generators, owners, rates=rates)
+
+    def _owned(self, keys: Sequence[tuple[int, float | None]]) -> _Owned:
+        """The distinct streams of some replicas, who draws from which, and the streams' rates."""
+        place = {key: at for at, key in enumerate(dict.fromkeys(keys))}
+        rates = tuple(rate for _, rate in place if rate is not None)
+        owners = Owners(tuple(place[key] for key in keys))
+        return [self.generators[key] for key in place], owners, rates or None
 
 
 def seen_inputs(inputs: Mapping[str, Tensor], view: int) -> Mapping[str, Tensor]:

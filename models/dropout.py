@@ -15,7 +15,7 @@ from itertools import groupby
 import torch
 from torch import Tensor, nn
 
-from models.masks import Call, MasksAhead, keep_masks, scale_of
+from models.masks import Call, MasksAhead, OwnRate, Rates, keep_masks, scale_of
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class MaskSource:
         self.replayed: list[Tensor] | None = None
         self.generators: Sequence[torch.Generator] = ()
         self.owners: Owners | None = None
+        self.rates: tuple[float, ...] | None = None
         self._calls = 0
         self._seen: list[Call] = []  # the calls of the last step, of a replica that is alone
         self._ahead: MasksAhead | None = None
@@ -71,6 +72,7 @@ class MaskSource:
         generators: Sequence[torch.Generator],
         owners: Owners | None,
         *,
+        rates: tuple[float, ...] | None = None,
         n_alike: int = 1,
     ) -> None:
         """Draw from these distinct streams from now on.
@@ -79,12 +81,13 @@ class MaskSource:
             generators: The distinct streams of the replicas in the pass.
             owners: Which of them each replica draws from; None where a replica is computed
                 without a leading dimension.
+            rates: For each of the streams what it has in place of an `OwnRate`.
             n_alike: How many steps, this one included, are likely to ask for the same masks. A
                 replica that is alone on a CPU has them drawn in one go.
         """
         if generators is not self.generators:
             self._seen, self._ahead = [], None
-        self.generators, self.owners = generators, owners
+        self.generators, self.owners, self.rates = generators, owners, rates
         self.recorded, self.replayed = None, None
         if self._ahead is None or not self._ahead.n_left:
             self._ahead = self._drawn_ahead(n_alike)
@@ -109,6 +112,7 @@ class MaskSource:
 
     def mask(self, x: Tensor, shape: tuple[int, ...], p: float) -> Tensor | None:
         """A mask that broadcasts to `x`, with the scale 1 / (1 - p) in it; None drops nothing."""
+        # Recorded as it is: what is recorded once is drawn for replicas of many rates.
         if self.recorded is not None:
             self.recorded.append((shape, p))
             return None
@@ -119,7 +123,14 @@ class MaskSource:
             return self._alone(x, shape, p)
         return self.drawn(shape, p, dtype=x.dtype, device=x.device)
 
-    def _alone(self, x: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
+    def _own(self, p: float) -> Rates:
+        """The rate, or those that the streams have in its place."""
+        if self.rates is None or not isinstance(p, OwnRate):
+            return p
+        return self.rates[0] if self.owners is None else self.rates
+
+    def _alone(self, x: Tensor, shape: tuple[int, ...], given: float) -> Tensor:
+        p = self._own(given)
         self._seen.append((shape, p))
         self._dtype = x.dtype
         if self._ahead is not None:
@@ -128,29 +139,37 @@ class MaskSource:
                 return mask
             self._ahead.go_back()
             self._ahead, self._varies = None, True
-        return self.drawn(shape, p, dtype=x.dtype, device=x.device)
+        return self.drawn(shape, given, dtype=x.dtype, device=x.device)
 
     def drawn(
         self, shape: tuple[int, ...], p: float, *, dtype: torch.dtype, device: torch.device
     ) -> Tensor:
         """A mask of `shape`, which starts with R where there are owners."""
         one = shape if self.owners is None else shape[1:]
-        masks = keep_masks(one, p, self.generators, dtype=dtype, device=device)
+        masks = keep_masks(one, self._own(p), self.generators, dtype=dtype, device=device)
         if self.owners is None:
             return masks[0]
         if len(self.generators) == 1:
             return masks  # (1, B, D) broadcasts over the replicas
         return masks[torch.tensor(self.owners.streams, device=device)]  # (S, B, D) -> (R, B, D)
 
-    def drop_(self, x: Tensor, p: float) -> float:
-        """Drop in place from `(R, B, D)`, without a mask for each replica; gives the scale."""
+    def drop_(self, x: Tensor, given: float) -> float | Tensor:
+        """Drop in place from `(R, B, D)`, without a mask for each replica.
+
+        Returns:
+            The scale of what was kept: one number, or `(R, 1, 1)` where replicas differ in it.
+        """
         if self.recorded is not None or self.replayed is not None or self.owners is None:
             raise RuntimeError("drop_ must be used while drawing for a stack")
+        p = self._own(given)
         masks = keep_masks(x.shape[1:], p, self.generators, dtype=x.dtype, device=x.device)
         for replicas, streams, n in self.owners.blocks:
             # (S * n, B, D) -> (S, n, B, D), each mask for n neighbours
             x[replicas].view(-1, n, *x.shape[1:]).mul_(masks[streams].unsqueeze(1))
-        return scale_of(p)
+        if not isinstance(p, tuple):
+            return scale_of(p)
+        scales = [scale_of(p[stream]) for stream in self.owners.streams]
+        return x.new_tensor(scales).view(-1, *(1 for _ in x.shape[1:]))
 
 
 class ReplicaDropout(nn.Module):
@@ -173,6 +192,12 @@ class ReplicaDropout(nn.Module):
 
 _Dropout = nn.Dropout | nn.Dropout1d | nn.Dropout2d
 _SPATIAL: dict[type[nn.Module], int] = {nn.Dropout: 0, nn.Dropout1d: 1, nn.Dropout2d: 2}
+
+
+def takes_own_rates(module: nn.Module) -> bool:
+    """Whether a dropout inside `module` lets each replica have a rate of its own."""
+    dropouts = [own for own in module.modules() if isinstance(own, _Dropout)]
+    return any(isinstance(own.p, OwnRate) and own.p > 0 for own in dropouts)
 
 
 def with_replica_dropout(module: nn.Module) -> MaskSource:

@@ -38,12 +38,13 @@ class _Hidden(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of x, weight and bias."""
         x, weight, y = ctx.saved_tensors
+        scale = ctx.scale
         if ctx.relu:
-            grad = _through_relu(grad, y)
+            grad, scale = _each_scaled(_through_relu(grad, y), scale)
         needs_x, needs_weight, needs_bias, _ = ctx.needs_input_grad
-        grad_x = _scaled_product(grad, weight, ctx.scale) if needs_x else None
-        grad_weight = _scaled_product(grad.mT, x, ctx.scale) if needs_weight else None
-        grad_bias = grad.sum(dim=1).mul_(ctx.scale) if ctx.has_bias and needs_bias else None
+        grad_x = _scaled_product(grad, weight, scale) if needs_x else None
+        grad_weight = _scaled_product(grad.mT, x, scale) if needs_weight else None
+        grad_bias = grad.sum(dim=1).mul_(scale) if ctx.has_bias and needs_bias else None
         return grad_x, grad_weight, grad_bias, None
 
 
@@ -67,17 +68,18 @@ class _Normalised(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of x (through its statistics too), weight and bias."""
         centred, rstd, weight, y = ctx.saved_tensors
+        scale = ctx.scale
         if ctx.relu:
-            grad = _through_relu(grad, y)
+            grad, scale = _each_scaled(_through_relu(grad, y), scale)
         n_rows = grad.shape[1]
-        grad_bias = grad.sum(dim=1).mul_(ctx.scale)
-        grad_weight = (grad * centred).sum(dim=1).mul_(rstd * ctx.scale)
+        grad_bias = grad.sum(dim=1).mul_(scale)
+        grad_weight = (grad * centred).sum(dim=1).mul_(rstd * scale)
         outer = rstd * weight / n_rows
         grad_x = torch.addcmul(
             (-outer * grad_bias).unsqueeze(1),
             centred,
             (-outer * rstd * grad_weight).unsqueeze(1),
-        ).addcmul_(grad, (outer * n_rows * ctx.scale).unsqueeze(1))
+        ).addcmul_(grad, (outer * n_rows * scale).unsqueeze(1))
         return grad_x, None, grad_weight, grad_bias, None
 
 
@@ -87,6 +89,14 @@ def _through_relu(grad: Tensor, y: Tensor) -> Tensor:
         grad, y, 0, grad_input=y.detach()
     )
     return overwritten
+
+
+def _each_scaled(grad: Tensor, scale: float | Tensor) -> tuple[Tensor, float]:
+    """The gradient times each replica's scale, and what is left to scale by.
+
+    One scale for all rides on the products; only a dropout, which follows a ReLU, has several.
+    """
+    return (grad.mul_(scale), 1.0) if isinstance(scale, Tensor) else (grad, scale)
 
 
 def _scaled_product(a: Tensor, b: Tensor, scale: float) -> Tensor:
@@ -120,7 +130,7 @@ class _Tail(nn.Module):
     relu: bool = False
     dropout: Dropping | None = None
 
-    def apply_(self, y: Tensor) -> float:
+    def apply_(self, y: Tensor) -> float | Tensor:
         """Apply them in place; gives the scale of what was kept."""
         if self.relu:
             y.clamp_min_(0)

@@ -11,7 +11,13 @@ from torch import Tensor
 LEVELS = 1 << 16  # masks are compared in 16 bits: p is exact to 1/65536
 MOST_WORDS_AHEAD = 1 << 15  # 256 KB: masks that stay in a core's cache until they are used
 
-Call = tuple[tuple[int, ...], float]
+
+class OwnRate(float):
+    """The rate of a dropout in whose place each replica may have a rate of its own."""
+
+
+Rates = float | tuple[float, ...]  # one for all streams, or one for each
+Call = tuple[tuple[int, ...], Rates]
 
 
 def scale_of(p: float) -> float:
@@ -21,7 +27,7 @@ def scale_of(p: float) -> float:
 
 def keep_masks(
     shape: tuple[int, ...],
-    p: float,
+    p: Rates,
     generators: Sequence[torch.Generator],
     *,
     dtype: torch.dtype,
@@ -44,10 +50,19 @@ def _draw(words: Tensor, generator: torch.Generator) -> None:
     words.random_(-(1 << 63), None, generator=generator)
 
 
-def _mask_of(bits: Tensor, p: float, dtype: torch.dtype) -> Tensor:
+def _mask_of(bits: Tensor, p: Rates, dtype: torch.dtype) -> Tensor:
     mask = torch.empty(bits.shape, dtype=dtype, device=bits.device)
-    torch.ge(bits, round(p * LEVELS) - LEVELS // 2, out=mask)
+    if isinstance(p, tuple):
+        of_stream = (len(p), *(1 for _ in bits.shape[1:]))  # (S,) -> (S, 1, ...)
+        levels = bits.new_tensor([_level(own) for own in p]).view(of_stream)
+        torch.ge(bits, levels, out=mask)
+        return mask.mul_(mask.new_tensor([scale_of(own) for own in p]).view(of_stream))
+    torch.ge(bits, _level(p), out=mask)
     return mask.mul_(scale_of(p))
+
+
+def _level(p: float) -> int:
+    return round(p * LEVELS) - LEVELS // 2
 
 
 class MasksAhead:
@@ -91,7 +106,7 @@ class MasksAhead:
         """Go on to the masks of the next step."""
         self._step, self._call, self.n_left = self._step + 1, 0, self.n_left - 1
 
-    def take(self, shape: tuple[int, ...], p: float) -> Tensor | None:
+    def take(self, shape: tuple[int, ...], p: Rates) -> Tensor | None:
         """The mask of the step's next call; None if the step asks for other masks than before."""
         if self._call >= len(self.calls) or self.calls[self._call] != (shape, p):
             return None

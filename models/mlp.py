@@ -7,6 +7,7 @@ from torch import Tensor, cat, nn
 
 from models.architecture import Architecture
 from models.embeddings import ColumnEmbeddings, encoded_width
+from models.masks import OwnRate
 from models.piecewise import pieces
 from models.shapes import InputShape
 
@@ -72,7 +73,7 @@ def hidden_block(n_in: int, n_out: int, *, settings: MLPSettings) -> nn.Sequenti
         layers.append(nn.LayerNorm(n_out))
     layers.append(activation(settings.activation))
     if settings.dropout:
-        layers.append(nn.Dropout(settings.dropout))
+        layers.append(nn.Dropout(OwnRate(settings.dropout)))
     return nn.Sequential(*layers)
 
 

@@ -168,12 +168,13 @@ class VmapForward:
 
     def _recorded(self, inputs: Mapping[str, Tensor]) -> list[tuple[tuple[int, ...], float]]:
         """Run one replica, without a trace in the buffers, to see its dropout calls."""
-        generators, owners = self.source.generators, self.source.owners
-        calls = self.source.record()
+        source = self.source
+        generators, owners, rates = source.generators, source.owners, source.rates
+        calls = source.record()
         one = {name: tensor[0].detach().clone() for name, tensor in self.tensors.items()}
         with torch.no_grad():
             functional_call(self.module, one, (), {k: v[0] for k, v in inputs.items()})
-        self.source.draw_from(generators, owners)
+        source.draw_from(generators, owners, rates=rates)
         return calls
 
 

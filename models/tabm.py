@@ -10,6 +10,7 @@ from torch import Tensor, cat, nn
 
 from models.architecture import Architecture
 from models.embeddings import ColumnEmbeddings, embedding_sizes
+from models.masks import OwnRate
 from models.piecewise import pieces
 from models.shapes import InputShape
 
@@ -46,7 +47,7 @@ class TabM(nn.Module):
         for number, (n_in, n_out) in enumerate(zip(widths, settings.hidden, strict=False)):
             chunks = _input_chunks(shape, settings) if number == 0 else None
             layers += [_shared_linear(n_in, n_out, k=self.k, chunks=chunks), nn.ReLU()]
-            layers += [nn.Dropout(settings.dropout)]
+            layers += [nn.Dropout(OwnRate(settings.dropout))]
         self.body = nn.Sequential(*layers)
         self.head = tabm.LinearEnsemble(widths[-1], n_outputs, k=self.k)
 

@@ -11,6 +11,7 @@ from models.allocator import keep_freed_memory
 from models.augmentation import IMAGE
 from models.batching import Tables, batch_sizes, tensor_of
 from models.chunk import Plan, Task
+from models.dropout import takes_own_rates
 from models.fitted import Fitted
 from models.lengths import LENGTHS, TOKENS
 from models.loop import Training
@@ -60,6 +61,7 @@ def fit(
     sample_weight: Array | None = None,
     lr: Sequence[float] | None = None,
     weight_decay: Sequence[float] | None = None,
+    dropout: Sequence[float] | None = None,
     device: str = "auto",
     on_epoch: Callable[[EpochReport], None] | None = None,
     state: dict[str, Any] | None = None,
@@ -107,6 +109,7 @@ def fit(
         sample_weight: `(n_rows,)`.
         lr: A peak learning rate for each replica, fold-major, in place of the settings' one.
         weight_decay: The same for the weight decay.
+        dropout: The same for those dropouts of the network whose rate is an `OwnRate`.
         device: "auto", "cpu", "cuda", "cuda:1".
         on_epoch: Called after each evaluated epoch; what it raises ends the training.
         state: From `Training.state`, to go on with.
@@ -129,6 +132,7 @@ def fit(
         sample_weight=sample_weight,
         lr=lr,
         weight_decay=weight_decay,
+        dropout=dropout,
         device=device,
     )
     if state is not None:
@@ -152,17 +156,22 @@ def start(
     sample_weight: Array | None = None,
     lr: Sequence[float] | None = None,
     weight_decay: Sequence[float] | None = None,
+    dropout: Sequence[float] | None = None,
     device: str = "auto",
 ) -> Training:
     """A training before its first epoch; the arguments are those of `fit`."""
-    check_data(folds, target, settings, seeds, sample_weight, per_replica=(lr, weight_decay))
+    check_data(
+        folds, target, settings, seeds, sample_weight, per_replica=(lr, weight_decay, dropout)
+    )
     place = _device(device, settings)
     if place.type == "cpu":
         keep_freed_memory()
-    plans = _plans(folds, seeds, settings, lr, weight_decay)
+    plans = _plans(folds, seeds, settings, lr, weight_decay, dropout)
     modules = {seed: _built(build, seed, settings.dtype).to(place) for seed in seeds}
     tables = Tables([fold.inputs for fold in folds], settings.dtype, place)
     template = modules[seeds[0]]
+    if dropout is not None:
+        check_dropout(template, dropout)
     batch = _first_rows(tables, plans[0], folds)
     task = Task(
         template=template,
@@ -208,8 +217,8 @@ def check_data(
     for values in per_replica:
         if values is not None and len(values) != n_replicas:
             faults.append(
-                f"lr and weight_decay must have one value for each of {n_replicas} replicas, "
-                f"however: {len(values)}"
+                "lr, weight_decay and dropout must have one value for each of "
+                f"{n_replicas} replicas, however: {len(values)}"
             )
     for number, fold in enumerate(folds):
         faults.extend(f"fold {number}: {fault}" for fault in _fold_faults(fold, n_rows))
@@ -229,6 +238,21 @@ def check_data(
         faults.append(f"class_weights must have {n_classes} values, however: {len(weights)}")
     if faults:
         raise TrainingDataError("; ".join(faults))
+
+
+def check_dropout(template: nn.Module, dropout: Sequence[float]) -> None:
+    """Whether the network's replicas can have these rates.
+
+    Raises:
+        TrainingDataError: If they cannot.
+    """
+    if not takes_own_rates(template):
+        raise TrainingDataError(
+            f"dropout needs a network with dropouts whose rate is an OwnRate, however: "
+            f"{type(template).__name__} has none"
+        )
+    if not all(0 < rate < 1 for rate in dropout):
+        raise TrainingDataError(f"dropout must be between 0 and 1, however: {list(dropout)}")
 
 
 def _fold_faults(fold: FoldData, n_rows: int) -> list[str]:
@@ -254,6 +278,7 @@ def _plans(
     settings: TrainSettings,
     lr: Sequence[float] | None,
     weight_decay: Sequence[float] | None,
+    dropout: Sequence[float] | None,
 ) -> list[Plan]:
     """The replicas in the order of the stack.
 
@@ -274,9 +299,12 @@ def _plans(
                     settings.weight_decay if weight_decay is None else float(weight_decay[number])
                 ),
                 n_steps=settings.epochs * len(batch_sizes(n_rows, settings.batch_size)),
+                dropout=None if dropout is None else float(dropout[number]),
             )
         )
-    return sorted(plans, key=lambda p: (p.n_rows, p.lr, p.weight_decay, p.seed, p.fold))
+    return sorted(
+        plans, key=lambda p: (p.n_rows, p.lr, p.weight_decay, p.dropout or 0.0, p.seed, p.fold)
+    )
 
 
 @torch.no_grad()

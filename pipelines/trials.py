@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
+from models.dropout import takes_own_rates
 from models.estimators import EstimatorReplica, fit_estimators
 from models.metrics import METRICS
 from models.training import EpochReport, FoldData, Training, start
@@ -23,7 +25,8 @@ from pipelines.dataset import FoldedDataset
 from pipelines.study import Values
 from pipelines.train import fold_data, loss_of, network_builder
 
-OWN = ("train.lr", "train.weight_decay")  # what each replica of a stack may have of its own
+DROPOUT = "model.dropout"
+OWN = ("train.lr", "train.weight_decay", DROPOUT)  # what a replica may have of its own
 
 
 class Tell(Protocol):
@@ -51,10 +54,25 @@ class Bench:
     device: str
 
     @property
+    def last_step(self) -> int:
+        """The step at which a trial is done: 100 per cent, or the last fold."""
+        return 100 if isinstance(self.member, NetworkMember) else len(self.dataset.views) - 1
+
+    @cached_property
     def own(self) -> tuple[str, ...]:
         """The searched keys in which trials of one stack may differ."""
-        is_network = isinstance(self.member, NetworkMember)
-        return tuple(key for key in self.member.search if is_network and key in OWN)
+        if not isinstance(self.member, NetworkMember):
+            return ()
+        found = [key for key in self.member.search if key in OWN]
+        if DROPOUT in found and not self._takes_own_rates():
+            found.remove(DROPOUT)
+        return tuple(found)
+
+    def _takes_own_rates(self) -> bool:
+        """Whether the network's replicas can have unlike rates of dropout."""
+        dropping = with_values(self.competition, self.member, {DROPOUT: 0.5})
+        assert isinstance(dropping, NetworkMember), "only networks are asked"
+        return takes_own_rates(network_builder(self.competition, dropping, self.dataset)())
 
     def score(self, trials: Sequence[Values], tell: Tell) -> list[float | None]:
         """The score of each trial, the mean over folds; None where it was stopped or diverged.
@@ -65,7 +83,7 @@ class Bench:
         if not isinstance(self.member, NetworkMember):
             return [self._one(m, trial, tell) for trial, m in enumerate(members)]
         scores: list[float | None] = [None] * len(trials)
-        for group in _alike(members):
+        for group in _alike(members, self.own):
             stack = _Stack(self, [members[trial] for trial in group], group, tell)
             for trial, score in zip(group, stack.train(), strict=True):
                 scores[trial] = score
@@ -116,14 +134,15 @@ def member_named(competition: Competition, name: str) -> Member:
     return choose_members(competition, [name]).members[0]
 
 
-def _alike(members: Sequence[Member]) -> list[list[int]]:
+def _alike(members: Sequence[Member], own: Sequence[str]) -> list[list[int]]:
     """Positions of the members that can share a stack, in the order of their first ones."""
     groups: dict[str, list[int]] = {}
     for position, member in enumerate(members):
         settings = member.model_dump(mode="json")
-        for key in OWN:
+        for key in own:
             part, name = key.split(".")
-            settings[part].pop(name)
+            # A network without dropout has no place for a rate.
+            settings[part][name] = key == DROPOUT and settings[part][name] > 0
         groups.setdefault(json.dumps(settings, sort_keys=True), []).append(position)
     return list(groups.values())
 
@@ -154,8 +173,16 @@ class _Stack:
             seeds=range(bench.n_seeds),
             lr=[network.train.lr for network in networks for _ in range(self._n_each)],
             weight_decay=[n.train.weight_decay for n in networks for _ in range(self._n_each)],
+            dropout=self._rates(bench, networks),
             device=bench.device,
         )
+
+    def _rates(self, bench: Bench, networks: Sequence[NetworkMember]) -> list[float] | None:
+        """Each replica's rate of dropout; None where the trials have the network's own."""
+        rates = [float(getattr(network.model, "dropout", 0.0)) for network in networks]
+        if DROPOUT not in bench.own or not all(rates):
+            return None
+        return [rate for rate in rates for _ in range(self._n_each)]
 
     def train(self) -> list[float | None]:
         """All epochs; the trials' last scores."""

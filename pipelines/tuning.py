@@ -159,7 +159,8 @@ class _Batch:
             self._end(trial, None)
             return True
         self._trials[trial].report(score, step)
-        is_hopeless = self._trials[trial].should_prune()
+        # A trial that is done has a score, hopeless or not.
+        is_hopeless = step < self._bench.last_step and self._trials[trial].should_prune()
         if is_hopeless:
             self._end(trial, None)
         return is_hopeless

@@ -2,9 +2,9 @@ import copy
 import doctest
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -239,6 +239,46 @@ def test_a_nan_stops_its_own_replica_and_no_other(strategy: str) -> None:
     every = fitted.predict([{"x_num": X}] * 3)
     mean = fitted.predict_mean([{"x_num": X}] * 3)
     np.testing.assert_allclose(mean, every[[0, 1, 4, 5]].mean(axis=0), rtol=1e-6)
+
+
+def dropping(p: float, norm: Literal["none", "batch"] = "none") -> Callable[[], nn.Module]:
+    settings = MLPSettings(hidden=(6,), dropout=p, input_dropout=0.2, norm=norm)
+    return partial(settings.build, InputShape(5), 1)
+
+
+@pytest.mark.parametrize("strategy", ["layers", "vmap", "sequential"])
+@pytest.mark.parametrize("norm", ["none", "batch"])
+def test_each_replica_can_have_its_own_dropout(
+    strategy: str, norm: Literal["none", "batch"]
+) -> None:
+    rates = [0.1, 0.5, 0.1, 0.3, 0.5, 0.3]
+    settings = {"precision": "float64", "strategy": strategy}
+    fitted = train(build=dropping(0.4, norm), dropout=rates, settings=settings)
+    for replica, rate in zip(fitted.replicas, rates, strict=True):
+        alone = train(
+            build=dropping(rate, norm),
+            folds=[FOLDS[replica.fold]],
+            seeds=(replica.seed,),
+            settings=settings | {"strategy": "sequential"},
+        ).replicas[0]
+        np.testing.assert_allclose(
+            replica.valid_probabilities, alone.valid_probabilities, rtol=1e-9
+        )
+
+
+@pytest.mark.parametrize(
+    ("build", "rates", "told"),
+    [
+        (dropping(0.0), [0.1] * 6, "MLP has none"),
+        (dropping(0.4), [0.1] * 5 + [1.0], "between 0 and 1"),
+        (dropping(0.4), [0.1], "one value for each of 6 replicas"),
+    ],
+)
+def test_rates_of_dropout_that_cannot_be_had_are_refused(
+    build: Callable[[], nn.Module], rates: list[float], told: str
+) -> None:
+    with pytest.raises(TrainingDataError, match=told):
+        train(build=build, dropout=rates)
 
 
 def test_when_every_replica_fails_predict_mean_says_why() -> None:

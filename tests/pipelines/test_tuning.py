@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import optuna
@@ -21,9 +21,15 @@ from pipelines.tuning import StorageError, StudyPlan, read_study, run_study
 SPACE = {
     "train.lr": Real(low=1e-4, high=1.0, log=True),
     "train.weight_decay": Real(low=0.0, high=0.1),
+    "model.dropout": Real(low=0.0, high=0.5),
     "model.hidden": Choice(values=((4,), (8,), (4, 4))),
 }
-DEFAULTS = {"train.lr": 0.02, "train.weight_decay": 0.0, "model.hidden": (8,)}
+DEFAULTS = {
+    "train.lr": 0.02,
+    "train.weight_decay": 0.0,
+    "model.dropout": 0.0,
+    "model.hidden": (8,),
+}
 LEAVES = {
     "trees.num_leaves": Whole(low=2, high=16),
     "trees.learning_rate": Real(low=1e-4, high=1.0, log=True),  # ten trees at 1e-4 know nothing
@@ -109,8 +115,10 @@ def test_trials_in_one_stack_end_as_they_would_alone(whole, bench, tmp_path):
         batch = stacked.trials[first : first + 4]
         assert len({trial.values["model.hidden"] for trial in batch}) == 1
         assert len({trial.values["train.lr"] for trial in batch}) == 4
+        assert len({trial.values["model.dropout"] for trial in batch}) == 4
         alone = bench.score([batch[2].values], lambda *_: False)
         assert alone == [batch[2].score]
+    assert bench.own == ("train.lr", "train.weight_decay", "model.dropout")
     assert stacked.trials[0].score == whole.trials[0].score
 
 
@@ -186,7 +194,11 @@ def _interrupted_in(bench, *, trial):
 
             return super().score(trials, tell_or_stop)
 
-    return Interrupted(**bench.__dict__)
+    return Interrupted(*fields_of(bench))
+
+
+def fields_of(bench):
+    return [getattr(bench, field.name) for field in fields(bench)]
 
 
 KILLED = """
@@ -215,7 +227,7 @@ class Killed(type(bench)):
             return tell(at, step, score)
         return super().score(trials, tell_or_die)
 
-run_study(test_tuning.plan(root), Killed(**bench.__dict__))
+run_study(test_tuning.plan(root), Killed(*test_tuning.fields_of(bench)))
 """
 
 
