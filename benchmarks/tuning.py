@@ -1,7 +1,8 @@
 """Times a study of Titanic's MLP: all folds at once against plain Optuna around a loop over folds.
 
 `python -m benchmarks.tuning [--trials N] [--plain-trials N] [--at-once N ...]` prints a table and
-writes `tuning.json` beside this file. All studies search the same space on the same encoded folds
+writes `tuning.json` beside this file; `--tracking` times 100 trivial trials with and without MLflow
+instead. All studies search the same space on the same encoded folds
 of the offline sample, with the same epochs, optimiser, sampler and seed; each is timed in this
 process, one after the other, the folds having been encoded before. The plain loop is that of
 PyTorch's tutorials: a DataLoader, a model, an optimiser, fold after fold; it is also timed with
@@ -21,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import optuna
 import torch
+from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -28,13 +30,14 @@ from models.metrics import METRICS
 from models.training import FoldData
 from pipelines import dataset, preprocess, registry
 from pipelines.competition import NetworkMember
-from pipelines.configuration import settings_of
+from pipelines.configuration import configure, settings_of
+from pipelines.console import Narrator
 from pipelines.download import download
 from pipelines.sources import choose_source
 from pipelines.study import Values
 from pipelines.train import network_builder
 from pipelines.trials import Bench, member_named, with_values
-from pipelines.tune import TUNING_SEED
+from pipelines.tune import TUNING_SEED, Request, tune
 from pipelines.tuning import StudyPlan, run_study
 
 HERE = Path(__file__).parent
@@ -181,6 +184,29 @@ def _probabilities(model: nn.Module, x: Tensor) -> np.ndarray:
     return np.stack([1 - positive, positive], axis=1)
 
 
+def tracking(n_trials: int, *, repeats: int) -> str:
+    """Seconds of `foldwise tune` with trials of one epoch, in new workspaces, in turns."""
+    quiet = Narrator(Console(quiet=True))
+    competition = configure(registry.load("titanic"), sets=["logistic.train.epochs=1"])
+    seconds: dict[bool, list[float]] = {False: [], True: []}
+    for track in [False, *[False, True] * repeats]:
+        with tempfile.TemporaryDirectory() as folder:
+            request = Request(
+                member="logistic",
+                source="sample",
+                n_trials=n_trials,
+                pruner="none",
+                track=track,
+                root=Path(folder),
+            )
+            start = time.perf_counter()
+            list(tune(competition, request, quiet))
+            seconds[track].append(time.perf_counter() - start)
+    without, tracked = min(seconds[False]), min(seconds[True])
+    told = f"{without:.1f} s without tracking, {tracked:.1f} s with"
+    return f"{n_trials} trivial trials: {told}, {tracked / without:.2f} times as long"
+
+
 def table(rows: Sequence[Measurement], n_trials: int) -> str:
     """One line per study; `times` says how much longer it takes than the quickest."""
     quickest = min(row.seconds for row in rows)
@@ -201,7 +227,11 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--plain-trials", type=int, default=100)
     parser.add_argument("--at-once", type=int, nargs="+", default=[1, 10, 25])
+    parser.add_argument("--tracking", action="store_true")
     told = parser.parse_args()
+    if told.tracking:
+        print(tracking(told.trials, repeats=2))
+        return
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         bench = make_bench(Path(folder))

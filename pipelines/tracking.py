@@ -10,10 +10,11 @@ import json
 import logging
 import os
 import socket
+import sqlite3
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from pipelines import arrays, ensemble
+from pipelines import arrays
 from pipelines.folders import FILE as RUN_FILE
 from pipelines.summary import Summary
 
@@ -199,11 +200,38 @@ def _send(root: Path, write: Callable[[MlflowClient], str]) -> str:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
-    with _quiet():
+    with _quiet(), _quick_commits():
         try:
             return write(MlflowClient(uri))
         except MlflowException as error:
             raise TrackingError(_refused(uri, str(error))) from error
+
+
+@contextmanager
+def _quick_commits() -> Iterator[None]:
+    """Let SQLite keep a write-ahead log, in which a commit need not wait for the disk.
+
+    MLflow commits six times for each run, and each commit waits 5 to 15 ms otherwise. The store
+    stays whole through a kill and through a loss of power, which may take the last second's runs.
+
+    Source: https://www.sqlite.org/wal.html, "Performance Considerations".
+    """
+    from sqlalchemy import Engine, event
+
+    event.listen(Engine, "connect", _keep_log)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", _keep_log)
+
+
+def _keep_log(connection: Any, _: object) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        # Where another process is at work in it, commits stay as they were.
+        with suppress(sqlite3.OperationalError):
+            (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+            if mode == "wal":
+                connection.execute("PRAGMA synchronous=NORMAL")
 
 
 def local_store(root: Path) -> str:
@@ -340,6 +368,8 @@ def _scores(summary: Summary) -> Iterator[Row]:
 
 
 def _fold_scores(folder: Path) -> Iterator[Row]:
+    from pipelines import ensemble
+
     scores = ensemble.load(folder / "stages" / "ensemble").scores
     yield from (("fold_score", score, fold) for fold, score in enumerate(scores))
 

@@ -1,7 +1,9 @@
 """`foldwise tune` from the files to the tuned values, with a real MLflow store and figures."""
 
+import contextlib
 import io
 import json
+import sqlite3
 import tomllib
 from dataclasses import replace
 
@@ -147,6 +149,11 @@ def test_mlflow_has_the_study_and_its_trials_beneath(done, client):
     assert first.data.metrics["score"] == trial.score
     curve = client.get_metric_history(first.info.run_id, "score_by_step")
     assert tuple((point.step, point.value) for point in curve) == trial.curve
+
+
+def test_commits_to_the_local_store_need_not_wait_for_the_disk(done, root):
+    with contextlib.closing(sqlite3.connect(root / "mlflow.db")) as store:
+        assert store.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def _children(client, parent):
