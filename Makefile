@@ -33,7 +33,7 @@ submit-titanic: setup ## send the newest Titanic run to Kaggle, once, and write 
 	@$(FOLDWISE) submit titanic
 
 tune-titanic: setup ## search Titanic's settings; make tune-otto and so on for the others
-	@$(FOLDWISE) tune titanic
+	@$(FOLDWISE) tune titanic --trials-at-once 10
 
 tune-%: setup
 	@$(FOLDWISE) tune $*

@@ -14,8 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PACKAGES = ("pipelines", "features", "models", "submissions")
-# A server that runs until Ctrl-C, and this very suite: their own tests run them.
-SHOWN_ONLY = ("make mlflow", "make test")
+# A server that runs until Ctrl-C, this very suite, studies of minutes: their own tests run them.
+SHOWN_ONLY = ("make mlflow", "make test", "make tune-titanic")
 
 
 def blocks(language):

@@ -27,6 +27,7 @@ from pipelines.competition import (
 )
 from pipelines.conversions import diabetes as conversion
 from pipelines.samples import diabetes as sample
+from pipelines.search import Real, Whole
 
 MEASURED = ("Glucose", "BloodPressure", "SkinThickness", "Insulin", "BMI")
 NOTES_NET = MLPSettings(hidden=(6, 4), dropout=0.0, activation="sigmoid")
@@ -61,6 +62,12 @@ MEMBERS = (
             weight_decay=3e-3,  # without it, 0.02 less AUC: 89 weights for 550 rows
             evaluate_every=10,
         ),
+        search={
+            # Sigmoids in full batches: slower than 0.1 is not there after 300 steps, 3 swings.
+            "train.lr": Real(low=0.1, high=3.0, log=True),
+            # From none that is felt to one that leaves a straight line.
+            "train.weight_decay": Real(low=1e-4, high=3e-2, log=True),
+        },
     ),
     NetworkMember(  # its second version: mini-batches
         name="notes-batches",
@@ -75,8 +82,19 @@ MEMBERS = (
             schedule="one_cycle",
             evaluate_every=5,
         ),
+        search={
+            # Fifteen steps an epoch: a tenth of the rate of full batches, and as wide a range.
+            "train.lr": Real(low=0.01, high=1.0, log=True),
+            "train.weight_decay": Real(low=1e-4, high=3e-2, log=True),
+        },
     ),
-    EstimatorMember(name="logistic", encoder=scaled, estimator=LogisticSettings()),
+    EstimatorMember(
+        name="logistic",
+        encoder=scaled,
+        estimator=LogisticSettings(),
+        # Eight columns for 550 rows: the penalty can do little, whichever way.
+        search={"estimator.C": Real(low=1e-3, high=100.0, log=True)},
+    ),
     TreesMember(
         name="trees",
         encoder=unscaled,
@@ -89,6 +107,16 @@ MEMBERS = (
             colsample_bytree=0.5,
             reg_lambda=5.0,
         ),
+        search={
+            "trees.n_estimators": Whole(low=40, high=300, step=10),
+            "trees.learning_rate": Real(low=0.01, high=0.2, log=True),
+            # Glucose with one or two others: more leaves only learn these 550 patients.
+            "trees.num_leaves": Whole(low=2, high=12, log=True),
+            "trees.min_child_samples": Whole(low=5, high=60, log=True),
+            "trees.subsample": Real(low=0.4, high=1.0),
+            "trees.colsample_bytree": Real(low=0.2, high=1.0),
+            "trees.reg_lambda": Real(low=0.1, high=100.0, log=True),
+        },
     ),
 )
 
