@@ -104,4 +104,4 @@ def test_a_linear_model_is_rebuilt_from_its_arrays():
     again = LogisticSettings().rebuild(0, LogisticSettings().learned(estimator))
     x = folds[0].inputs["x_num"]
     np.testing.assert_array_equal(again.predict_proba(x), estimator.predict_proba(x))
-    assert ExtraTreesSettings().learned(estimator) == {}
+    assert NeighboursSettings().learned(estimator) == {}
