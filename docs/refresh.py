@@ -1,7 +1,7 @@
 """Makes the README's pictures and tree anew: `python docs/refresh.py [--tree]`.
 
-The pictures are those of a real run on the offline sample of Titanic, in a folder of its own;
-each line of the tree is the first one of that file's docstring.
+The pictures are those of real runs on the offline sample of Titanic, in a folder of its own; those
+of pages are taken in Chromium. Each line of the tree is the first one of that file's docstring.
 """
 
 import ast
@@ -9,15 +9,23 @@ import contextlib
 import io
 import re
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
 from pipelines import page, registry
+from pipelines.configuration import choose_members
 from pipelines.console import Narrator
 from pipelines.run import Request, run
+from pipelines.summary import Summary
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("pipelines", "features", "models", "submissions")
@@ -51,14 +59,61 @@ def refresh_tree() -> None:
 
 
 def refresh_pictures() -> None:
-    """Run Titanic on its sample in an empty folder; keep its page and one figure."""
+    """Run Titanic on its sample in an empty folder; keep its pages and one figure."""
+    import browser  # beside this file
+
     console = Console(record=True, width=132, file=io.StringIO())
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         summary = run(registry.load("titanic"), Request(source="sample"), Narrator(console))
         page.show(summary, console)
         (curves,) = (path for path in summary.figures if "learning_curves" in path)
         shutil.copy(curves, ROOT / "docs" / "learning_curves.png")
+        for members in (["logistic", "mlp"], ["trees"]):
+            fewer = choose_members(registry.load("titanic"), members)
+            run(fewer, Request(source="sample"), Narrator(Console(quiet=True)))
+        with browser.opened() as chromium:
+            shoot_report(partial(browser.shoot, chromium), summary)
+            shoot_mlflow(partial(browser.shoot, chromium), summary)
     console.save_svg(str(ROOT / "docs" / "summary.svg"), title="make titanic")
+
+
+def shoot_report(shoot: Callable[..., None], summary: Summary) -> None:
+    """The top of the report, on a desk and on a phone."""
+    report = Path("runs", summary.competition, summary.run, "report.html").resolve().as_uri()
+    docs = ROOT / "docs"
+    shoot(report, docs / "report.png", width=1200, height=1080)
+    phone = {"width": 390, "height": 1080, "scheme": "dark"}
+    shoot(report, docs / "report_phone.png", **phone)
+
+
+def shoot_mlflow(shoot: Callable[..., None], summary: Summary) -> None:
+    """The runs table and one run, on the page that `foldwise mlflow` opens."""
+    command = [sys.executable, "-m", "pipelines", "mlflow"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        try:
+            assert server.stdout is not None
+            told = [server.stdout.readline(), server.stdout.readline()]
+            table = told[1].split()[1]
+            wait_for(table, server)
+            shot = {"width": 1600, "height": 560, "hide": "Close"}
+            run_page = table.replace("/runs?", f"/runs/{summary.mlflow_run_id}?")
+            docs = ROOT / "docs"
+            shoot(table, docs / "mlflow_runs.png", until=summary.run, **shot)
+            shot["height"] = 800
+            shoot(run_page, docs / "mlflow_run.png", until="git_commit", **shot)
+        finally:
+            server.send_signal(signal.SIGINT)
+
+
+def wait_for(address: str, server: "subprocess.Popen[str]") -> None:
+    """Wait until the page is up."""
+    while server.poll() is None:
+        with contextlib.suppress(OSError), urllib.request.urlopen(address.split("#")[0], timeout=5):
+            return
+        time.sleep(0.2)
+    raise RuntimeError("the MLflow page did not come up")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ import typer
 from typer.exceptions import TyperException
 
 from pipelines.commands.predict import predict
+from pipelines.commands.report import compare, report
+from pipelines.commands.sync import sync
 from pipelines.commands.tune import tune
 
 if TYPE_CHECKING:
@@ -295,6 +297,11 @@ def mlflow(
     from pipelines.mlflow_page import serve
 
     raise typer.Exit(serve(Path(), port))
+
+
+app.command("report")(report)
+app.command("compare")(compare)
+app.command("sync")(sync)
 
 
 def _patience(context: typer.Context) -> Patience:

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from models.loss_trial import TrialPlan
 from models.metrics import METRICS
-from pipelines import arrays, losses_page, losses_records, tracking
+from pipelines import arrays, losses_page, losses_records
 from pipelines.competition import Competition, NetworkMember
 from pipelines.configuration import choose_members, fingerprint, resolved
 from pipelines.console import Narrator
@@ -27,6 +27,7 @@ from pipelines.losses_measured import Measured, Setting, measure
 from pipelines.pipeline import Pipeline
 from pipelines.run import fetch
 from pipelines.stages import StageStore
+from pipelines.tracker import Tracker
 from pipelines.train import fold_data, network_builder
 
 PREFIX = "compare-losses"
@@ -190,11 +191,6 @@ def _track(comparison: Comparison, request: Request, narrator: Narrator) -> Comp
     """Write the MLflow runs; a server's trouble is a warning."""
     setting, folder = comparison.setting, comparison.folder
     parent, children = losses_records.records(setting, comparison.measured, folder)
-    try:
-        run_id = tracking.log_family(
-            parent, children, experiment=setting.competition, root=request.root
-        )
-    except tracking.TrackingError as error:
-        narrator.warn(str(error))
-        return comparison
+    tracker = Tracker.start(request.root, narrator)
+    run_id = tracker.family(parent, children, setting.competition)
     return Comparison(setting, comparison.measured, folder, run_id)

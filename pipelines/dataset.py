@@ -83,7 +83,7 @@ def encoded_views(
     splits = list(prepared.folds.splits())
     shared = _encode_alike(prepared, encoder()) if is_alike(encoder()) else None
     for index, split in enumerate(splits):
-        yield FoldView(split, *shared) if shared else _encode_fold(prepared, encoder(), split)
+        yield FoldView(split, *shared) if shared else encode_fold(prepared, encoder(), split)
         if progress is not None:
             progress(index + 1, len(splits))
 
@@ -98,7 +98,8 @@ def _encode_alike(prepared: Prepared, encoder: Encoder) -> tuple[Encoded, Encode
     return encoder.transform(prepared.train), encoder.transform(prepared.test)
 
 
-def _encode_fold(prepared: Prepared, encoder: Encoder, split: Split) -> FoldView:
+def encode_fold(prepared: Prepared, encoder: Encoder, split: Split) -> FoldView:
+    """Fit a new encoder on the split's training rows, and encode every row by it."""
     seen, target = prepared.train.iloc[split.train_rows], prepared.target[split.train_rows]
     trained_on = encoder.fit_transform(seen, target)
     held_out = encoder.transform(prepared.train.iloc[split.valid_rows])

@@ -11,7 +11,7 @@ from models.loss_forms import FORMS
 from pipelines.losses_figures import LABELS
 from pipelines.losses_measured import Measured, Setting
 from pipelines.losses_page import answer
-from pipelines.tracking import Record
+from pipelines.record import Record
 
 KIND = "compare-losses"
 Row = tuple[str, float, int]

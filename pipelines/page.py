@@ -13,7 +13,8 @@ from pipelines.summary import BLEND, FurtherLine, Summary
 
 def next_commands(summary: Summary) -> tuple[str, ...]:
     """What a person would type next."""
-    commands = ("make mlflow", f"foldwise runs {summary.competition}")
+    report = f"foldwise report {summary.run}"
+    commands = (report, "make mlflow", f"foldwise runs {summary.competition}")
     is_kaggles = summary.source != "sample" and summary.local_score is None
     return (*commands, f"foldwise submit {summary.competition}") if is_kaggles else commands
 
@@ -99,6 +100,7 @@ def _places(summary: Summary) -> list[tuple[str, str]]:
         ("seconds", _seconds(summary)),
         ("submission", f"{summary.submission}   {summary.n_rows:,} rows, checked"),
         ("figures", f"{figures}   {len(summary.figures)} pictures"),
+        ("report", f"runs/{summary.competition}/{summary.run}/report.html"),
         ("mlflow run", summary.mlflow_run_id or "not tracked"),
     ]
 

@@ -182,15 +182,19 @@ def _groups(competition: Competition, train: pd.DataFrame) -> np.ndarray | None:
 def _row_wise(competition: Competition, table: pd.DataFrame) -> pd.DataFrame:
     """Add the features, and prove on every other row that no row saw another one."""
     whole = competition.features(table)
-    some = table.index[::2]
-    alone = competition.features(table.loc[some])
-    different = [c for c in whole.columns if not alone[c].equals(whole.loc[some, c])]
-    if different:
+    if different := not_row_wise(competition, table, whole):
         raise FeaturesError(
             f"features of {competition.name}: {', '.join(different)} changed when other rows were "
             "left out; a feature that needs other rows belongs in an encoder, fitted in the fold"
         )
     return whole
+
+
+def not_row_wise(competition: Competition, table: pd.DataFrame, whole: pd.DataFrame) -> list[str]:
+    """Columns of `whole`, the table's features, that change when every other row is left out."""
+    some = table.index[::2]
+    alone = competition.features(table.loc[some])
+    return [str(c) for c in whole.columns if not alone[c].equals(whole.loc[some, c])]
 
 
 def save(prepared: Prepared, folder: Path) -> None:

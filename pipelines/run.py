@@ -10,7 +10,7 @@ from typing import Any
 
 from features.folds import FoldPlan
 from models.metrics import METRICS
-from pipelines import folders, publish, tracking
+from pipelines import folders, publish
 from pipelines.competition import Competition
 from pipelines.configuration import fingerprint, resolved
 from pipelines.console import Narrator
@@ -22,10 +22,12 @@ from pipelines.gallery import draw
 from pipelines.pipeline import CODE, Pipeline
 from pipelines.pretrained import digests
 from pipelines.provenance import code_digest, git_commit, versions
+from pipelines.report import make as report
 from pipelines.retry import Patience
 from pipelines.sources import choose_source
 from pipelines.stages import StageStore
 from pipelines.summary import FurtherLine, MemberLine, Summary, TunedLine, WayLine
+from pipelines.tracker import Tracker
 from pipelines.tuned import Tuned, still_used
 
 
@@ -67,6 +69,7 @@ def run(competition: Competition, request: Request, narrator: Narrator) -> Summa
     """
     start = time.perf_counter()
     request = replace(request, device=choose_device(request.device))
+    tracker = Tracker.start(request.root, narrator) if request.track else None
     raw = fetch(
         competition,
         narrator,
@@ -91,8 +94,9 @@ def run(competition: Competition, request: Request, narrator: Narrator) -> Summa
         if summary.tuned != tuned:
             summary = summary.model_copy(update={"tuned": tuned})
             summary.write(folder)
+        report.write(competition, raw, summary, folder)
         publish.copies(summary, folder, request.root, request.out)
-        return _track(summary, folder, request, narrator) if request.track else summary
+        return tracker.run(summary, folder) if tracker else summary
 
 
 def _tuned(
@@ -181,6 +185,9 @@ def _make(pipeline: Pipeline, folder: Path, narrator: Narrator, downloaded: floa
         narrator.warn(warning)
     seconds = {name: stage.seconds for name, stage in pipeline.stages.items()}
     figures = draw(pipeline, folder / "figures")
+    drawn = time.perf_counter()
+    report.evidence_of(pipeline.competition, pipeline.raw, folder)
+    seconds["report"] = time.perf_counter() - drawn
     summary = _summarise(
         pipeline,
         run=folder.name,
@@ -275,17 +282,3 @@ def _further(pipeline: Pipeline) -> tuple[FurtherLine, ...]:
 def _ways(blend: Blend) -> tuple[WayLine, ...]:
     ways = zip(blend.ways, blend.way_scores, strict=True)
     return tuple(WayLine(name=name, score=own.mean(), std=own.std()) for name, own in ways)
-
-
-def _track(summary: Summary, folder: Path, request: Request, narrator: Narrator) -> Summary:
-    """Write the MLflow run, unless it is written already; a server's trouble is a warning."""
-    if summary.mlflow_run_id is not None:
-        return summary
-    try:
-        run_id = tracking.log_run(summary, folder, root=request.root)
-    except tracking.TrackingError as error:
-        narrator.warn(str(error))
-        return summary
-    tracked = summary.model_copy(update={"mlflow_run_id": run_id})
-    tracked.write(folder)
-    return tracked

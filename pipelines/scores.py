@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipelines import tracking
 from pipelines.competition import Competition
 from pipelines.console import Narrator
 from pipelines.credentials import exposure
@@ -14,7 +13,9 @@ from pipelines.kaggle_client import Sent, sign_in
 from pipelines.kaggle_errors import Errand
 from pipelines.ledger_page import FILE as LEDGER
 from pipelines.retry import Patience
+from pipelines.run_record import kaggle_scores
 from pipelines.summary import Summary
+from pipelines.tracker import Tracker
 from submissions import ledger
 
 MARK_CHARACTERS = 12
@@ -101,7 +102,6 @@ def _track(root: Path, competition: str, run: str, sent: Sent, narrator: Narrato
     summary = Summary.read(root / "runs" / competition / run)
     if summary is None or summary.mlflow_run_id is None:
         return
-    scores = {"public_score": sent.public_score, "private_score": sent.private_score}
     tags = {
         "kaggle.message": sent.message,
         "kaggle.submitted": sent.time_utc.isoformat(timespec="seconds"),
@@ -110,8 +110,5 @@ def _track(root: Path, competition: str, run: str, sent: Sent, narrator: Narrato
     }
     if (refusal := _refusal(sent)) is not None:
         tags["kaggle.refused"] = refusal
-    metrics = {name: value for name, value in scores.items() if value is not None}
-    try:
-        tracking.log_later(summary.mlflow_run_id, metrics=metrics, tags=tags, root=root)
-    except tracking.TrackingError as error:
-        narrator.warn(str(error))
+    metrics = kaggle_scores(sent.public_score, sent.private_score)
+    Tracker.start(root, narrator).later(summary, metrics, tags)

@@ -88,6 +88,11 @@ class StageStore:
                 yield manifest.parent
 
 
+def seconds_of(folder: Path) -> float:
+    """How long a finished stage took when it was made."""
+    return float(json.loads((folder / MANIFEST).read_text())["seconds"])
+
+
 def _make(empty: Path, make: Callable[[Path], None], wanted: str) -> None:
     start = time.perf_counter()
     make(empty)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipelines.record import Record
 from pipelines.study import Study, Trial
 from pipelines.study_files import FILE, Tuning
-from pipelines.tracking import Record
 from pipelines.tuned import FILE as TUNED_FILE
 
 if TYPE_CHECKING:
@@ -37,21 +37,25 @@ class Parent:
             "members": self.member,
             "metric": self.metric,
         }
-        return Record(name=f"tune {self.member}", tags=tags)
+        key = f"{self.competition}/{self.study}"
+        return Record(name=f"tune {self.member}", tags=tags, key=key)
 
 
 def children(competition: str, member: str, study: Study) -> list[Record]:
     """A record for each counted trial."""
     tags = {"kind": f"{KIND}-trial", "competition": competition, "members": member}
-    return [_child(trial, tags) for trial in study.trials]
+    family = f"{competition}/{study.name}"
+    return [_child(trial, tags, family) for trial in study.trials]
 
 
-def _child(trial: Trial, tags: dict[str, str]) -> Record:
+def _child(trial: Trial, tags: dict[str, str], family: str) -> Record:
     metrics = [("score_by_step", score, step) for step, score in trial.curve]
     if trial.state == "complete" and trial.score is not None:
         metrics.append(("score", trial.score, 0))
+    name = f"trial {trial.number:04d}"
     return Record(
-        name=f"trial {trial.number:04d}",
+        name=name,
+        key=f"{family}/{name}",
         tags={**tags, "state": trial.state},
         params=dict(trial.values),
         metrics=[*metrics, ("seconds", trial.seconds, 0)],
@@ -74,7 +78,9 @@ def finished(parent: Parent, tuning: Tuning, plan: StudyPlan) -> Record:
     note = "tuning_score chose the values, so it flatters; cv is on other folds, which had no say"
     return Record(
         name=parent.record.name,
+        key=parent.record.key,
         tags={
+            **parent.record.tags,
             "mlflow.note.content": note,
             "seed": str(plan.seed),
             "pruner": plan.pruner,

@@ -12,30 +12,27 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from pipelines.tracking import Record, TrackingError, log_growing_family
+from pipelines.record import Record
+from pipelines.tracking import Store, TrackingError, log_growing_family
 
 if TYPE_CHECKING:
     from pipelines.study_records import Parent
-
-
-class _Asked(Protocol):
-    @property
-    def track(self) -> bool: ...
-    @property
-    def root(self) -> Path: ...
+    from pipelines.tracker import Tracker
 
 
 class StudyWriter:
     """Takes records and never waits, until it is asked to finish."""
 
     @staticmethod
-    def maybe(request: _Asked, parent: Parent) -> StudyWriter:
+    def maybe(tracker: Tracker | None, parent: Parent) -> StudyWriter:
         """A writer, or one that writes nothing where nothing is to be tracked."""
-        if not request.track:
+        if tracker is None:
             return StudyWriter()
-        return MLflowWriter(parent.record, experiment=parent.competition, root=request.root)
+        return MLflowWriter(
+            parent.record, experiment=parent.competition, root=tracker.root, store=tracker.store
+        )
 
     def write(self, records: Sequence[Record]) -> None:
         """Take the children so far; those that were taken before are left out."""
@@ -57,13 +54,13 @@ class StudyWriter:
 
 
 class MLflowWriter(StudyWriter):
-    """The writer to the workspace's store, or to the server that the environment names."""
+    """The writer to one store."""
 
-    def __init__(self, parent: Record, *, experiment: str, root: Path) -> None:
+    def __init__(self, parent: Record, *, experiment: str, root: Path, store: Store) -> None:
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(theirs, parent, experiment, root), name="mlflow-writer"
+            target=_serve, args=(theirs, parent, experiment, root, store), name="mlflow-writer"
         )
         self._process.start()
         theirs.close()
@@ -116,13 +113,17 @@ class _Last:
         self.parent = parent
 
 
-def _serve(connection: Connection, parent: Record, experiment: str, root: Path) -> None:
+def _serve(
+    connection: Connection, parent: Record, experiment: str, root: Path, store: Store
+) -> None:
     """Write what comes, then say what the parent is called or what went wrong."""
     # Ctrl-C is for the study, which closes the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answer: str | TrackingError
     try:
-        answer = log_growing_family(parent, _received(connection), experiment=experiment, root=root)
+        answer = log_growing_family(
+            parent, _received(connection), experiment=experiment, root=root, store=store
+        )
     except TrackingError as error:
         answer = error
         for _ in _received(connection):

@@ -97,6 +97,11 @@ class Summary(BaseModel):
     seconds: float
     warnings: tuple[str, ...] = ()
     mlflow_run_id: str | None = None
+    mlflow_is_local: bool | None = None
+
+    def tracked(self, run_id: str, *, is_local: bool) -> Summary:
+        """The summary with the id of its MLflow run, in the workspace's own store or a server's."""
+        return self.model_copy(update={"mlflow_run_id": run_id, "mlflow_is_local": is_local})
 
     def write(self, folder: Path) -> None:
         """Write `summary.json` whole or not at all."""

@@ -1,4 +1,4 @@
-"""Writes finished runs to MLflow; the only file that imports mlflow.
+"""Writes records to MLflow; the only file that imports mlflow.
 
 The store is `MLFLOW_TRACKING_URI` where that is set, else `mlflow.db` (SQLite) and `mlartifacts/`
 in the workspace. mlflow is imported here and late, since the import costs seconds.
@@ -6,69 +6,123 @@ in the workspace. mlflow is imported here and late, since the import costs secon
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import socket
 import sqlite3
-import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import numpy as np
-
-from pipelines import arrays
-from pipelines.folders import FILE as RUN_FILE
+from pipelines import runs_view
+from pipelines.record import Record as Record
 from pipelines.summary import Summary
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Metric, Param
 
 REACH_TIMEOUT_S = 3.0
 PARAM_LIMIT = 500
 BATCH = 800  # metrics beside up to 100 params and tags each: MLflow takes 1,000 things at once
+KEY = "foldwise.key"
+# mlflow alone would try a server that went away for many minutes; the person's own values win.
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 
 
 class TrackingError(RuntimeError):
     """The tracking server did not take the run; the run itself is whole."""
 
+    exit_code = 4
 
-def log_run(summary: Summary, folder: Path, *, root: Path) -> str:
+
+@dataclass(frozen=True)
+class Store:
+    """Where records go.
+
+    Attributes:
+        uri: as mlflow takes it; may hold a password.
+        is_local: the workspace's own.
+    """
+
+    uri: str
+    is_local: bool
+
+    @property
+    def name(self) -> str:
+        """The address without its password."""
+        return _without_password(self.uri)
+
+
+def local_store(root: Path) -> str:
+    """The address of the workspace's own store."""
+    return f"sqlite:///{(root / 'mlflow.db').resolve()}"
+
+
+def local(root: Path) -> Store:
+    """The workspace's own store."""
+    return Store(local_store(root), is_local=True)
+
+
+def wanted(root: Path) -> Store:
+    """The store that `MLFLOW_TRACKING_URI` names, else the workspace's own."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    return Store(uri, is_local=False) if uri else local(root)
+
+
+def reach(store: Store) -> None:
+    """Find out at once that a server is not there.
+
+    Raises:
+        TrackingError: nobody answers at its address.
+    """
+    parts = urlsplit(store.uri)
+    if parts.scheme not in ("http", "https") or parts.hostname is None:
+        return
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    try:
+        socket.create_connection((parts.hostname, port), timeout=REACH_TIMEOUT_S).close()
+    except OSError as error:
+        raise TrackingError(f"MLflow at {store.name} cannot be reached ({error})") from error
+
+
+def log_run(summary: Summary, folder: Path, *, root: Path, store: Store | None = None) -> str:
     """Write parameters, metrics, the data's digest and all artifacts; give the MLflow run's id.
+
+    A run that the store has already is written again, not twice.
 
     Raises:
         TrackingError: the server cannot be reached, or refused.
     """
-    return _send(root, lambda client: _log(client, summary, folder, root))
+    from pipelines import run_record  # late: the process that writes studies needs no torch
+
+    record = run_record.of_run(summary, folder, root)
+    return log_family(
+        record, (), experiment=summary.competition, root=root, store=store, again=True
+    )
 
 
-@dataclass(frozen=True)
-class Record:
-    """What one MLflow run is to hold.
-
-    Attributes:
-        name: what the page calls it.
-        tags: by name.
-        params: by name.
-        metrics: (name, value, step).
-        artifacts: files and folders that are copied.
-    """
-
-    name: str
-    tags: Mapping[str, str] = field(default_factory=dict)
-    params: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Sequence[tuple[str, float, int]] = ()
-    artifacts: Sequence[Path] = ()
-
-
-def log_family(parent: Record, children: Sequence[Record], *, experiment: str, root: Path) -> str:
+def log_family(
+    parent: Record,
+    children: Sequence[Record],
+    *,
+    experiment: str,
+    root: Path,
+    store: Store | None = None,
+    again: bool = False,
+) -> str:
     """Write a run and the runs beneath it; give the parent's MLflow id.
+
+    Args:
+        parent: the run.
+        children: the runs beneath it.
+        experiment: where on the page.
+        root: the workspace.
+        store: where to; None for the one that is wanted.
+        again: look for each run by its key first, and go on with it.
 
     Raises:
         TrackingError: the server cannot be reached, or refused.
@@ -76,13 +130,13 @@ def log_family(parent: Record, children: Sequence[Record], *, experiment: str, r
 
     def write(client: MlflowClient) -> str:
         place = _experiment(client, experiment, root)
-        parent_id = _write(client, place, parent)
+        parent_id = _write(client, place, parent, again=again)
         for child in children:
             tags = {**child.tags, "mlflow.parentRunId": parent_id}
-            _write(client, place, replace(child, tags=tags))
+            _write(client, place, replace(child, tags=tags), again=again)
         return parent_id
 
-    return _send(root, write)
+    return _send(store or wanted(root), write)
 
 
 def log_growing_family(
@@ -91,6 +145,7 @@ def log_growing_family(
     *,
     experiment: str,
     root: Path,
+    store: Store | None = None,
 ) -> str:
     """Write a run, and the runs beneath it as they come; give the parent's MLflow id.
 
@@ -102,6 +157,7 @@ def log_growing_family(
         comers: children, and at last (the parent's further params, metrics and artifacts, True).
         experiment: by name.
         root: the workspace.
+        store: where to; None for the one that is wanted.
 
     Raises:
         TrackingError: the server cannot be reached, or refused.
@@ -114,15 +170,15 @@ def log_growing_family(
         status = "KILLED"
         for record, is_last in comers:
             if is_last:
-                _fill(client, parent_id, record)
+                _fill(client, parent_id, replace(record, start_ms=parent.start_ms))
                 status = "FINISHED"
             elif record.name not in there:
                 tags = {**record.tags, "mlflow.parentRunId": parent_id}
-                _write(client, place, replace(record, tags=tags))
+                _write(client, place, replace(record, tags=tags), again=False)
         client.set_terminated(parent_id, status)
         return parent_id
 
-    return _send(root, write)
+    return _send(store or wanted(root), write)
 
 
 def _begun(client: MlflowClient, experiment: str, parent: Record) -> str:
@@ -132,8 +188,7 @@ def _begun(client: MlflowClient, experiment: str, parent: Record) -> str:
     if found:
         client.update_run(found[0].info.run_id, status="RUNNING")
         return str(found[0].info.run_id)
-    run = client.create_run(experiment, run_name=parent.name, tags=dict(parent.tags))
-    return str(run.info.run_id)
+    return _created(client, experiment, parent)
 
 
 def _children(client: MlflowClient, experiment: str, parent_id: str) -> set[str]:
@@ -150,7 +205,12 @@ def _children(client: MlflowClient, experiment: str, parent_id: str) -> set[str]
 
 
 def log_later(
-    run_id: str, *, metrics: Mapping[str, float], tags: Mapping[str, str], root: Path
+    run_id: str,
+    *,
+    metrics: Mapping[str, float],
+    tags: Mapping[str, str],
+    root: Path,
+    store: Store | None = None,
 ) -> None:
     """Add to a finished run what became known later.
 
@@ -165,46 +225,124 @@ def log_later(
             client.set_tag(run_id, key, text)
         return run_id
 
-    _send(root, write)
+    _send(store or wanted(root), write)
 
 
-def _write(client: MlflowClient, experiment: str, record: Record) -> str:
-    run = client.create_run(experiment, run_name=record.name, tags=dict(record.tags))
-    run_id: str = run.info.run_id
-    _fill(client, run_id, replace(record, tags={}))
-    client.set_terminated(run_id)
+def experiments(root: Path) -> dict[str, str]:
+    """Ids of the store's experiments by name; a local database is made if there is none.
+
+    Raises:
+        TrackingError: the server cannot be reached, or refused.
+    """
+    found: dict[str, str] = {}
+
+    def read(client: MlflowClient) -> str:
+        found.update((one.name, one.experiment_id) for one in client.search_experiments())
+        return ""
+
+    _send(wanted(root), read)
+    return found
+
+
+def _send(store: Store, write: Callable[[MlflowClient], str]) -> str:
+    """Let `write` do its work at the store's client."""
+    reach(store)
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from requests import RequestException
+
+    with _quiet(), _patient(), _quick_commits():
+        try:
+            return write(MlflowClient(store.uri))
+        except (MlflowException, RequestException) as error:
+            reason = (str(error) or "no reason given").splitlines()[0]
+            raise TrackingError(f"MLflow at {store.name} did not take it ({reason})") from error
+
+
+def _write(client: MlflowClient, experiment: str, record: Record, *, again: bool) -> str:
+    run_id = _found(client, experiment, record.key) if again else None
+    run_id = run_id or _created(client, experiment, record)
+    _fill(client, run_id, replace(record, tags=record.tags if again else {}))
+    client.set_terminated(run_id, end_time=record.end_ms)
     return run_id
 
 
+def _found(client: MlflowClient, experiment: str, key: str) -> str | None:
+    runs = client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", max_results=1)
+    return str(runs[0].info.run_id) if runs else None
+
+
+def _created(client: MlflowClient, experiment: str, record: Record) -> str:
+    run = client.create_run(
+        experiment,
+        start_time=record.start_ms,
+        run_name=record.name,
+        tags={**record.tags, KEY: record.key},
+    )
+    return str(run.info.run_id)
+
+
 def _fill(client: MlflowClient, run_id: str, record: Record) -> None:
-    """Tags, params, metrics and artifacts; the small rest of each in one batch."""
+    """Tags, params, metrics and artifacts; the small rest of each in one batch.
+
+    What is sent twice stands there once: a metric has the same time, a param the same value.
+    """
     from mlflow.entities import Metric, Param, RunTag
 
-    now = int(time.time() * 1000)
     tags = [RunTag(key, text) for key, text in record.tags.items()]
     params = [Param(key, str(value)[:PARAM_LIMIT]) for key, value in record.params.items()]
-    metrics = [Metric(name, float(value), now, step) for name, value, step in record.metrics]
+    metrics = [Metric(n, float(v), record.start_ms, step) for n, v, step in record.metrics]
     for batch in _batches(metrics[BATCH:], 1000):
         client.log_batch(run_id, metrics=batch)
     for batch in _batches(params[100:], 100):
         client.log_batch(run_id, params=batch)
     client.log_batch(run_id, metrics=metrics[:BATCH], params=params[:100], tags=tags)
+    if record.data is not None:
+        _log_data(client, run_id, record)
     for path in record.artifacts:
         client.log_artifact(run_id, str(path))
 
 
-def _send(root: Path, write: Callable[[MlflowClient], str]) -> str:
-    """Let `write` do its work at the store's client."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or local_store(root)
-    _reach(uri)
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
+def _log_data(client: MlflowClient, run_id: str, record: Record) -> None:
+    import json
 
-    with _quiet(), _quick_commits():
-        try:
-            return write(MlflowClient(uri))
-        except MlflowException as error:
-            raise TrackingError(_refused(uri, str(error))) from error
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    assert record.data is not None
+    data = Dataset(
+        name=record.data.name,
+        digest=record.data.digest,
+        source_type="local",
+        source=json.dumps({"origin": record.data.origin}),
+    )
+    tag = InputTag(key="mlflow.data.context", value="training")
+    client.log_inputs(run_id, [DatasetInput(data, [tag])])
+
+
+def _batches(rows: list[Any], size: int) -> Iterator[list[Any]]:
+    """MLflow takes at most 1,000 metrics and 100 parameters at once."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def _experiment(client: MlflowClient, name: str, root: Path) -> str:
+    """The experiment's id; made with its columns if there is none."""
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        for key, value in runs_view.tags().items():
+            if key not in experiment.tags:
+                client.set_experiment_tag(experiment.experiment_id, key, value)
+        return str(experiment.experiment_id)
+    is_local = client.tracking_uri == local_store(root)
+    place = (root / "mlartifacts" / name).resolve().as_uri() if is_local else None
+    return str(client.create_experiment(name, artifact_location=place, tags=runs_view.tags()))
+
+
+def _without_password(uri: str) -> str:
+    parts = urlsplit(uri)
+    if not parts.password and not parts.username:
+        return uri
+    return parts._replace(netloc=f"***@{parts.hostname}:{parts.port or ''}".rstrip(":")).geturl()
 
 
 @contextmanager
@@ -234,42 +372,22 @@ def _keep_log(connection: Any, _: object) -> None:
                 connection.execute("PRAGMA synchronous=NORMAL")
 
 
-def local_store(root: Path) -> str:
-    """The address of the workspace's own store."""
-    return f"sqlite:///{(root / 'mlflow.db').resolve()}"
-
-
-def _refused(uri: str, reason: str) -> str:
-    first = reason.splitlines()[0] if reason else "no reason given"
-    return (
-        f"MLflow at {_without_password(uri)} did not take the run ({first}); the run is whole on "
-        "disk; unset MLFLOW_TRACKING_URI to use the local store, then type the same command again"
-    )
-
-
-def _without_password(uri: str) -> str:
-    parts = urlsplit(uri)
-    if not parts.password and not parts.username:
-        return uri
-    return parts._replace(netloc=f"***@{parts.hostname}:{parts.port or ''}".rstrip(":")).geturl()
-
-
-def _reach(uri: str) -> None:
-    """Find out at once that a server is not there; mlflow alone would try for minutes."""
-    parts = urlsplit(uri)
-    if parts.scheme not in ("http", "https") or parts.hostname is None:
-        return
-    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+@contextmanager
+def _patient() -> Iterator[None]:
+    """Lower mlflow's own patience while we talk to a server."""
+    ours = {name: value for name, value in PATIENCE.items() if name not in os.environ}
+    os.environ.update(ours)
     try:
-        socket.create_connection((parts.hostname, port), timeout=REACH_TIMEOUT_S).close()
-    except OSError as error:
-        raise TrackingError(_refused(uri, f"cannot be reached: {error}")) from error
+        yield
+    finally:
+        for name in ours:
+            os.environ.pop(name, None)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep mlflow's and alembic's notes on the new database out of the person's page."""
-    names = ("mlflow", "alembic")
+    names = ("mlflow", "alembic", "urllib3")
     levels = {name: logging.getLogger(name).level for name in names}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -280,131 +398,3 @@ def _quiet() -> Iterator[None]:
         finally:
             for name, level in levels.items():
                 logging.getLogger(name).setLevel(level)
-
-
-def _log(client: MlflowClient, summary: Summary, folder: Path, root: Path) -> str:
-    experiment = _experiment(client, summary.competition, root)
-    run = client.create_run(experiment, run_name=summary.run, tags=_tags(summary, folder))
-    run_id: str = run.info.run_id
-    for batch in _batches(_metrics(summary, folder), 1000):
-        client.log_batch(run_id, metrics=batch)
-    for batch in _batches(_params(folder), 100):
-        client.log_batch(run_id, params=batch)
-    _log_data(client, run_id, summary, folder)
-    _log_artifacts(client, run_id, folder)
-    client.set_terminated(run_id)
-    return run_id
-
-
-def _experiment(client: MlflowClient, name: str, root: Path) -> str:
-    experiment = client.get_experiment_by_name(name)
-    if experiment is not None:
-        return str(experiment.experiment_id)
-    local = "MLFLOW_TRACKING_URI" not in os.environ
-    place = (root / "mlartifacts" / name).resolve().as_uri() if local else None
-    return str(client.create_experiment(name, artifact_location=place))
-
-
-def _described(folder: Path) -> dict[str, Any]:
-    described: dict[str, Any] = json.loads((folder / RUN_FILE).read_text())
-    return described
-
-
-def _tags(summary: Summary, folder: Path) -> dict[str, str]:
-    described = _described(folder)
-    return {
-        "competition": summary.competition,
-        "source": "synthetic" if summary.synthetic else summary.source,
-        "members": ", ".join(member.name for member in summary.members),
-        "metric": summary.metric,
-        "git_commit": described["git_commit"] or "unknown",
-        "submission": summary.submission,
-        "submission_sha256": summary.submission_sha256,
-        "mlflow.note.content": f"data: {summary.origin}",
-    }
-
-
-def _params(folder: Path) -> list[Param]:
-    from mlflow.entities import Param
-
-    configuration = _described(folder)["configuration"]
-    settings = {key: configuration[key] for key in ("folds", "blend")}
-    settings |= {member["name"]: member for member in configuration["members"]}
-    return [Param(key, str(value)[:PARAM_LIMIT]) for key, value in _flat(settings)]
-
-
-def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, inner in value.items():
-        if isinstance(inner, dict):
-            yield from _flat(inner, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", inner
-
-
-def _metrics(summary: Summary, folder: Path) -> list[Metric]:
-    """The scores, the score of every fold, and every network's mean curve."""
-    from mlflow.entities import Metric
-
-    now = int(time.time() * 1000)
-    rows = [*_scores(summary), *_fold_scores(folder), *_curves(summary, folder)]
-    return [Metric(name, float(value), now, step) for name, value, step in rows]
-
-
-Row = tuple[str, float, int]
-
-
-def _scores(summary: Summary) -> Iterator[Row]:
-    yield from (("cv", summary.cv, 0), ("cv_std", summary.cv_std, 0))
-    yield "seconds", summary.seconds, 0
-    if summary.local_score is not None:
-        yield "local_score", summary.local_score, 0
-    for line in summary.also:
-        yield from ((f"cv.{line.metric}", line.cv, 0), (f"cv_std.{line.metric}", line.cv_std, 0))
-        if line.local_score is not None:
-            yield f"local_score.{line.metric}", line.local_score, 0
-    for member in summary.members:
-        yield f"{member.name}.cv", member.score, 0
-        yield f"{member.name}.weight", member.weight, 0
-
-
-def _fold_scores(folder: Path) -> Iterator[Row]:
-    from pipelines import ensemble
-
-    scores = ensemble.load(folder / "stages" / "ensemble").scores
-    yield from (("fold_score", score, fold) for fold, score in enumerate(scores))
-
-
-def _curves(summary: Summary, folder: Path) -> Iterator[Row]:
-    """Means over the replicas that were still in training at that epoch."""
-    for member in summary.members:
-        path = folder / "stages" / f"train-{member.name}" / "curves.npz"
-        curves = arrays.read(path)
-        for name, values in curves.items():
-            for epoch in np.flatnonzero(np.isfinite(values).any(axis=0)):
-                yield f"{member.name}.{name}", float(np.nanmean(values[:, epoch])), int(epoch) + 1
-
-
-def _batches(rows: list[Any], size: int) -> Iterator[list[Any]]:
-    """MLflow takes at most 1,000 metrics and 100 parameters at once."""
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
-
-
-def _log_data(client: MlflowClient, run_id: str, summary: Summary, folder: Path) -> None:
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
-    data = Dataset(
-        name=f"{summary.competition} ({summary.source})",
-        digest=_described(folder)["data"][:12],
-        source_type="local",
-        source=json.dumps({"origin": summary.origin}),
-    )
-    tag = InputTag(key="mlflow.data.context", value="training")
-    client.log_inputs(run_id, [DatasetInput(data, [tag])])
-
-
-def _log_artifacts(client: MlflowClient, run_id: str, folder: Path) -> None:
-    client.log_artifacts(run_id, str(folder / "figures"), "figures")
-    client.log_artifact(run_id, str(folder / "stages" / "submission" / "submission.csv"))
-    client.log_artifact(run_id, str(folder / RUN_FILE))
-    client.log_artifact(run_id, str(folder / "summary.json"))

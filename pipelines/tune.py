@@ -28,6 +28,7 @@ from pipelines.stages import StageStore
 from pipelines.study import Study, Values
 from pipelines.study_files import Scored, Tuning
 from pipelines.study_writer import StudyWriter
+from pipelines.tracker import Tracker
 from pipelines.tracking import TrackingError
 from pipelines.trials import Bench, member_named, with_values
 
@@ -132,6 +133,7 @@ class _Tuner:
         self._competition = competition.model_copy(update={"members": (member,)})
         self._member, self._raw, self._request = member, raw, request
         self._narrator = narrator
+        self._tracker = Tracker.start(request.root, narrator) if request.track else None
         self._folder = tuned.study_folder(request.root, competition.name, member.name)
         self._mark = self._fingerprint()
         self._plan = self._planned()
@@ -140,7 +142,7 @@ class _Tuner:
         """The whole of it: study, file, both scores, figures, MLflow."""
         start = time.perf_counter()
         self._narrator.say("study", f"{self._plan.name} in {self._folder}")
-        with StudyWriter.maybe(self._request, self._parent()) as writer:
+        with StudyWriter.maybe(self._tracker, self._parent()) as writer:
             with self._narrator.stages():
                 study = self._study(writer)
                 seconds = time.perf_counter() - start
@@ -286,12 +288,18 @@ class _Tuner:
         )
 
     def _sent(self, writer: StudyWriter, made: Tuning) -> str | None:
-        """The MLflow run, finished; a server's trouble is a warning."""
-        try:
-            return writer.finish(study_records.finished(self._parent(), made, self._plan))
-        except TrackingError as error:
-            self._narrator.warn(str(error))
+        """The MLflow run, finished; a server's trouble is a warning, and what it missed is kept."""
+        if self._tracker is None:
             return None
+        last = study_records.finished(self._parent(), made, self._plan)
+        run_id, trouble = None, None
+        try:
+            run_id = writer.finish(last)
+        except TrackingError as error:
+            trouble = error
+        trials = study_records.children(self._competition.name, self._member.name, made.study)
+        self._tracker.note(trouble, last, trials, self._competition.name)
+        return run_id
 
 
 def _pruner(asked: str, member: Member) -> tuning.Pruner:

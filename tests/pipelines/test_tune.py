@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from pipelines import page as run_page
-from pipelines import preprocess, study_page, tuned
+from pipelines import preprocess, study_page, tuned, unsent
 from pipelines import run as runs
 from pipelines import tune as tuning
 from pipelines.console import Narrator
@@ -179,8 +179,12 @@ def test_a_server_that_is_not_there_costs_nothing_but_a_warning(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     request = tuning.Request(n_trials=14, source="sample", root=root, score=False)
     (made,) = tuning.tune(searched, request, Narrator(recorder))
-    assert made.mlflow_run_id is None
-    assert "MLflow at http://127.0.0.1:9 did not take the run" in recorder.file.getvalue()
+    assert made.mlflow_run_id is not None
+    told = recorder.file.getvalue()
+    assert "MLflow at http://127.0.0.1:9 cannot be reached" in told
+    assert "the workspace's own store is used instead" in told
+    (kept,) = unsent.waiting(root)
+    assert [record.name for record in kept.family][:2] == ["tune mlp", "trial 0000"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,199 @@
+"""Two runs side by side on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from pipelines.report import charts
+from pipelines.report.evidence import FoldScores
+from pipelines.report.find import Told
+from pipelines.report.html import drift_told, environment
+from pipelines.summary import Summary
+
+ABSENT = "–"
+
+
+class CompareError(ValueError):
+    """Two runs that have nothing to compare."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One line of a table: what it is about, what both runs say, and who is better."""
+
+    name: str
+    first: str
+    second: str
+    told: str = ""
+    kind: str = ""
+
+
+def compare(first: Told, second: Told, root: Path) -> Path:
+    """Write the page into `runs/compare/`; give its path.
+
+    Raises:
+        CompareError: the runs are of different competitions or scored by different metrics, or
+            one and the same.
+    """
+    _check(first.summary, second.summary)
+    path = root / "runs" / "compare" / f"{first.folder.name}-and-{second.folder.name}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.writing")
+    temporary.write_text(render(first, second), encoding="utf-8")
+    return temporary.replace(path)
+
+
+def _check(first: Summary, second: Summary) -> None:
+    if first.run == second.run:
+        raise CompareError(f"both are run {first.run}; name two runs")
+    for what in ("competition", "metric"):
+        one, other = getattr(first, what), getattr(second, what)
+        if one != other:
+            raise CompareError(
+                f"run {first.run} has {what} {one}, run {second.run} has {other}; "
+                "name two runs of one competition"
+            )
+
+
+def render(first: Told, second: Told) -> str:
+    """The page's text."""
+    both = (first, second)
+    metric = first.summary.metric.replace("_", " ")
+    template = environment().get_template("compare.html")
+    return template.render(
+        both=both,
+        metric=metric,
+        verdict=_verdict(first, second, metric),
+        chart=Markup(charts.fold_scores(list(_finals(first, second)), metric=metric)),
+        scores=list(_scores(first.summary, second.summary, metric)),
+        members=list(_members(first.summary, second.summary)),
+        settings=list(_settings(first, second)),
+        checks=list(_checks(first, second)),
+        worths=list(_worths(first, second)),
+        drifts=[drift_told(told.evidence.drift) for told in both],
+        seconds=list(_seconds(first.summary, second.summary)),
+        origins=list(_differences(_origin(first), _origin(second))),
+    )
+
+
+def _verdict(first: Told, second: Told, metric: str) -> str:
+    """Which is better, by how much, and on how many of the splits."""
+    one, other = first.summary, second.summary
+    sign = 1 if one.greater_is_better else -1
+    gain = sign * (other.cv - one.cv)
+    word = "better" if gain > 0 else "worse"
+    start = f"The second run's {metric} is {abs(gain):.4f} {word}"
+    if gain == 0:
+        start = f"Both have the same {metric}"
+    if not _same_folds(first, second):
+        return f"{start}. Their folds differ, so the splits cannot be paired."
+    gains = sign * (_final(second) - _final(first))
+    return (
+        f"{start}; on the same splits it is better {int((gains > 0).sum())} times, worse "
+        f"{int((gains < 0).sum())} times, by {gains.mean():+.4f} ± {gains.std():.4f} a split."
+    )
+
+
+def _final(told: Told) -> np.ndarray:
+    return np.array(told.evidence.folds[-1].scores)
+
+
+def _finals(first: Told, second: Told) -> Iterator[FoldScores]:
+    for name, told in (("first", first), ("second", second)):
+        yield FoldScores(name=name, scores=told.evidence.folds[-1].scores)
+
+
+def _same_folds(first: Told, second: Told) -> bool:
+    """Whether both dealt the same rows into the same folds."""
+    same_data = first.evidence.origin.data == second.evidence.origin.data
+    plans = [
+        {k: v for k, v in told.evidence.settings.items() if k.startswith("folds.")}
+        for told in (first, second)
+    ]
+    return same_data and plans[0] == plans[1]
+
+
+def _scores(first: Summary, second: Summary, metric: str) -> Iterator[_Row]:
+    sign = 1 if first.greater_is_better else -1
+    names = {f"{metric}, cross-validated": "cv", "± folds": "cv_std", "held back": "local_score"}
+    for name, key in names.items():
+        one, other = getattr(first, key), getattr(second, key)
+        if one is None and other is None:
+            continue
+        if one is None or other is None or key == "cv_std":
+            yield _Row(name, _number(one), _number(other))
+            continue
+        gain = sign * (other - one)
+        kind = "better" if gain > 0 else "worse" if gain < 0 else ""
+        yield _Row(name, _number(one), _number(other), f"{gain:+.4f}", kind)
+
+
+def _members(first: Summary, second: Summary) -> Iterator[_Row]:
+    sides = [{member.name: member for member in side.members} for side in (first, second)]
+    for name in dict.fromkeys([*sides[0], *sides[1]]):
+        told = [
+            f"{side[name].score:.4f} · {side[name].weight:.0%}" if name in side else ABSENT
+            for side in sides
+        ]
+        yield _Row(name, *told)
+
+
+def _differences(first: Mapping[str, str], second: Mapping[str, str]) -> Iterator[_Row]:
+    for key in dict.fromkeys([*first, *second]):
+        one, other = first.get(key, ABSENT), second.get(key, ABSENT)
+        if one != other:
+            yield _Row(key, one, other)
+
+
+def _settings(first: Told, second: Told) -> Iterator[_Row]:
+    """Settings that differ; a member that only one run has is one line."""
+    sides = [{member.name for member in told.summary.members} for told in (first, second)]
+    alone = sides[0] ^ sides[1]
+    for row in _differences(first.evidence.settings, second.evidence.settings):
+        if row.name.split(".")[0] not in alone:
+            yield row
+    for name in sorted(alone):
+        yield _Row(f"member {name}", *("there" if name in side else ABSENT for side in sides))
+
+
+def _checks(first: Told, second: Told) -> Iterator[_Row]:
+    sides = [{c.name: str(c.outcome) for c in told.evidence.checks} for told in (first, second)]
+    for name in dict.fromkeys([*sides[0], *sides[1]]):
+        yield _Row(name, *(side.get(name, ABSENT) for side in sides))
+
+
+def _worths(first: Told, second: Told) -> Iterator[_Row]:
+    sides: list[dict[str, Any]] = []
+    for told in (first, second):
+        columns = told.evidence.importance.columns if told.evidence.importance else ()
+        sides.append({column.name: f"{column.cost:+.4f}" for column in columns})
+    for name in dict.fromkeys([*sides[0], *sides[1]]):
+        yield _Row(name, *(side.get(name, ABSENT) for side in sides))
+
+
+def _seconds(first: Summary, second: Summary) -> Iterator[_Row]:
+    for name in dict.fromkeys([*first.stage_seconds, *second.stage_seconds]):
+        told = [
+            f"{side.stage_seconds[name]:.2f}" if name in side.stage_seconds else ABSENT
+            for side in (first, second)
+        ]
+        yield _Row(name.replace("-", " · ", 1), *told)
+    yield _Row("all", f"{first.seconds:.2f}", f"{second.seconds:.2f}")
+
+
+def _origin(told: Told) -> dict[str, str]:
+    origin = told.evidence.origin
+    own = {"device": origin.device, "git commit": origin.git_commit}
+    return {**own, "code": origin.code, "data": origin.data, **origin.versions}
+
+
+def _number(value: float | None) -> str:
+    return ABSENT if value is None else f"{value:.4f}"
