@@ -74,7 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer texts and turns")
     is_quick = parser.parse_args().quick
-    n_rows, n_turns = (2_000, 1) if is_quick else (8_000, 3)
+    n_rows, n_turns = (2_000, 1) if is_quick else (5_000, 3)
     texts, target = draw(n_rows)
     lines = [*speed(texts, target, n_turns), "", *together(texts, target, n_turns)]
     page = "\n".join(["# Training on texts", "", machine(n_rows, n_turns), "", *lines, ""])
