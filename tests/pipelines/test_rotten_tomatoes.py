@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 
 from features.schema import TableError
-from pipelines import preprocess
+from pipelines import cli, preprocess
 from pipelines.competitions.rotten_tomatoes import COMPETITION, is_new, kin, phrase_encoder
 from pipelines.download import download
 from pipelines.samples import rotten_tomatoes as sample
 from pipelines.sources import choose_source
+from pipelines.summary import Summary
 
 ODD = [
     "NA",
@@ -124,3 +125,43 @@ def test_labels_follow_from_negation_and_intensifiers() -> None:
     after = with_but.index.str.split(" but ").str[1].str.removesuffix(" .")
     same = label.reindex(after).to_numpy() == with_but.to_numpy()
     assert same[label.reindex(after).notna()].mean() > 0.8
+
+
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory):
+    """All six stages on a few made-up sentences, by the commands that a person types."""
+    workspace = tmp_path_factory.mktemp("workspace")
+    files = workspace / "files"
+    train, held_back = sample.make()
+    train, held_back = train[train["SentenceId"] <= 60], held_back[:80]
+    files.mkdir()
+    train.to_csv(files / "train.tsv", sep="\t", index=False)
+    held_back.drop(columns="Sentiment").to_csv(files / "test.tsv", sep="\t", index=False)
+    held_back[["PhraseId"]].assign(Sentiment=2).to_csv(files / "sampleSubmission.csv", index=False)
+    typed = ["run", "rotten-tomatoes", "--source", str(files), "--members", "gru,tf-idf"]
+    quick = ["gru.model.hidden=4", "gru.model.embedding_size=4", "train.epochs=1"]
+    sets = [part for own in quick for part in ("--set", own)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(workspace)
+        assert cli.main([*typed, "--folds", "2", "--no-track", *sets]) == 0
+    (folder,) = workspace.glob("runs/rotten-tomatoes/*")
+    return folder, Summary.read(folder), train, held_back
+
+
+def test_a_run_makes_a_checked_submission_and_the_figures_of_texts(small_run) -> None:
+    folder, summary, _, held_back = small_run
+    assert summary.n_rows == len(held_back)
+    figures = {path.stem for path in (folder / "figures").iterdir()}
+    assert {"confusion", "learning_curves", "by_length", "losses", "words"} <= figures
+
+
+def test_known_phrases_take_the_training_files_label(small_run) -> None:
+    folder, summary, train, held_back = small_run
+    (csv,) = folder.glob("stages/submission/*.csv")
+    answers = pd.read_csv(csv).set_index("PhraseId")["Sentiment"]
+    label = train.set_index("Phrase")["Sentiment"]
+    known = held_back[held_back["Phrase"].isin(label.index)]
+    assert summary.known_share == pytest.approx(len(known) / len(held_back))
+    assert (answers[known["PhraseId"]].to_numpy() == label[known["Phrase"]].to_numpy()).all()
+    share = summary.known_share
+    assert summary.cv == pytest.approx(share + (1 - share) * summary.cv_new)
