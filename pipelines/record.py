@@ -36,6 +36,7 @@ class Record:
         metrics: (name, value, step).
         artifacts: files and folders that are copied.
         data: what was learned from, where that is to be told.
+        model: the folder of a finished run that is logged as a model as well.
         key: tells the run apart, so that sending it once more writes no second one.
         start_ms: when it began, since 1970; also the time of every metric.
         end_ms: when it ended; the time of sending if None.
@@ -47,6 +48,7 @@ class Record:
     metrics: Sequence[Row] = ()
     artifacts: Sequence[Path] = ()
     data: Data | None = None
+    model: Path | None = None
     key: str = field(default_factory=lambda: uuid4().hex)
     start_ms: int = field(default_factory=_now_ms)
     end_ms: int | None = None

@@ -10,7 +10,7 @@ from typing import Any
 
 from features.folds import FoldPlan
 from models.metrics import METRICS
-from pipelines import folders, publish
+from pipelines import folders, publish, served
 from pipelines.competition import Competition
 from pipelines.configuration import fingerprint, resolved
 from pipelines.console import Narrator
@@ -195,6 +195,7 @@ def _make(pipeline: Pipeline, folder: Path, narrator: Narrator, downloaded: floa
         stage_seconds={"download": downloaded} | seconds,
         seconds=round(downloaded + time.perf_counter() - start, 2),
     )
+    served.describe(folder, pipeline.competition)
     summary.write(folder)
     return summary
 

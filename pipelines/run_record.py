@@ -15,6 +15,7 @@ from pipelines.folders import FILE as RUN_FILE
 from pipelines.ledger_page import FILE as LEDGER
 from pipelines.record import Data, Record, Row
 from pipelines.report.html import FILE as REPORT
+from pipelines.served import FILE as MODEL
 from pipelines.summary import FILE as SUMMARY
 from pipelines.summary import Summary
 from submissions import ledger
@@ -49,6 +50,7 @@ def of_run(summary: Summary, folder: Path, root: Path) -> Record:
             digest=described["data"][:12],
             origin=summary.origin,
         ),
+        model=folder if (folder / MODEL).exists() else None,
         key=f"{summary.competition}/{summary.run}",
         start_ms=start_ms,
         end_ms=start_ms + int(summary.seconds * 1000),

@@ -6,31 +6,30 @@ in the workspace. mlflow is imported here and late, since the import costs secon
 
 from __future__ import annotations
 
-import logging
+import json
 import os
 import socket
-import sqlite3
-import warnings
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pipelines import runs_view
+from pipelines.manners import patient, quick_commits, quiet
+from pipelines.provenance import versions
 from pipelines.record import Record as Record
 from pipelines.summary import Summary
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.models import ModelSignature
 
 REACH_TIMEOUT_S = 3.0
 PARAM_LIMIT = 500
 BATCH = 800  # metrics beside up to 100 params and tags each: MLflow takes 1,000 things at once
 KEY = "foldwise.key"
-# mlflow alone would try a server that went away for many minutes; the person's own values win.
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 
 
 class TrackingError(RuntimeError):
@@ -251,7 +250,7 @@ def _send(store: Store, write: Callable[[MlflowClient], str]) -> str:
     from mlflow.exceptions import MlflowException
     from requests import RequestException
 
-    with _quiet(), _patient(), _quick_commits():
+    with quiet(), patient(), quick_commits():
         try:
             return write(MlflowClient(store.uri))
         except (MlflowException, RequestException) as error:
@@ -301,11 +300,11 @@ def _fill(client: MlflowClient, run_id: str, record: Record) -> None:
         _log_data(client, run_id, record)
     for path in record.artifacts:
         client.log_artifact(run_id, str(path))
+    if record.model is not None:
+        _log_model(client, run_id, record.model, name=record.tags.get("competition", record.name))
 
 
 def _log_data(client: MlflowClient, run_id: str, record: Record) -> None:
-    import json
-
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     assert record.data is not None
@@ -345,56 +344,51 @@ def _without_password(uri: str) -> str:
     return parts._replace(netloc=f"***@{parts.hostname}:{parts.port or ''}".rstrip(":")).geturl()
 
 
-@contextmanager
-def _quick_commits() -> Iterator[None]:
-    """Let SQLite keep a write-ahead log, in which a commit need not wait for the disk.
+def _log_model(client: MlflowClient, run_id: str, folder: Path, *, name: str) -> None:
+    """The run as a model that `mlflow.pyfunc` loads; it is loaded by our code, never unpickled."""
+    run = client.get_run(run_id)
+    if run.outputs.model_outputs:  # it was sent before
+        return
+    from mlflow import pyfunc
+    from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+    from mlflow.models import Model
 
-    MLflow commits six times for each run, and each commit waits 5 to 15 ms otherwise. The store
-    stays whole through a kill and through a loss of power, which may take the last second's runs.
+    from pipelines import served
 
-    Source: https://www.sqlite.org/wal.html, "Performance Considerations".
-    """
-    from sqlalchemy import Engine, event
-
-    event.listen(Engine, "connect", _keep_log)
-    try:
-        yield
-    finally:
-        event.remove(Engine, "connect", _keep_log)
-
-
-def _keep_log(connection: Any, _: object) -> None:
-    if isinstance(connection, sqlite3.Connection):
-        # Where another process is at work in it, commits stay as they were.
-        with suppress(sqlite3.OperationalError):
-            (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
-            if mode == "wal":
-                connection.execute("PRAGMA synchronous=NORMAL")
-
-
-@contextmanager
-def _patient() -> Iterator[None]:
-    """Lower mlflow's own patience while we talk to a server."""
-    ours = {name: value for name, value in PATIENCE.items() if name not in os.environ}
-    os.environ.update(ours)
-    try:
-        yield
-    finally:
-        for name in ours:
-            os.environ.pop(name, None)
+    place = run.info.experiment_id
+    logged = client.create_logged_model(place, name=name, source_run_id=run_id)
+    model = Model(
+        artifact_path=logged.artifact_location,
+        model_uuid=logged.model_id,
+        model_id=logged.model_id,
+        run_id=run_id,
+    )
+    with tempfile.TemporaryDirectory(prefix=".model-", dir=folder) as scratch:
+        data, path = Path(scratch) / "run", Path(scratch) / "model"
+        data.mkdir()
+        served.fill(data, folder)
+        pyfunc.save_model(
+            path,
+            loader_module=served.__name__,
+            data_path=str(data),
+            mlflow_model=model,
+            signature=_signature(json.loads((folder / served.FILE).read_text())),
+            input_example=served.example(folder),
+            pip_requirements=_libraries(),
+        )
+        client.log_model_artifacts(logged.model_id, str(path))
+    client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep mlflow's and alembic's notes on the new database out of the person's page."""
-    names = ("mlflow", "alembic", "urllib3")
-    levels = {name: logging.getLogger(name).level for name in names}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for name in names:
-            logging.getLogger(name).setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for name, level in levels.items():
-                logging.getLogger(name).setLevel(level)
+def _libraries() -> list[str]:
+    return [f"{name}=={version}" for name, version in versions().items() if name != "python"]
+
+
+def _signature(told: Mapping[str, Any]) -> ModelSignature:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    inputs = [ColSpec(kind, name, required=needed) for name, kind, needed in told["inputs"]]
+    outputs = [ColSpec(kind, name) for name, kind in told["outputs"]]
+    return ModelSignature(Schema(inputs), Schema(outputs))

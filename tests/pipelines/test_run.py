@@ -173,7 +173,7 @@ def test_the_run_folder_tells_how_it_was_made(go, toy, tmp_path):
 
 
 def test_an_unfinished_run_goes_on_where_it_was(go, toy, tmp_path, made, monkeypatch):
-    def refuse(*_):
+    def refuse(*_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

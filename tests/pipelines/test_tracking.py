@@ -1,14 +1,18 @@
 """Runs in a real MLflow store: SQLite and files."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from features.schema import TableError
+from pipelines import registry, served, tracking
 from pipelines import run as runs
-from pipelines import tracking
 from pipelines.ensemble import load as load_blend
+from pipelines.predictor import PredictorError
 from pipelines.run import Request
 
 pytestmark = [
@@ -107,3 +111,77 @@ def test_a_run_that_was_not_tracked_can_be_tracked_later(toy, tmp_path, monkeypa
     second = runs.run(toy, Request(**request), narrator)
     assert second.run == first.run
     assert second.mlflow_run_id is not None
+
+
+@pytest.fixture
+def model(tracked, client, toy, monkeypatch):
+    """The logged model of the run, and where its files are."""
+    import mlflow
+
+    root, summary = tracked
+    monkeypatch.setattr(registry, "load", {"toy": toy}.__getitem__)
+    monkeypatch.setattr(mlflow.tracking.fluent, "_last_active_run_id", None, raising=False)
+    mlflow.set_tracking_uri(tracking.local_store(root))
+    (output,) = client.get_run(summary.mlflow_run_id).outputs.model_outputs
+    yield client.get_logged_model(output.model_id)
+    mlflow.set_tracking_uri(None)
+
+
+def rows_of(root):
+    return pd.read_csv(next((root / "data" / "toy").glob("*/test.csv")))
+
+
+def test_the_model_gives_the_predictions_of_the_submission(tracked, model, capfd):
+    import mlflow.pyfunc
+
+    root, summary = tracked
+    for address in (f"models:/{model.model_id}", f"runs:/{summary.mlflow_run_id}/toy"):
+        loaded = mlflow.pyfunc.load_model(address)
+        rows = rows_of(root)
+        said = loaded.predict(rows)
+        assert list(said["win"]) == list(pd.read_csv(root / summary.submission)["win"])
+        np.testing.assert_allclose(said["0"] + said["1"], 1)
+        without_ids = loaded.predict(rows.drop(columns="Id").tail(4))
+        pd.testing.assert_frame_equal(without_ids, said.tail(4), rtol=1e-5)
+
+
+def test_the_model_tells_what_it_takes_and_shows_an_example(tracked, model):
+    import mlflow.pyfunc
+
+    loaded = mlflow.pyfunc.load_model(f"models:/{model.model_id}")
+    assert loaded.metadata.signature.inputs.required_input_names() == ["size", "kind"]
+    assert loaded.metadata.signature.inputs.optional_input_names() == ["Id"]
+    assert loaded.metadata.signature.outputs.input_names() == ["win", "0", "1"]
+    example = loaded.input_example
+    assert list(example.columns) == ["size", "kind"]
+    assert len(loaded.predict(example)) == len(example) == 3
+    missing = loaded.predict(example.assign(kind=None))
+    assert missing["1"].between(0, 1).all()
+    with pytest.raises(mlflow.exceptions.MlflowException, match="size"):
+        loaded.predict(example.drop(columns="size"))
+    with pytest.raises(TableError, match="at least -10"):
+        loaded.predict(example.assign(size=-11.0))
+
+
+def test_nothing_in_the_model_is_pickled(tracked, model):
+    root, _ = tracked
+    files = [p for p in (root / "mlartifacts").rglob("*") if p.is_file() and "models" in p.parts]
+    assert [path for path in files if path.name == "MLmodel"]
+    assert not [path for path in files if path.suffix in (".pkl", ".pickle", ".joblib", ".pt")]
+
+
+def test_a_large_run_stays_where_it_is(tracked, toy, tmp_path, monkeypatch):
+    root, summary = tracked
+    monkeypatch.setattr(served, "LARGEST_COPY", 1000)
+    monkeypatch.setattr(registry, "load", {"toy": toy}.__getitem__)
+    run = tmp_path / summary.run
+    shutil.copytree(root / "runs" / "toy" / summary.run, run)
+    data = tmp_path / "data"
+    data.mkdir()
+    served.fill(data, run)
+    assert [path.name for path in data.iterdir()] == [served.REFERENCE]
+    said = served._load_pyfunc(str(data)).predict(rows_of(root))
+    assert list(said["win"]) == list(pd.read_csv(root / summary.submission)["win"])
+    run.rename(tmp_path / "moved")
+    with pytest.raises(PredictorError, match="moved or deleted"):
+        served._load_pyfunc(str(data))
