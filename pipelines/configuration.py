@@ -138,7 +138,9 @@ def as_stored(competition: Competition, stored: Mapping[str, Any]) -> Competitio
         ConfigurationError: a member of the run is no longer there.
     """
     members = {member["name"]: member for member in stored["members"]}
-    chosen = choose_members(competition, list(members))
+    named = {member.name: member for member in choose_members(competition, list(members)).members}
+    # In the run's own order, which is that of its weights.
+    chosen = competition.model_copy(update={"members": tuple(named[name] for name in members)})
     then = _stored({name: stored[name] for name in SECTIONS} | members)
     return assign(chosen, {key: then[key] for key in settings_of(chosen) if key in then})
 

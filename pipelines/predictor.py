@@ -142,16 +142,18 @@ class Predictor:
         """
         if self.is_of_this_code:
             return None
+        told = f"code or libraries have changed since run {self.folder.name} was made"
+        columns = [column.name for column in self.competition.columns]
+        if not set(columns) <= set(self.prepared.test):
+            return f"{told}; {_again(self.competition)}"
         some = self._some_test_rows()
         said = ensemble.load(self._stage("ensemble")).test[some]
-        columns = [column.name for column in self.competition.columns]
         again = self.predict(self.prepared.test.loc[some, columns])
         largest = float(np.abs(again - said).max())
-        told = f"code or libraries have changed since run {self.folder.name} was made: "
         if largest <= TOLERANCE:
-            return told + f"{len(again)} of its test rows come out as they did then"
-        return told + (
-            f"its own test rows now come out otherwise, by up to {largest:.2g}; "
+            return f"{told}: {len(again)} of its test rows come out as they did then"
+        return (
+            f"{told}: its own test rows now come out otherwise, by up to {largest:.2g}; "
             f"{_again(self.competition)}"
         )
 

@@ -106,11 +106,16 @@ def describe(run: Path, competition: Competition) -> None:
     temporary.replace(run / FILE)
 
 
-def example(run: Path) -> pd.DataFrame:
-    """Some test rows of the run, as a model of it takes them."""
+def example(run: Path) -> pd.DataFrame | None:
+    """Some test rows of the run as a model of it takes them; None where `features` hid them."""
     told = json.loads((run / FILE).read_text())
-    names = [name for name, _, is_required in told["inputs"] if is_required]
-    return preprocess.load(run / "stages" / "preprocess").test[names].head(N_EXAMPLES)
+    kinds = {name: kind for name, kind, is_required in told["inputs"] if is_required}
+    test = preprocess.load(run / "stages" / "preprocess").test
+    if not set(kinds) <= set(test):
+        return None
+    whole = {name: "int64" for name, kind in kinds.items() if kind == "long"}
+    rows = test[list(kinds)].dropna(subset=list(whole)).head(N_EXAMPLES)
+    return rows.astype(whole) if len(rows) else None
 
 
 def fill(folder: Path, run: Path) -> None:

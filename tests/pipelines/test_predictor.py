@@ -235,6 +235,14 @@ def test_a_run_whose_member_is_gone_or_that_kept_nothing_cannot_predict(made, co
         Predictor.open(copy, competition)
 
 
+def test_members_that_stand_in_another_order_today_keep_their_weights(made):
+    root, competition, folder = made
+    turned = competition.model_copy(update={"members": MEMBERS[::-1]})
+    answers = answers_of(folder, turned, file_of(root))
+    kept = ensemble.load(folder / "stages" / "ensemble").test
+    np.testing.assert_array_equal(answers.probabilities, kept)
+
+
 def test_no_encoded_rows_are_left_behind(made):
     root, competition, folder = made
     answers_of(folder, competition, file_of(root))
