@@ -219,7 +219,8 @@ class _Tuner:
                     self._plan, bench, lambda study: self._hear(study, line, writer)
                 )
             except KeyboardInterrupt:
-                self._keep_best(tuning.read_study(self._plan))
+                if (left := tuning.read_study(self._plan)).best is not None:
+                    self._keep_best(left)
                 raise
             line.end(status=_progress(study), seconds=time.perf_counter() - start)
         return study

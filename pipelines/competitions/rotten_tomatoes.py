@@ -35,6 +35,7 @@ from pipelines.competition import (
     OfflineSample,
 )
 from pipelines.samples import rotten_tomatoes as sample
+from pipelines.search import Real, Search
 
 CLASS_NAMES = ("very bad", "bad", "neutral", "good", "very good")
 RATINGS = np.arange(len(CLASS_NAMES), dtype=np.float64)
@@ -81,6 +82,13 @@ READING = TrainSettings(
     grad_clip=5.0,
     length_pool=50,
 )
+READERS: Search = {
+    # Five epochs under one cycle: a peak below 5e-4 is too little, above 1e-2 gradients are cut.
+    "train.lr": Real(low=5e-4, high=1e-2, log=True),
+    # Vectors of rare words overfit first: without dropout they are learned by heart.
+    "model.dropout": Real(low=0.1, high=0.6),
+    "model.word_dropout": Real(low=0.0, high=0.3),
+}
 
 MEMBERS = (
     NetworkMember(
@@ -90,6 +98,7 @@ MEMBERS = (
             cell="gru", embedding_size=200, hidden=128, dropout=0.3, word_dropout=0.1
         ),
         train=READING,
+        search=READERS,
     ),
     NetworkMember(
         name="lstm",
@@ -98,18 +107,22 @@ MEMBERS = (
             cell="lstm", embedding_size=200, hidden=128, dropout=0.3, word_dropout=0.1
         ),
         train=READING,
+        search=READERS,
     ),
     NetworkMember(
         name="bag",
         encoder=phrase_encoder,
         model=BagSettings(),
         train=READING,
+        search=READERS,
     ),
     EstimatorMember(
         name="tf-idf",
         encoder=phrase_encoder,
         inputs={"x_num": ("tokens",)},
         estimator=NgramSettings(),
+        # From weights of which only the commonest runs have one to hardly any penalty.
+        search={"estimator.C": Real(low=0.1, high=30.0, log=True)},
     ),
 )
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from pipelines import cli, preprocess, study_page, tuned, unsent
 from pipelines import page as run_page
-from pipelines import preprocess, study_page, tuned, unsent
 from pipelines import run as runs
 from pipelines import tune as tuning
 from pipelines.console import Narrator
@@ -185,6 +185,28 @@ def test_a_server_that_is_not_there_costs_nothing_but_a_warning(
     assert "the workspace's own store is used instead" in told
     (kept,) = unsent.waiting(root)
     assert [record.name for record in kept.family][:2] == ["tune mlp", "trial 0000"]
+
+
+@pytest.mark.parametrize("n_whole", [0, 4])
+def test_ctrl_c_keeps_the_best_of_what_there_is(searched, tmp_path, narrator, monkeypatch, n_whole):
+    def interrupt(competition, member, study):
+        if len(study.trials) == n_whole:
+            raise KeyboardInterrupt
+        return []
+
+    monkeypatch.setattr("pipelines.study_records.children", interrupt)
+    request = tuning.Request(source="sample", root=tmp_path, track=False)
+    with pytest.raises(KeyboardInterrupt):
+        list(tuning.tune(searched, request, narrator))
+    assert [found.n_trials for found in tuned.find(searched, tmp_path)] == [4] * (n_whole > 0)
+
+
+def test_an_unknown_member_is_told_on_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["tune", "titanic", "--member", "mpl"]) == 2
+    assert capsys.readouterr().err == (
+        "foldwise: unknown member of titanic 'mpl': did you mean 'mlp'?\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,13 @@ def test_hopeless_trials_are_pruned_before_their_end(whole):
     assert all(trial.number >= tuning.N_STARTUP for trial in pruned)
 
 
+@pytest.mark.parametrize("pruner", ["hyperband", "none"])
+def test_other_pruners(bench, tmp_path, pruner):
+    study = run_study(plan(tmp_path, pruner=pruner, n_trials=13), bench)
+    assert len(study.trials) == 13
+    assert (study.n_pruned > 0) == (pruner == "hyperband")
+
+
 def test_one_seed_gives_the_same_trials_and_another_one_others(whole, bench, tmp_path):
     again = run_study(plan(tmp_path / "again", n_trials=12), bench)
     assert tried(again) == tried(whole)[:12]
