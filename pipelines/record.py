@@ -52,3 +52,11 @@ class Record:
     key: str = field(default_factory=lambda: uuid4().hex)
     start_ms: int = field(default_factory=_now_ms)
     end_ms: int | None = None
+
+
+@dataclass(frozen=True)
+class Family:
+    """A record and those beneath it."""
+
+    parent: Record
+    children: Sequence[Record]

@@ -35,6 +35,7 @@ class Study:
 
     Attributes:
         name: of the study in its storage.
+        ours: numbers of the trials that this process ran; other workers have theirs.
         n_failed: trials that were cut short by a kill or Ctrl-C; they count for nothing.
         importance: by key, each parameter's share in what made trials good or bad.
     """
@@ -42,6 +43,7 @@ class Study:
     name: str
     greater_is_better: bool
     trials: tuple[Trial, ...]
+    ours: tuple[int, ...] = ()
     n_failed: int = 0
     importance: Mapping[str, float] = field(default_factory=dict)
 

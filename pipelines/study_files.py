@@ -74,8 +74,9 @@ class Tuning:
 def write(tuning: Tuning) -> None:
     """Write `study.json` whole or not at all."""
     told = dataclasses.asdict(tuning)
-    for derived in ("folder", "figures", "mlflow_run_id"):
-        del told[derived]
+    for passing in ("folder", "figures", "mlflow_run_id"):
+        del told[passing]
+    del told["study"]["ours"]
     path = tuning.folder / FILE
     temporary = path.with_name(f".{FILE}.writing")
     temporary.write_text(json.dumps(told, indent=1) + "\n")

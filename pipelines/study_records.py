@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipelines.record import Record
+from pipelines.record import Family, Record
 from pipelines.study import Study, Trial
 from pipelines.study_files import FILE, Tuning
 from pipelines.tuned import FILE as TUNED_FILE
@@ -41,11 +41,14 @@ class Parent:
         return Record(name=f"tune {self.member}", tags=tags, key=key)
 
 
-def children(competition: str, member: str, study: Study) -> list[Record]:
-    """A record for each counted trial."""
-    tags = {"kind": f"{KIND}-trial", "competition": competition, "members": member}
-    family = f"{competition}/{study.name}"
-    return [_child(trial, tags, family) for trial in study.trials]
+def children(parent: Parent, study: Study) -> dict[int, Record]:
+    """A record for each counted trial, by its number."""
+    tags = {
+        "kind": f"{KIND}-trial",
+        "competition": parent.competition,
+        "members": parent.member,
+    }
+    return {trial.number: _child(trial, tags, parent.record.key) for trial in study.trials}
 
 
 def _child(trial: Trial, tags: dict[str, str], family: str) -> Record:
@@ -62,8 +65,14 @@ def _child(trial: Trial, tags: dict[str, str], family: str) -> Record:
     )
 
 
-def finished(parent: Parent, tuning: Tuning, plan: StudyPlan) -> Record:
-    """What the parent is to hold when the study is done."""
+def finished(parent: Parent, tuning: Tuning, plan: StudyPlan) -> Family:
+    """What MLflow is to hold when the study is done."""
+    return Family(
+        _finished_parent(parent, tuning, plan), tuple(children(parent, tuning.study).values())
+    )
+
+
+def _finished_parent(parent: Parent, tuning: Tuning, plan: StudyPlan) -> Record:
     scores = {
         "tuning_score": tuning.best.score,
         "cv": None if tuning.tuned is None else tuning.tuned.mean,

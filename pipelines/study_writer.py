@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from pipelines.record import Record
+from pipelines.record import Family, Record
 from pipelines.tracking import Store, TrackingError, log_growing_family
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ class StudyWriter:
         )
 
     def write(self, records: Sequence[Record]) -> None:
-        """Take the children so far; those that were taken before are left out."""
+        """Take this process's children so far; those that were taken before are left out."""
 
-    def finish(self, parent: Record) -> str | None:  # noqa: ARG002
+    def finish(self, family: Family) -> str | None:  # noqa: ARG002
         """Wait until all is written; the parent's MLflow id."""
         return None
 
@@ -69,19 +69,19 @@ class MLflowWriter(StudyWriter):
         self._sent: set[str] = set()
 
     def write(self, records: Sequence[Record]) -> None:
-        """Take the children so far; those that were taken before are left out."""
+        """Take this process's children so far; those that were taken before are left out."""
         for record in records:
             if record.name not in self._sent:
                 self._sent.add(record.name)
                 self._thread.submit(self._ours.send, record)
 
-    def finish(self, parent: Record) -> str | None:
+    def finish(self, family: Family) -> str | None:
         """Wait until all is written; the parent's MLflow id.
 
         Raises:
             TrackingError: the server cannot be reached, or refused.
         """
-        self._thread.submit(self._ours.send, _Last(parent))
+        self._thread.submit(self._ours.send, family)
         answer: Future[str | TrackingError] = self._thread.submit(self._ours.recv)
         try:
             told = answer.result()
@@ -106,13 +106,6 @@ class MLflowWriter(StudyWriter):
         self._process.join()
 
 
-class _Last:
-    """What the parent is to hold in the end."""
-
-    def __init__(self, parent: Record) -> None:
-        self.parent = parent
-
-
 def _serve(
     connection: Connection, parent: Record, experiment: str, root: Path, store: Store
 ) -> None:
@@ -134,14 +127,12 @@ def _serve(
         return  # a study that was ended does not wait for an answer
 
 
-def _received(connection: Connection) -> Iterator[tuple[Record, bool]]:
-    """The children as they come, and in the end the parent as True, unless the study was ended."""
-    while True:
+def _received(connection: Connection) -> Iterator[Record | Family]:
+    """The children as they come, and in the end the family, unless the study was ended."""
+    message: Record | Family | None = None
+    while not isinstance(message, Family):
         try:
             message = connection.recv()
         except (EOFError, OSError):
             return
-        if isinstance(message, _Last):
-            yield message.parent, True
-            return
-        yield message, False
+        yield message

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from pipelines import runs_view
 from pipelines.manners import patient, quick_commits, quiet
 from pipelines.provenance import versions
+from pipelines.record import Family
 from pipelines.record import Record as Record
 from pipelines.summary import Summary
 
@@ -131,8 +132,7 @@ def log_family(
         place = _experiment(client, experiment, root)
         parent_id = _write(client, place, parent, again=again)
         for child in children:
-            tags = {**child.tags, "mlflow.parentRunId": parent_id}
-            _write(client, place, replace(child, tags=tags), again=again)
+            _write(client, place, _beneath(parent_id, child), again=again)
         return parent_id
 
     return _send(store or wanted(root), write)
@@ -140,7 +140,7 @@ def log_family(
 
 def log_growing_family(
     parent: Record,
-    comers: Iterable[tuple[Record, bool]],
+    comers: Iterable[Record | Family],
     *,
     experiment: str,
     root: Path,
@@ -148,12 +148,13 @@ def log_growing_family(
 ) -> str:
     """Write a run, and the runs beneath it as they come; give the parent's MLflow id.
 
-    The parent is the one of the same `study` tag where there is one; children whose name it has
-    are left as they are. Without a last word on the parent, it was ended before its time.
+    The parent is the one of the same `study` tag where there is one.
 
     Args:
         parent: as it is begun.
-        comers: children, and at last (the parent's further params, metrics and artifacts, True).
+        comers: new children, and in the end the family: what the parent is to hold besides, and
+            all its children, of which those are written that it has not. Without that end the
+            parent is marked as killed.
         experiment: by name.
         root: the workspace.
         store: where to; None for the one that is wanted.
@@ -165,19 +166,25 @@ def log_growing_family(
     def write(client: MlflowClient) -> str:
         place = _experiment(client, experiment, root)
         parent_id = _begun(client, place, parent)
-        there = _children(client, place, parent_id)
         status = "KILLED"
-        for record, is_last in comers:
-            if is_last:
-                _fill(client, parent_id, replace(record, start_ms=parent.start_ms))
+        for comer in comers:
+            if isinstance(comer, Family):
+                there = _children(client, place, parent_id)
+                missing = [child for child in comer.children if child.name not in there]
+                _fill(client, parent_id, replace(comer.parent, start_ms=parent.start_ms))
                 status = "FINISHED"
-            elif record.name not in there:
-                tags = {**record.tags, "mlflow.parentRunId": parent_id}
-                _write(client, place, replace(record, tags=tags), again=False)
+            else:
+                missing = [comer]
+            for child in missing:
+                _write(client, place, _beneath(parent_id, child), again=False)
         client.set_terminated(parent_id, status)
         return parent_id
 
     return _send(store or wanted(root), write)
+
+
+def _beneath(parent_id: str, child: Record) -> Record:
+    return replace(child, tags={**child.tags, "mlflow.parentRunId": parent_id})
 
 
 def _begun(client: MlflowClient, experiment: str, parent: Record) -> str:

@@ -228,7 +228,8 @@ class _Tuner:
     def _hear(self, study: Study, line: StageLine, writer: StudyWriter) -> None:
         line.advance(len(study.trials), max(self._plan.n_trials, len(study.trials)))
         line.note(_progress(study))
-        writer.write(study_records.children(self._competition.name, self._member.name, study))
+        records = study_records.children(self._parent(), study)
+        writer.write([records[number] for number in study.ours])
 
     def _keep_best(self, study: Study) -> Values:
         """Write the tuned file; the best values.
@@ -298,8 +299,7 @@ class _Tuner:
             run_id = writer.finish(last)
         except TrackingError as error:
             trouble = error
-        trials = study_records.children(self._competition.name, self._member.name, made.study)
-        self._tracker.note(trouble, last, trials, self._competition.name)
+        self._tracker.note(trouble, last.parent, last.children, self._competition.name)
         return run_id
 
 

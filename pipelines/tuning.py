@@ -11,7 +11,7 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -101,9 +101,10 @@ def run_study(plan: StudyPlan, bench: Bench, on_trial: OnTrial | None = None) ->
         _enqueue_defaults(study, plan)
         while (left := plan.n_trials - len(_counted(study))) > 0 and time.monotonic() < end:
             if on_trial is not None:
-                on_trial(_told(study, plan))
+                on_trial(_told(study, plan, worker))
             _Batch(study, plan, bench, worker).run(min(plan.at_once, left))
-        result = _told(study, plan, with_importance=True)
+        told = _told(study, plan, worker)
+        result = replace(told, importance=_importance(study))
     if on_trial is not None:
         on_trial(result)
     return result
@@ -331,15 +332,17 @@ def _enqueue_defaults(study: optuna.Study, plan: StudyPlan) -> None:
     study.enqueue_trial(encoded, skip_if_exists=True)
 
 
-def _told(study: optuna.Study, plan: StudyPlan, *, with_importance: bool = False) -> Study:
+def _told(study: optuna.Study, plan: StudyPlan, worker: Worker | None = None) -> Study:
     """The study as plain data."""
+    counted = _counted(study)
     failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+    own = () if worker is None else (t for t in counted if t.user_attrs[WORKER] == worker.name)
     return Study(
         name=plan.name,
         greater_is_better=plan.greater_is_better,
-        trials=tuple(_trial(trial, plan.space) for trial in _counted(study)),
+        trials=tuple(_trial(trial, plan.space) for trial in counted),
+        ours=tuple(trial.number for trial in own),
         n_failed=len(failed),
-        importance=_importance(study) if with_importance else {},
     )
 
 

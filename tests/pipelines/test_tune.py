@@ -16,6 +16,7 @@ from pipelines import run as runs
 from pipelines import tune as tuning
 from pipelines.console import Narrator
 from pipelines.search import Choice, Real
+from pipelines.study_writer import StudyWriter
 from pipelines.tracking import local_store
 
 pytestmark = [
@@ -166,11 +167,25 @@ def test_going_on_with_a_study_adds_to_what_mlflow_has(
     searched, root, done, client, narrator, monkeypatch
 ):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    request = tuning.Request(n_trials=14, source="sample", root=root, score=False)
-    (more,) = tuning.tune(searched, request, narrator)
+    request = tuning.Request(n_trials=13, source="sample", root=root, score=False, track=False)
+    list(tuning.tune(searched, request, narrator))  # one that nobody wrote
+    (more,) = tuning.tune(searched, replace(request, n_trials=14, track=True), narrator)
     assert (len(more.study.trials), more.tuned) == (14, None)
     assert more.mlflow_run_id == done.mlflow_run_id
-    assert len(_children(client, client.get_run(more.mlflow_run_id))) == 14
+    children = _children(client, client.get_run(more.mlflow_run_id))
+    assert [run.info.run_name for run in children] == [f"trial {n:04d}" for n in range(14)]
+
+
+def test_only_what_this_process_ran_is_written_as_it_ends(
+    searched, tmp_path, narrator, monkeypatch
+):
+    written = []
+    monkeypatch.setattr(StudyWriter, "write", lambda _, records: written.append(list(records)))
+    first = tuning.Request(n_trials=2, source="sample", root=tmp_path, score=False, track=False)
+    list(tuning.tune(searched, first, narrator))
+    list(tuning.tune(searched, replace(first, n_trials=3), narrator))
+    told = [[record.name for record in records] for records in written]
+    assert told == [[], ["trial 0000"], ["trial 0000", "trial 0001"], [], ["trial 0002"]]
 
 
 def test_a_server_that_is_not_there_costs_nothing_but_a_warning(
@@ -189,10 +204,10 @@ def test_a_server_that_is_not_there_costs_nothing_but_a_warning(
 
 @pytest.mark.parametrize("n_whole", [0, 4])
 def test_ctrl_c_keeps_the_best_of_what_there_is(searched, tmp_path, narrator, monkeypatch, n_whole):
-    def interrupt(competition, member, study):
+    def interrupt(parent, study):
         if len(study.trials) == n_whole:
             raise KeyboardInterrupt
-        return []
+        return dict.fromkeys(study.ours)
 
     monkeypatch.setattr("pipelines.study_records.children", interrupt)
     request = tuning.Request(source="sample", root=tmp_path, track=False)
