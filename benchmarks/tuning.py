@@ -12,7 +12,10 @@ timed instead.
 
 import argparse
 import json
+import os
 import platform
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +25,6 @@ from pathlib import Path
 import numpy as np
 import optuna
 import torch
-from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -30,14 +32,13 @@ from models.metrics import METRICS
 from models.training import FoldData
 from pipelines import dataset, preprocess, registry
 from pipelines.competition import NetworkMember
-from pipelines.configuration import configure, settings_of
-from pipelines.console import Narrator
+from pipelines.configuration import settings_of
 from pipelines.download import download
 from pipelines.sources import choose_source
 from pipelines.study import Values
 from pipelines.train import network_builder
 from pipelines.trials import Bench, member_named, with_values
-from pipelines.tune import TUNING_SEED, Request, tune
+from pipelines.tune import TUNING_SEED
 from pipelines.tuning import StudyPlan, run_study
 
 HERE = Path(__file__).parent
@@ -201,25 +202,24 @@ def _probabilities(model: nn.Module, x: Tensor) -> np.ndarray:
 
 def tracking(n_trials: int, *, repeats: int) -> str:
     """Seconds of `foldwise tune` with trials of one epoch, in new workspaces, in turns."""
-    quiet = Narrator(Console(quiet=True))
-    competition = configure(registry.load("titanic"), sets=["logistic.train.epochs=1"])
-    seconds: dict[bool, list[float]] = {False: [], True: []}
-    for track in [False, *[False, True] * repeats]:
-        with tempfile.TemporaryDirectory() as folder:
-            request = Request(
-                member="logistic",
-                source="sample",
-                n_trials=n_trials,
-                pruner="none",
-                track=track,
-                root=Path(folder),
-            )
-            start = time.perf_counter()
-            list(tune(competition, request, quiet))
-            seconds[track].append(time.perf_counter() - start)
-    without, tracked = min(seconds[False]), min(seconds[True])
+    spent: dict[bool, list[float]] = {False: [], True: []}
+    for track in [False, True] * repeats:
+        spent[track].append(_command(n_trials, track=track))
+    without, tracked = min(spent[False]), min(spent[True])
     told = f"{without:.1f} s without tracking, {tracked:.1f} s with"
     return f"{n_trials} trivial trials: {told}, {tracked / without:.2f} times as long"
+
+
+def _command(n_trials: int, *, track: bool) -> float:
+    """Seconds of the whole command, its imports and figures included."""
+    typed = ["tune", "titanic", "--member", "logistic", "--source", "sample", "--pruner", "none"]
+    typed += ["--set", "logistic.train.epochs=1", "--trials", str(n_trials)]
+    command = [sys.executable, "-m", "pipelines", *typed, "--track" if track else "--no-track"]
+    search = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True, cwd=folder, env=search)
+        return time.perf_counter() - start
 
 
 def table(rows: Sequence[Measurement], n_trials: int) -> str:
