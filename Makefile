@@ -6,7 +6,7 @@ FOLDWISE := $(BIN)/foldwise
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: help setup test check format mlflow runs titanic otto digits submit-titanic tune-titanic
-.PHONY: diabetes examples rotten-tomatoes
+.PHONY: diabetes names examples rotten-tomatoes
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -22,6 +22,9 @@ digits: setup ## Kaggle's digits (MNIST), the same
 
 diabetes: setup ## diabetes, scored on a fifth of the patients that is held back
 	@$(FOLDWISE) run diabetes
+
+names: setup ## surnames and their countries, scored on the course's test file or a sample
+	@$(FOLDWISE) run names
 
 examples: setup ## the course's first steps, each a short script with a figure
 	@$(BIN)/python examples

@@ -70,6 +70,8 @@ class TextEncoder(BaseEstimator):  # type: ignore[misc]
         min_count: times that a token needs among the rows fitted on.
         max_len: most tokens of a text, whatever stood in the rows fitted on.
         lowercase: whether capitals count as small letters.
+        fixed_width: whether rows are `max_len` wide even where all texts fitted on are shorter, so
+            that folds which differ in their longest text do not differ in width.
     """
 
     def __init__(
@@ -80,12 +82,14 @@ class TextEncoder(BaseEstimator):  # type: ignore[misc]
         min_count: int = 1,
         max_len: int = 128,
         lowercase: bool = True,
+        fixed_width: bool = False,
     ) -> None:
         self.column = column
         self.unit = unit
         self.min_count = min_count
         self.max_len = max_len
         self.lowercase = lowercase
+        self.fixed_width = fixed_width
 
     def fit(self, table: pd.DataFrame, target: np.ndarray | None = None) -> Self:  # noqa: ARG002
         """Count the tokens of these rows; nothing here looks at the target."""
@@ -155,7 +159,7 @@ class TextEncoder(BaseEstimator):  # type: ignore[misc]
         return [tokens(text, unit=self.unit, lowercase=self.lowercase) for text in texts]
 
     def _fit(self, texts: Sequence[Sequence[str]]) -> Self:
-        longest = max(map(len, texts), default=1)
+        longest = self.max_len if self.fixed_width else max(map(len, texts), default=1)
         self.width_ = min(max(longest, 1), self.max_len)
         # Of a longer text only what is kept counts: a network knows no number beyond those it saw.
         kept = (_cut(text, self.width_) for text in texts)

@@ -15,20 +15,29 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 
+from models.balance import row_weights
 from models.estimators import EstimatorSettings
 
 Int64s = npt.NDArray[np.int64]
 LINE = ("classes_", "coef_", "intercept_")
-BITS = 20  # of a token's number; three of them make one number
+BITS = 60  # for the numbers of all tokens of a run, which together make one number
 
 
 class NgramSettings(EstimatorSettings):
     """Logistic regression on the tf-idf of runs of one to `longest` tokens."""
 
-    longest: int = Field(3, ge=1, le=3, description="tokens in a run, at most")
+    longest: int = Field(
+        3,
+        ge=1,
+        le=5,
+        description="tokens in a run, at most; more than 3 are for characters, which are few",
+    )
     min_count: int = Field(2, ge=1, description="training rows that a run must stand in")
     C: float = Field(3.0, gt=0, description="inverse strength of the L2 penalty")
     max_iter: int = Field(40, ge=1, description="steps of the solver")
+    balance: float = Field(
+        0.0, ge=0, le=1, description="rows weigh by their class's share to minus this power"
+    )
 
     def build(self, seed: int) -> Any:  # noqa: ARG002
         """An estimator for `tokens (n_rows, width)`; nothing in it is random."""
@@ -56,11 +65,20 @@ class NgramSettings(EstimatorSettings):
 class NgramLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Rows of token numbers, padded with 0, to runs of tokens, to classes."""
 
-    def __init__(self, *, longest: int, min_count: int, C: float, max_iter: int) -> None:  # noqa: N803
+    def __init__(
+        self,
+        *,
+        longest: int,
+        min_count: int,
+        C: float,  # noqa: N803
+        max_iter: int,
+        balance: float = 0.0,
+    ) -> None:
         self.longest = longest
         self.min_count = min_count
         self.C = C
         self.max_iter = max_iter
+        self.balance = balance
 
     def fit(self, x: np.ndarray, y: np.ndarray) -> Self:
         """Count the runs of `x (n_rows, width)`, weigh them, fit the line."""
@@ -71,7 +89,7 @@ class NgramLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         with warnings.catch_warnings():
             # So many steps are what was asked for; more of them fit the training rows only.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            self.line_.fit(weighted, y)
+            self.line_.fit(weighted, y, row_weights(y, self.balance))
         self.classes_ = self.line_.classes_
         return self
 
@@ -102,9 +120,10 @@ class NgramLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 def _runs(x: np.ndarray, longest: int) -> Iterator[tuple[Int64s, Int64s]]:
     """For runs of 1, 2, ... tokens: the row of each, and one number for its tokens."""
     tokens = np.asarray(x).astype(np.int64)
+    bits = BITS // longest
     for n in range(1, longest + 1):
         n_places = max(tokens.shape[1] - n + 1, 0)
         parts = [tokens[:, start : start + n_places] for start in range(n)]
-        keys = sum((part << (BITS * place) for place, part in enumerate(parts)), np.int64(0))
+        keys = sum((part << (bits * place) for place, part in enumerate(parts)), np.int64(0))
         rows, places = np.nonzero(parts[-1])  # the last token is no padding, so none is
         yield rows, np.asarray(keys)[rows, places]

@@ -53,6 +53,12 @@ class TrainSettings(BaseModel):
     class_weights: tuple[float, ...] | None = Field(
         default=None, description="a weight for each class, in class order"
     )
+    balance: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="rows weigh by their class's share to minus this power; 1: classes alike",
+    )
     precision: Precision = Field(
         default="float32", description="bf16 is autocast on CUDA; elsewhere it is refused"
     )

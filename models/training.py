@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from models.allocator import keep_freed_memory
 from models.augmentation import IMAGE
+from models.balance import row_weights
 from models.batching import Tables, batch_sizes, tensor_of
 from models.chunk import Plan, Task
 from models.dropout import takes_own_rates
@@ -167,6 +168,7 @@ def start(
     if place.type == "cpu":
         keep_freed_memory()
     plans = _plans(folds, seeds, settings, lr, weight_decay, dropout)
+    sample_weight = _balanced(sample_weight, target, settings.balance)
     modules = {seed: _built(build, seed, settings.dtype).to(place) for seed in seeds}
     tables = Tables([fold.inputs for fold in folds], settings.dtype, place)
     template = modules[seeds[0]]
@@ -355,6 +357,14 @@ def _device(name: str, settings: TrainSettings) -> torch.device:
             "set precision to 'float32'"
         )
     return device
+
+
+def _balanced(sample_weight: Array | None, target: Rows, balance: float) -> Array | None:
+    """The rows' weights, and those that make rare classes count more."""
+    if not balance:
+        return sample_weight
+    weights = row_weights(np.asarray(target), balance)
+    return weights if sample_weight is None else weights * np.asarray(sample_weight, np.float64)
 
 
 def _optional(

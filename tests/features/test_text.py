@@ -93,3 +93,11 @@ def test_it_can_be_cloned_pickled_and_made_anew_from_its_state() -> None:
     for copy in (again, anew):
         np.testing.assert_array_equal(copy.transform(table(*SEEN))["tokens"], expected["tokens"])
     assert not hasattr(clone(encoder), "vocabulary_")
+
+
+def test_a_fixed_width_is_that_of_every_fold() -> None:
+    short, long = pd.DataFrame({"text": ["ab"]}), pd.DataFrame({"text": ["abcdef"]})
+    for table in (short, long):
+        encoder = TextEncoder("text", unit="char", max_len=5, fixed_width=True).fit(table)
+        assert encoder.transform(long)["tokens"].shape == (1, 5)
+        assert encoder.transform(long)["lengths"].tolist() == [5]

@@ -3,7 +3,7 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from models.bag import BagSettings
-from models.ngrams import NgramSettings
+from models.ngrams import NgramSettings, _runs
 from models.shapes import InputShape
 
 TOKENS = np.array(
@@ -34,6 +34,25 @@ def test_unknown_runs_and_narrow_tables_are_taken() -> None:
     assert fitted.predict_proba(np.array([[9, 8, 7, 6]])).shape == (1, 3)
     narrow = NgramSettings().build(0).fit(np.tile(TOKENS[:, :1], (3, 1)), np.tile(TARGET, 3))
     assert narrow.predict_proba(TOKENS[:2, :1]).shape == (2, 3)
+
+
+def test_runs_of_four_tell_apart_what_runs_of_three_cannot() -> None:
+    x = np.array([[2, 2, 3, 3, 2, 2, 0], [2, 3, 3, 2, 2, 3, 0]] * 10)
+    runs = [{tuple(np.unique(k)) for _, k in _runs(x[i : i + 1], 4)} for i in (0, 1)]
+    assert runs[0] != runs[1]
+    n_runs = [len(known) for known in NgramSettings(longest=4).build(0).fit(x, x[:, 1]).runs_]
+    assert n_runs == [2, 4, 4, 4]
+
+
+def test_balance_names_the_rare_class_more_often() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.integers(2, 6, (300, 3))
+    target = (rng.random(300) < np.where(x[:, 0] == 2, 0.3, 0.05)).astype(np.int64)
+    named = [
+        (NgramSettings(balance=balance).build(0).fit(x, target).predict_proba(x)[:, 1] > 0.5).sum()
+        for balance in (0.0, 1.0)
+    ]
+    assert named[0] < named[1] / 3
 
 
 @pytest.mark.parametrize("width", [1, 5])

@@ -1,0 +1,92 @@
+"""Names: which of eighteen countries is a surname from? Characters, read one after the other.
+
+The countries are very unequal: nearly half of the surnames are Russian, one in 279 is Vietnamese.
+Learned as they are, the rare ones are hardly ever named, so each row weighs by its country's share
+to the power of -`BALANCE`: a little, since the score is accuracy, which macro-F1 is told beside.
+
+Some surnames stand in both files and some under several countries; folds are dealt row by row, so
+that a held-out row is as likely to have been seen before as a row of the test file.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from features.folds import FoldPlan
+from features.schema import Column
+from features.text import TextEncoder
+from models.ngrams import NgramSettings
+from models.recurrent import RecurrentSettings
+from models.training import TrainSettings
+from pipelines.competition import (
+    Competition,
+    EstimatorMember,
+    ForeignForm,
+    NetworkMember,
+    OfflineSample,
+)
+from pipelines.conversions import names as conversion
+from pipelines.samples import names as sample
+
+BALANCE = 0.2
+
+
+def mark_ends(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with each surname in small letters between two marks: `^bach$`."""
+    return table.assign(marked="^" + table[conversion.NAME].str.lower() + "$")
+
+
+def characters() -> TextEncoder:
+    """Each character as its number."""
+    return TextEncoder("marked", unit="char", max_len=24, fixed_width=True)
+
+
+MEMBERS = (
+    NetworkMember(
+        name="gru",
+        encoder=characters,
+        model=RecurrentSettings(
+            cell="gru", embedding_size=64, hidden=128, pooling="last", word_dropout=0.08
+        ),
+        train=TrainSettings(
+            epochs=14,
+            batch_size=64,
+            lr=4e-3,
+            weight_decay=0.01,
+            schedule="one_cycle",
+            grad_clip=5.0,
+            evaluate_every=2,
+            balance=BALANCE,
+            length_pool=40,
+        ),
+    ),
+    EstimatorMember(
+        name="n-grams",
+        encoder=characters,
+        inputs={"x_num": ("tokens",)},
+        estimator=NgramSettings(longest=4, min_count=1, C=10.0, balance=BALANCE),
+    ),
+)
+
+COMPETITION = Competition(
+    name="names",
+    title="Names: which country is a surname from?",
+    files={"train": "train.csv", "test": "test.csv", "sample_submission": "sample_submission.csv"},
+    foreign=(ForeignForm(conversion.FILES, conversion.convert),),
+    id=conversion.ID,
+    target=conversion.COUNTRY,
+    classes=conversion.COUNTRIES,
+    metric="accuracy",
+    also=("macro_f1",),
+    columns=(Column(name=conversion.NAME, kind="text", about="in Latin letters"),),
+    features=mark_ends,
+    form="labels",
+    folds=FoldPlan(n_folds=5),
+    members=MEMBERS,
+    sample=OfflineSample(
+        write=sample.write,
+        origin=sample.ORIGIN,
+        synthetic=False,
+        fingerprint=sample.fingerprint,
+    ),
+)
