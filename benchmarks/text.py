@@ -3,7 +3,8 @@
 Prints a table and writes it to `text.md` beside this file. Two questions:
 
 - Tokens per second of one recurrent network against the usual loop: a DataLoader that takes rows
-  one by one and pads each shuffled batch to its longest text. Only real tokens are counted.
+  one by one and pads each shuffled batch to its longest text. Only real tokens are counted. Per
+  second of core time as well, which other programs on the machine disturb less.
 - The replicas of all folds at once against one fold after the other.
 
 The ways take turns in one process, on the same texts, with the same network size, batch size and
@@ -97,19 +98,26 @@ def speed(texts: Texts, target: np.ndarray, n_turns: int) -> list[str]:
     """Tokens per second of one network, by each way."""
     rows = np.arange(len(target))
     n_tokens = int(texts["lengths"].sum())
-    lines = ["| one network | way | tokens per second | times |", "|---|---|---:|---:|"]
+    lines = [
+        "| one network | way | tokens per second | times | tokens per core-second | times |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
     for cell in ("gru", "lstm"):
         ways = {
             "DataLoader": lambda c=cell: tutorial_epoch(c, texts, target, rows),
             "Foldwise": lambda c=cell: train(c, texts, target, [rows], n_seeds=1),
             "Foldwise, all cores": lambda c=cell: train(c, texts, target, [rows], n_seeds=2),
         }
-        seconds = fastest(ways, n_turns)
         n_trained = {"DataLoader": 1, "Foldwise": 1, "Foldwise, all cores": 2}
-        rate = {way: n_trained[way] * n_tokens / s for way, s in seconds.items()}
+        rates = {
+            way: [n_trained[way] * n_tokens / own for own in seconds]
+            for way, seconds in fastest(ways, n_turns).items()
+        }
+        wall, core = rates["DataLoader"]
         lines += [
-            f"| {cell} | {way} | {own:,.0f} | {own / rate['DataLoader']:.1f} |"
-            for way, own in rate.items()
+            f"| {cell} | {way} | {own[0]:,.0f} | {own[0] / wall:.1f} "
+            f"| {own[1]:,.0f} | {own[1] / core:.1f} |"
+            for way, own in rates.items()
         ]
     return lines
 
@@ -130,19 +138,20 @@ def together(texts: Texts, target: np.ndarray, n_turns: int) -> list[str]:
             "one by one": one_by_one,
         }
         seconds = fastest(ways, n_turns)
-        once, singly = seconds["at once"], seconds["one by one"]
+        once, singly = seconds["at once"][0], seconds["one by one"][0]
         lines.append(f"| {cell} | {once:.1f} | {singly:.1f} | {singly / once:.1f} |")
     return lines
 
 
-def fastest(ways: Ways, n_turns: int) -> dict[str, float]:
-    """The fastest of each way's turns, in seconds; the ways take turns."""
-    best = dict.fromkeys(ways, float("inf"))
+def fastest(ways: Ways, n_turns: int) -> dict[str, tuple[float, float]]:
+    """The fastest of each way's turns: seconds, and seconds of core time; the ways take turns."""
+    best = dict.fromkeys(ways, (float("inf"), float("inf")))
     for _ in range(n_turns):
         for name, way in ways.items():
-            start = time.perf_counter()
+            start, core = time.perf_counter(), time.process_time()
             way()
-            best[name] = min(best[name], time.perf_counter() - start)
+            took = time.perf_counter() - start, time.process_time() - core
+            best[name] = min(best[name][0], took[0]), min(best[name][1], took[1])
     return best
 
 
