@@ -65,8 +65,10 @@ def _serve(store: str, port: int) -> int:
     command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1", *where]
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _interrupt)
+    # Runs need none of the workers that MLflow keeps for jobs of its language models.
+    settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | os.environ
     # In a session of its own, so that the server and its workers can be ended together.
-    server = subprocess.Popen(command, start_new_session=True)
+    server = subprocess.Popen(command, env=settings, start_new_session=True)
     try:
         return server.wait()
     finally:

@@ -34,7 +34,8 @@ def adversarial(train: pd.DataFrame, test: pd.DataFrame, *, group: str | None = 
     """
     some_train, some_test = _sampled(train), _sampled(test)
     both = pd.concat([some_train, some_test], ignore_index=True)
-    numbers = as_numbers(both)
+    # What names a row's companions differs by how the tables were split, and tells no more.
+    numbers = as_numbers(both.drop(columns=[group], errors="ignore") if group else both)
     is_test = np.repeat([0, 1], [len(some_train), len(some_test)])
     groups = both.get(group)
     aucs, gains = _cross_validate(numbers, is_test, groups)

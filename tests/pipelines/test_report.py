@@ -141,6 +141,15 @@ def test_drift_is_found_where_it_is_and_its_column_named():
         assert (sum(column.train), sum(column.test)) == (pytest.approx(1), pytest.approx(1))
 
 
+def test_the_column_that_names_a_group_betrays_nothing():
+    rng = np.random.default_rng(0)
+    train = pd.DataFrame({"a": rng.normal(size=200), "party": np.arange(200) // 4})
+    test = pd.DataFrame({"a": rng.normal(size=200), "party": 100 + np.arange(200) // 4})
+    drift = adversarial(train, test, group="party")
+    assert drift.auc == pytest.approx(0.5, abs=0.1)
+    assert [column.name for column in drift.columns] == ["a"]
+
+
 def test_drift_takes_texts_and_missing_values():
     words = pd.Series([f"text number {n}" for n in range(90)], dtype="str")
     train = pd.DataFrame({"text": words, "gone": np.nan, "flag": True})
