@@ -29,6 +29,7 @@ SAID = ("member.json", "curves.npz", "predictions.npz")  # what a member said of
 TYPES = {  # of MLflow, by kind and whether a value may be missing: a whole number cannot be
     ("int", False): "long",
     ("int", True): "double",
+    ("byte", False): "long",
     ("float", False): "double",
     ("float", True): "double",
     ("text", False): "string",

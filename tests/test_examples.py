@@ -79,6 +79,6 @@ def test_it_is_short(path):
 
 
 def test_make_examples_runs_all_of_them():
-    words = ["make", "-n", "examples"]
+    words = ["make", "--no-print-directory", "-n", "examples"]
     done = subprocess.run(words, cwd=EXAMPLES.parent, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1].endswith("python examples")

@@ -51,6 +51,25 @@ class BranchesOnValues(nn.Module):
         return y if bool(y.sum() > 0) else -y
 
 
+class Words(nn.Module):
+    """Embeds, and mixes rows' dimensions, so that no stack of layers takes it."""
+
+    def __init__(self, padding_idx: int | None) -> None:
+        super().__init__()
+        self.vectors = nn.Embedding(5, 3, padding_idx=padding_idx)
+        self.head = nn.Linear(3, 2)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.head(self.vectors(tokens).mean(dim=1))
+
+
+@pytest.mark.parametrize(("padding_idx", "expected"), [(None, "vmap"), (0, "sequential")])
+def test_vmap_would_train_the_row_for_padding(padding_idx: int | None, expected: str) -> None:
+    batch = {"tokens": torch.tensor([[0, 1], [2, 0], [3, 4]])}
+    network = Words(padding_idx)
+    assert choose_strategy(network, batch, asked="auto", n_replicas=4) == expected
+
+
 @pytest.mark.parametrize(
     ("network", "expected"),
     [

@@ -122,7 +122,7 @@ STRATEGIES = {
     "residual": ("sequential", "vmap"),
     "inception": ("sequential",),
     "modern": ("sequential", "vmap"),
-    "bag": ("sequential", "vmap"),
+    "bag": ("sequential",),
     "recurrent gru": ("sequential",),
     "recurrent lstm": ("sequential",),
 }
