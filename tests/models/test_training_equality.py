@@ -206,6 +206,18 @@ def test_predictions_are_the_mean_over_the_views(strategy: str) -> None:
     np.testing.assert_allclose(held_out, expected[0][folds[0].valid_rows], rtol=1e-6)
 
 
+def test_replicas_side_by_side_predict_what_they_predict_one_after_the_other() -> None:
+    folds = folds_of(IMAGES)
+    one_by_one = train("modern", folds, (3, 8), epochs=1, n_views=2)
+    torch.set_num_threads(3)
+    side_by_side = train("modern", folds, (3, 8), epochs=1, n_views=2)
+    for replica, other in zip(side_by_side.replicas, one_by_one.replicas, strict=True):
+        assert np.array_equal(replica.valid_probabilities, other.valid_probabilities)
+    rows = [IMAGES] * 3
+    assert np.array_equal(side_by_side.predict(rows), one_by_one.predict(rows))
+    assert np.array_equal(side_by_side.predict_mean(rows), one_by_one.predict_mean(rows))
+
+
 @pytest.mark.parametrize("family", ["recurrent gru", "recurrent lstm"])
 def test_batches_of_like_length_leave_a_replica_as_it_is_alone(family: str) -> None:
     folds = folds_of(FAMILIES[family][1])
