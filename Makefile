@@ -6,7 +6,7 @@ FOLDWISE := $(BIN)/foldwise
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: help setup test check format mlflow runs titanic otto digits submit-titanic tune-titanic
-.PHONY: diabetes names examples rotten-tomatoes
+.PHONY: diabetes names examples rotten-tomatoes tune-digits
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -37,6 +37,8 @@ submit-titanic: setup ## send the newest Titanic run to Kaggle, once, and write 
 
 tune-titanic: setup ## search Titanic's settings; make tune-otto and so on for the others
 	@$(FOLDWISE) tune titanic --trials-at-once 10
+
+tune-digits: tune-digit-recognizer
 
 tune-%: setup
 	@$(FOLDWISE) tune $*
