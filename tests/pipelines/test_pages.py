@@ -19,12 +19,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipelines import cli, runs_view, tracking, unsent
+from pipelines import cli, runs_view, tracking, tune, unsent
 from pipelines import run as runs
 from pipelines.configuration import choose_members
 from pipelines.console import Narrator
 from pipelines.record import Record
 from pipelines.run import Request
+from pipelines.search import Real
 from pipelines.summary import Summary
 from pipelines.tracker import Tracker
 
@@ -39,13 +40,16 @@ WAIT_S = 90
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory, toy, narrator):
-    """A workspace with a tracked toy run and a family of records."""
+    """A workspace with a toy run and a study of its mlp, both tracked."""
     root = tmp_path_factory.mktemp("pages")
+    linear, mlp, trees = toy.members
+    searched = mlp.model_copy(update={"search": {"train.lr": Real(low=1e-3, high=0.3, log=True)}})
+    study = tune.Request(n_trials=3, source="sample", root=root, score=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         summary = runs.run(toy, Request(source="sample", root=root), narrator)
-        parent, *trials = family()
-        Tracker.start(root, narrator).family(parent, trials, "toy")
+        members = toy.model_copy(update={"members": (linear, searched, trees)})
+        (_,) = tune.tune(members, study, narrator)
     return root, summary
 
 
@@ -80,7 +84,7 @@ def page(workspace):
         finally:
             server.send_signal(signal.SIGINT)
             try:
-                server.wait(timeout=30)
+                server.wait(timeout=WAIT_S)
             finally:
                 server.kill()
     assert server.returncode == 0
@@ -145,9 +149,10 @@ def test_the_runs_table_is_readable_at_once_and_children_stand_under_parents(
     assert [name for name in shown if name in known] == known
     cells = texts(browser, ".ag-cell")
     assert {f"{round(summary.cv, 6):g}", "synthetic", "linear, mlp, trees"} <= set(cells)
-    assert "trial 1" not in texts(browser, "a")
+    until(browser, lambda: "tune mlp" in texts(browser, "a"), "the study")
+    assert "trial 0001" not in texts(browser, "a")
     until(browser, lambda: expand(browser), "the parent's plus sign")
-    until(browser, lambda: {"trial 1", "trial 2"} <= set(texts(browser, "a")), "the trials")
+    until(browser, lambda: {"trial 0000", "trial 0002"} <= set(texts(browser, "a")), "the trials")
 
 
 def expand(browser):
