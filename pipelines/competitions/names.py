@@ -28,6 +28,7 @@ from pipelines.competition import (
 )
 from pipelines.conversions import names as conversion
 from pipelines.samples import names as sample
+from pipelines.search import Real
 
 BALANCE = 0.2
 
@@ -60,12 +61,23 @@ MEMBERS = (
             balance=BALANCE,
             length_pool=40,
         ),
+        search={
+            # One cycle at batches of 64: below 1e-3 fourteen epochs are too few.
+            "train.lr": Real(low=1e-3, high=1e-2, log=True),
+            # 13,000 names are few: from no help against learning them by heart to a third.
+            "model.dropout": Real(low=0.0, high=0.5),
+            "model.word_dropout": Real(low=0.0, high=0.3),
+            # From rows that all weigh the same to countries that nearly do.
+            "train.balance": Real(low=0.0, high=0.6),
+        },
     ),
     EstimatorMember(
         name="n-grams",
         encoder=characters,
         inputs={"x_num": ("tokens",)},
         estimator=NgramSettings(longest=4, min_count=1, C=10.0, max_iter=100, balance=BALANCE),
+        # From weights of which only the commonest runs have one to hardly any penalty.
+        search={"estimator.C": Real(low=0.3, high=100.0, log=True)},
     ),
 )
 
