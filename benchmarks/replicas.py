@@ -160,6 +160,23 @@ def run_one(told: str) -> Measurement:
     return measure(Size(**size), method, n_replicas, timed, repeats=3)
 
 
+def in_turns(size: Size, *, turns: int = 9) -> dict[str, float]:
+    """Seconds of one replica by us and by the lean loop, in turns; of each the fastest.
+
+    The two are so close that minutes between the measurements would decide.
+    """
+    warm = replace(size, n_rows=10 * size.batch_size, epochs=1)
+    seconds: dict[str, list[float]] = {OURS: [], "lean loop": []}
+    for method in seconds:
+        train_all(warm, method, 1)
+    for _ in range(turns):
+        for method, own in seconds.items():
+            start = time.perf_counter()
+            train_all(size, method, 1)
+            own.append(time.perf_counter() - start)
+    return {method: min(own) for method, own in seconds.items()}
+
+
 def table(rows: Sequence[Measurement]) -> str:
     """One line per measurement; `times` says how much longer than ours for the same R."""
     ours = {(m.size, m.dropout, m.n_replicas): m.seconds for m in rows if m.method == OURS}
@@ -214,8 +231,17 @@ def main() -> None:
         rows.append(measure_in_own_process(job, threads=told.threads))
         print(table([m for m in rows if m.size == job[0].name]).splitlines()[-1], flush=True)
     print("\n" + table(rows))
+    single = {name: in_turns(size, turns=3 if told.quick else 9) for name, size in SIZES.items()}
+    for name, own in single.items():
+        ours, loop = own.values()
+        print(f"one replica, {name}: {ours:.3f} s, lean loop {loop:.3f} s, {loop / ours:.2f} times")
     machine = {"threads": told.threads, "cpu": platform.machine(), "torch": torch.__version__}
-    written = {"machine": machine, "quick": told.quick, "rows": [asdict(m) for m in rows]}
+    written = {
+        "machine": machine,
+        "quick": told.quick,
+        "one_replica": single,
+        "rows": [asdict(m) for m in rows],
+    }
     (HERE / "replicas.json").write_text(json.dumps(written, indent=1) + "\n")
     draw(rows, HERE / "replicas.png")
 
