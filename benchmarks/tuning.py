@@ -35,11 +35,11 @@ from pipelines.competition import NetworkMember
 from pipelines.configuration import settings_of
 from pipelines.download import download
 from pipelines.sources import choose_source
-from pipelines.study import Values
 from pipelines.train import network_builder
-from pipelines.trials import Bench, member_named, with_values
-from pipelines.tune import TUNING_SEED
-from pipelines.tuning import StudyPlan, run_study
+from pipelines.tuning.optimise import StudyPlan, run_study
+from pipelines.tuning.study import Values
+from pipelines.tuning.trials import Bench, member_named, with_values
+from pipelines.tuning.tune import TUNING_SEED
 
 HERE = Path(__file__).parent
 MEMBER = "mlp"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from pipelines.figures import save
-from pipelines.style import new_figure, styled
+from pipelines.figures.of_runs import save
+from pipelines.figures.style import new_figure, styled
 
 FOLDER = Path("runs/examples")
 

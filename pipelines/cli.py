@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pipelines.competition import Competition
-    from pipelines.retry import Patience
-    from pipelines.tuned import Tuned
+    from pipelines.kaggle_side.retry import Patience
+    from pipelines.tuning.tuned import Tuned
 
 app = typer.Typer(
     help="Kaggle pipelines that train every fold and every seed at once.",
@@ -174,8 +174,8 @@ def compare_losses(
 ) -> None:
     """CrossEntropyLoss, LogSoftmax + NLLLoss and the naive way, side by side."""
     competition = _configured(name, None, None, None, set_)
-    from pipelines import compare_losses as losses
     from pipelines.console import Narrator
+    from pipelines.losses import compare as losses
 
     console = _console()
     request = losses.Request(source=source, member=member, n_steps=steps, track=track)
@@ -229,8 +229,8 @@ def submit(
 ) -> None:
     """Send a run's CSV to Kaggle, once, and write its score to the ledger."""
     from pipelines import registry
-    from pipelines import submit as submitting
     from pipelines.console import Narrator
+    from pipelines.kaggle_side import submit as submitting
 
     request = submitting.Request(
         run_id=run_id,
@@ -264,9 +264,9 @@ def runs(
 @app.command()
 def pick(name: Name) -> None:
     """The two submissions to choose at the end: the best cv, and as good but most different."""
-    from pipelines import pick as picking
     from pipelines import registry
     from pipelines.console import Narrator
+    from pipelines.kaggle_side import pick as picking
 
     picking.pick(registry.load(name), Path(), Narrator(_console()))
 
@@ -294,7 +294,7 @@ def mlflow(
     port: Annotated[int | None, typer.Option(metavar="PORT", help="default: a free one")] = None,
 ) -> None:
     """The MLflow page, with every run, score and figure."""
-    from pipelines.mlflow_page import serve
+    from pipelines.tracking.mlflow_page import serve
 
     raise typer.Exit(serve(Path(), port))
 
@@ -305,14 +305,15 @@ app.command("sync")(sync)
 
 
 def _patience(context: typer.Context) -> Patience:
-    from pipelines.retry import Patience
+    from pipelines.kaggle_side.retry import Patience
 
     return context.obj or Patience()
 
 
 def _refresh_scores(name: str | None, console: Console, patience: Patience) -> None:
-    from pipelines import registry, scores
+    from pipelines import registry
     from pipelines.console import Narrator
+    from pipelines.kaggle_side import scores
 
     if name is None:
         raise typer.BadParameter("--refresh needs a COMPETITION")
@@ -329,7 +330,7 @@ def _configured(
 ) -> Competition:
     from pipelines import registry
     from pipelines.configuration import configure
-    from pipelines.tuned import apply
+    from pipelines.tuning.tuned import apply
 
     competition = apply(registry.load(name), tuned)
     named = _named(members)
@@ -342,7 +343,7 @@ def _named(members: str | None) -> list[str]:
 
 def _tuned(name: str, members: str | None) -> list[Tuned]:
     from pipelines import registry
-    from pipelines.tuned import find
+    from pipelines.tuning.tuned import find
 
     return find(registry.load(name), Path(), _named(members))
 

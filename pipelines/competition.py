@@ -19,7 +19,7 @@ from models.estimators import EstimatorSettings
 from models.metrics import METRICS
 from models.settings import TrainSettings
 from models.trees import TreesSettings
-from pipelines.search import Search
+from pipelines.tuning.search import Search
 
 Encoded = dict[str, np.ndarray]
 Label = int | str

@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines import forms, kaggle_client, manifest
-from pipelines.retry import Patience
+from pipelines import forms, manifest
+from pipelines.kaggle_side import kaggle_client
+from pipelines.kaggle_side.retry import Patience
+from pipelines.kaggle_side.transfer import Progress, Remote
 from pipelines.sources import Source
-from pipelines.transfer import Progress, Remote
 
 if TYPE_CHECKING:
     from pipelines.competition import Competition

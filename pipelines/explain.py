@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from features.text import UNKNOWN, tokens
 from pipelines.competition import Competition, NetworkMember
 from pipelines.dataset import FoldedDataset
-from pipelines.figures_of_texts import Explained
+from pipelines.figures.of_texts import Explained
 from pipelines.pipeline import Pipeline
 from pipelines.train import network_builder
 

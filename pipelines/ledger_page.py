@@ -62,7 +62,7 @@ def _tell_trust(console: Console, root: Path, entries: Sequence[Entry]) -> None:
     scored = [e for e in entries if e.public_score is not None and not e.synthetic]
     if not scored:
         return
-    from pipelines import ledger_figure
+    from pipelines.figures import ledger_figure
 
     name = scored[0].competition
     if len(scored) < ledger_figure.MIN_SCORED:

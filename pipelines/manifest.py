@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipelines.transfer import Remote
+from pipelines.kaggle_side.transfer import Remote
 
 FILE = "manifest.json"
 

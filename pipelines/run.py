@@ -10,25 +10,26 @@ from typing import Any
 
 from features.folds import FoldPlan
 from models.metrics import METRICS
-from pipelines import folders, publish, served
+from pipelines import folders, publish
 from pipelines.competition import Competition
 from pipelines.configuration import fingerprint, resolved
 from pipelines.console import Narrator
-from pipelines.credentials import exposure
 from pipelines.device import choose_device
 from pipelines.download import RawFiles, download
 from pipelines.ensemble import Blend
-from pipelines.gallery import draw
+from pipelines.figures.gallery import draw
+from pipelines.kaggle_side.credentials import exposure
+from pipelines.kaggle_side.retry import Patience
 from pipelines.pipeline import CODE, Pipeline
 from pipelines.pretrained import digests
 from pipelines.provenance import code_digest, git_commit, versions
 from pipelines.report import make as report
-from pipelines.retry import Patience
 from pipelines.sources import choose_source
 from pipelines.stages import StageStore
 from pipelines.summary import FurtherLine, MemberLine, Summary, TunedLine, WayLine
-from pipelines.tracker import Tracker
-from pipelines.tuned import Tuned, still_used
+from pipelines.tracking import served
+from pipelines.tracking.tracker import Tracker
+from pipelines.tuning.tuned import Tuned, still_used
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pipelines.credentials import where_credentials
+from pipelines.kaggle_side.credentials import where_credentials
 
 if TYPE_CHECKING:
     from pipelines.competition import Competition

@@ -13,8 +13,8 @@ from models.metrics import METRICS
 from pipelines.competition import Competition
 from pipelines.download import download
 from pipelines.ensemble import Blend
+from pipelines.kaggle_side.retry import Patience
 from pipelines.preprocess import Prepared, class_indices, read_sample_submission
-from pipelines.retry import Patience
 from pipelines.sources import choose_source
 from submissions.build import build, write_csv
 from submissions.check import SubmissionForm, check

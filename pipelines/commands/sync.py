@@ -17,6 +17,6 @@ def sync(
     from rich.console import Console
 
     from pipelines.console import Narrator
-    from pipelines.sync import sync as send
+    from pipelines.tracking.sync import sync as send
 
     send(Path(), Narrator(Console()), everything=everything)

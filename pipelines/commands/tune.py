@@ -52,10 +52,11 @@ def tune(
     track: Annotated[bool, typer.Option("--track/--no-track", help="write MLflow runs")] = True,
 ) -> None:
     """Search a member's settings by Optuna; the next `run` uses the best."""
-    from pipelines import registry, study_page
-    from pipelines import tune as tuning
+    from pipelines import registry
     from pipelines.configuration import configure
     from pipelines.console import Narrator, terminal
+    from pipelines.tuning import study_page
+    from pipelines.tuning import tune as tuning
 
     competition = configure(registry.load(name), folds=folds, sets=set_ or [])
     request = tuning.Request(

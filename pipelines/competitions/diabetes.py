@@ -27,7 +27,7 @@ from pipelines.competition import (
 )
 from pipelines.conversions import diabetes as conversion
 from pipelines.samples import diabetes as sample
-from pipelines.search import Real, Whole
+from pipelines.tuning.search import Real, Whole
 
 MEASURED = ("Glucose", "BloodPressure", "SkinThickness", "Insulin", "BMI")
 NOTES_NET = MLPSettings(hidden=(6, 4), dropout=0.0, activation="sigmoid")

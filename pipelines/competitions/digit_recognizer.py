@@ -24,7 +24,7 @@ from models.settings import Strategy, TrainSettings
 from pipelines.competition import Competition, ForeignForm, Kaggle, NetworkMember, OfflineSample
 from pipelines.samples import digits as sample
 from pipelines.samples import mnist
-from pipelines.search import Real, Search
+from pipelines.tuning.search import Real, Search
 
 PIXELS = sample.PIXELS
 MEAN, DEVIATION = 0.1307, 0.3081  # of MNIST's training pixels, as shares of 255

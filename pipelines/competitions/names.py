@@ -28,7 +28,7 @@ from pipelines.competition import (
 )
 from pipelines.conversions import names as conversion
 from pipelines.samples import names as sample
-from pipelines.search import Real
+from pipelines.tuning.search import Real
 
 BALANCE = 0.2
 

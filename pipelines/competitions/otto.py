@@ -28,7 +28,7 @@ from pipelines.competition import (
     TreesMember,
 )
 from pipelines.samples import otto as sample
-from pipelines.search import Choice, Real, Whole
+from pipelines.tuning.search import Choice, Real, Whole
 
 COUNTS = tuple(f"feat_{number}" for number in range(1, 94))
 CLASSES = tuple(f"Class_{number}" for number in range(1, 10))

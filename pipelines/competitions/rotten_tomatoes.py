@@ -35,7 +35,7 @@ from pipelines.competition import (
     OfflineSample,
 )
 from pipelines.samples import rotten_tomatoes as sample
-from pipelines.search import Real, Search
+from pipelines.tuning.search import Real, Search
 
 CLASS_NAMES = ("very bad", "bad", "neutral", "good", "very good")
 RATINGS = np.arange(len(CLASS_NAMES), dtype=np.float64)

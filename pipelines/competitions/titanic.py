@@ -24,7 +24,7 @@ from models.training import TrainSettings
 from models.trees import TreesSettings
 from pipelines.competition import Competition, Kaggle, NetworkMember, OfflineSample, TreesMember
 from pipelines.samples import titanic as sample
-from pipelines.search import Choice, Real, Whole
+from pipelines.tuning.search import Choice, Real, Whole
 
 LARGE_FAMILY = 5
 KINDS = tuple(f"{who} {pclass}" for who in ("woman", "boy", "man") for pclass in (1, 2, 3))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import cli
-from pipelines.retry import Patience
+from pipelines.kaggle_side.retry import Patience
 
 QUICK = ("--no-track", "--members", "trees", "--folds", "3", "--set", "folds.n_repeats=1", "--set")
 

@@ -11,10 +11,11 @@ from rich.console import Console
 from features.schema import Column
 from features.tabular import TabularEncoder
 from models.loss_forms import FORMS
-from pipelines import arrays, cli, tracking
-from pipelines.compare_losses import CompareLossesError, Request, compare_losses, show
+from pipelines import arrays, cli
 from pipelines.competition import OfflineSample
-from pipelines.losses_page import answer
+from pipelines.losses.compare import CompareLossesError, Request, compare_losses, show
+from pipelines.losses.page import answer
+from pipelines.tracking import stores
 
 pytestmark = [
     # mlflow's own, on every import and every new database.
@@ -128,7 +129,7 @@ def test_mlflow_shows_three_children_under_their_parent(compared):
     from mlflow import MlflowClient
 
     root, comparison = compared
-    client = MlflowClient(tracking.local_store(root))
+    client = MlflowClient(stores.local_store(root))
     experiment = client.get_experiment_by_name("three").experiment_id
     parent = client.get_run(comparison.mlflow_run_id)
     beneath = f"tags.mlflow.parentRunId = '{parent.info.run_id}'"

@@ -5,7 +5,12 @@ import json
 
 import pytest
 
-from pipelines.credentials import exposure, has_credentials, hide_secrets, where_credentials
+from pipelines.kaggle_side.credentials import (
+    exposure,
+    has_credentials,
+    hide_secrets,
+    where_credentials,
+)
 
 KEY, TOKEN = "s3cr3t-k3y", "KGAT_s3cr3t-t0ken"
 STORED = [

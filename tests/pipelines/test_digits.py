@@ -8,8 +8,8 @@ from models.shapes import InputShape
 from pipelines import run as runs
 from pipelines.competitions.digit_recognizer import COMPETITION, PIXELS, pixels_encoder
 from pipelines.configuration import choose_members, configure, describe
-from pipelines.figures_of_images import first_filters, mistakes
-from pipelines.gallery_of_images import first_weights
+from pipelines.figures.gallery_of_images import first_weights
+from pipelines.figures.of_images import first_filters, mistakes
 from pipelines.run import Request
 from pipelines.summary import Summary
 

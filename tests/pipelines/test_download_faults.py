@@ -20,7 +20,7 @@ from kaggle_faults import (
 from kaggle_server import cut, hang_up, pass_by, refuse, stall, stall_at, zipped
 
 from pipelines import cli
-from pipelines.transfer import CHUNK_BYTES
+from pipelines.kaggle_side.transfer import CHUNK_BYTES
 
 RUN = ("run", "titanic", "--source", "kaggle", "--no-track", "--members", "trees", "--folds", "3")
 QUICK = ("--set", "folds.n_repeats=1", "--set", "trees.n_estimators=1")

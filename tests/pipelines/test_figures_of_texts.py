@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipelines import figures, figures_of_texts
 from pipelines.explain import word_effects
-from pipelines.figures_of_texts import Explained
+from pipelines.figures import of_runs, of_texts
+from pipelines.figures.of_texts import Explained
 
 NAMES = ("bad", "plain", "good")
 TEXTS = ["good film", "", "a film of which nothing can be said", "good", "bad $1 film"]
@@ -41,14 +41,14 @@ def test_a_words_effect_is_what_the_rating_loses_without_it() -> None:
 
 def test_accuracy_is_told_by_length() -> None:
     n_words = np.array([2, 0, 8, 1, 3])
-    figure = figures_of_texts.accuracy_by_length(TARGET, SAID, n_words, note="made up")
+    figure = of_texts.accuracy_by_length(TARGET, SAID, n_words, note="made up")
     shown = words_of(figure)
     assert shown == ["100%\n1", "100%\n1", "100%\n1", "100%\n1", "0%\n1"]
     assert "0% of those of 8" in figure.get_suptitle().replace("\n", " ")
 
 
 def test_the_farthest_misses_come_first() -> None:
-    shown = words_of(figures_of_texts.largest_losses(TEXTS, TARGET, SAID, NAMES))
+    shown = words_of(of_texts.largest_losses(TEXTS, TARGET, SAID, NAMES))
     assert shown[3:6] == [TEXTS[2], "bad 1.0%", "good 90%"]
     assert "(empty)" in shown
 
@@ -56,7 +56,7 @@ def test_the_farthest_misses_come_first() -> None:
 def test_long_texts_go_on_in_the_next_line_and_all_is_saved(tmp_path) -> None:
     words = [f"word{n}" for n in range(40)]
     told = [Explained(words, np.linspace(-1.2, 1.2, 40), "good; expected rating 2.0")]
-    figure = figures_of_texts.word_effects(told, member="gru", note="made up")
+    figure = of_texts.word_effects(told, member="gru", note="made up")
     drawn = figure.axes[0].texts
     assert [text.get_text() for text in drawn[1:]] == words
     assert len({text.get_position()[1] for text in drawn[1:]}) > 1
@@ -64,5 +64,5 @@ def test_long_texts_go_on_in_the_next_line_and_all_is_saved(tmp_path) -> None:
         "“word39” moves a rating most" in figure.get_suptitle()
         or "“word0”" in figure.get_suptitle()
     )
-    figures.save(figure, tmp_path / "words.png")
+    of_runs.save(figure, tmp_path / "words.png")
     assert (tmp_path / "words.png").stat().st_size > 5_000

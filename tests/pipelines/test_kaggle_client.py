@@ -10,9 +10,9 @@ import sys
 import pytest
 from kaggle_server import KEY, REFRESH, SECRETS, TOKEN, USER, refuse, stall, zipped
 
-from pipelines import kaggle_client
 from pipelines.download import UNCHANGED, download
-from pipelines.kaggle_errors import Errand, KaggleError
+from pipelines.kaggle_side import kaggle_client
+from pipelines.kaggle_side.kaggle_errors import Errand, KaggleError
 from pipelines.sources import Source
 
 FILES = {"train.csv": b"id,y\n1,0\n", "test.csv": b"id\n2\n", "sample.csv": b"id,y\n2,0\n"}
@@ -21,9 +21,9 @@ import json, sys, traceback
 from pathlib import Path
 from kagglesdk.kaggle_env import KaggleEnv, _env_to_endpoint
 _env_to_endpoint[KaggleEnv.PROD] = sys.argv[1]
-from pipelines.kaggle_client import download
-from pipelines.kaggle_errors import KaggleError
-from pipelines.retry import Patience
+from pipelines.kaggle_side.kaggle_client import download
+from pipelines.kaggle_side.kaggle_errors import KaggleError
+from pipelines.kaggle_side.retry import Patience
 patience = Patience(tries=2, first_wait_s=0.0, read_timeout_s=0.3)
 into = Path(sys.argv[2])
 try:

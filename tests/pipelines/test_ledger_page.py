@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from pipelines import cli, ledger_figure
+from pipelines import cli
+from pipelines.figures import ledger_figure
 from pipelines.ledger_page import FILE, SortError, show_ledger
 from submissions import ledger
 

@@ -19,15 +19,17 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipelines import cli, runs_view, tracking, tune, unsent
+from pipelines import cli
 from pipelines import run as runs
 from pipelines.configuration import choose_members
 from pipelines.console import Narrator
-from pipelines.record import Record
 from pipelines.run import Request
-from pipelines.search import Real
 from pipelines.summary import Summary
-from pipelines.tracker import Tracker
+from pipelines.tracking import runs_view, stores, unsent
+from pipelines.tracking.record import Record
+from pipelines.tracking.tracker import Tracker
+from pipelines.tuning import tune
+from pipelines.tuning.search import Real
 
 pytestmark = [
     # mlflow's own, on every import and every new database.
@@ -353,7 +355,7 @@ def test_a_server_that_is_not_there_is_replaced_and_told(untracked, monkeypatch,
     assert [one.run for one in unsent.waiting(Path())] == [summary.run]
     from mlflow import MlflowClient
 
-    run = MlflowClient(tracking.local_store(Path())).get_run(summary.mlflow_run_id)
+    run = MlflowClient(stores.local_store(Path())).get_run(summary.mlflow_run_id)
     assert run.data.metrics["public_score"] == 0.5
     assert cli.main(["mlflow"]) == 4
     assert "cannot be reached" in capsys.readouterr().err

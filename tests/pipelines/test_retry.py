@@ -6,8 +6,8 @@ from email.utils import format_datetime
 import pytest
 import requests
 
-from pipelines.http_faults import cause, is_passing, is_undelivered
-from pipelines.retry import Patience
+from pipelines.kaggle_side.http_faults import cause, is_passing, is_undelivered
+from pipelines.kaggle_side.retry import Patience
 
 
 def answered(status, **headers):

@@ -5,8 +5,8 @@ from pydantic import ValidationError
 
 from pipelines import registry
 from pipelines.configuration import settings_of
-from pipelines.search import Choice, Real, Whole
-from pipelines.trials import with_values
+from pipelines.tuning.search import Choice, Real, Whole
+from pipelines.tuning.trials import with_values
 
 SEARCHED = [
     (name, member.name, key)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from pipelines.search import Choice, Real
-from pipelines.study import Study, Trial
-from pipelines.study_figures import history, importance, parallel, slices
-from pipelines.style import MIST, ORANGE
+from pipelines.figures.style import MIST, ORANGE
+from pipelines.tuning.search import Choice, Real
+from pipelines.tuning.study import Study, Trial
+from pipelines.tuning.study_figures import history, importance, parallel, slices
 
 SPACE = {
     "train.lr": Real(low=0.001, high=0.1, log=True),

@@ -267,7 +267,7 @@ def test_no_finished_run(kaggle, foldwise):
 
 def test_a_data_set_takes_no_submissions(kaggle, workspace, toy, narrator):
     from pipelines.competition import Kaggle
-    from pipelines.submit import Request, SubmitError, submit
+    from pipelines.kaggle_side.submit import Request, SubmitError, submit
 
     pima = toy.model_copy(update={"kaggle": Kaggle(slug="uciml/pima", kind="dataset")})
     with pytest.raises(SubmitError, match="takes no submissions"):
@@ -308,19 +308,19 @@ def test_scores_stand_in_mlflow_and_secrets_nowhere(kaggle, foldwise, workspace,
     """All of a run's way, with everything logged that can be: no secret is on the disk after it."""
     from mlflow import MlflowClient
 
-    from pipelines import tracking
+    from pipelines.tracking import mlflow_log, stores
 
     caplog.set_level("DEBUG")
     newest = runs()[0]
     folder = Path("runs/titanic") / newest
-    run_id = tracking.log_run(Summary.read(folder), folder, root=workspace)
+    run_id = mlflow_log.log_run(Summary.read(folder), folder, root=workspace)
     change_summary(newest, mlflow_run_id=run_id)
     reason = f"Evaluation failed for {KEY} at https://x.y/z?X-Signature={SIGNATURE}"
     kaggle.verdict["errorDescription"] = reason
     foldwise("submit", "titanic", "--yes")
     kaggle.submissions[0] |= {"privateScore": "0.76", "status": "ERROR"}
     foldwise("runs", "titanic", "--refresh")
-    stored = MlflowClient(tracking.local_store(workspace)).get_run(run_id)
+    stored = MlflowClient(stores.local_store(workspace)).get_run(run_id)
     assert stored.data.metrics["public_score"] == 0.77511
     assert stored.data.metrics["private_score"] == 0.76
     assert stored.data.tags["kaggle.message"] == kaggle.submissions[0]["description"]

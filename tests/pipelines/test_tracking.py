@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 
 from features.schema import TableError
-from pipelines import registry, served, tracking
+from pipelines import registry
 from pipelines import run as runs
 from pipelines.ensemble import load as load_blend
 from pipelines.predictor import PredictorError
 from pipelines.run import Request
+from pipelines.tracking import served, stores
 
 pytestmark = [
     # mlflow's own, on every import and every new database.
@@ -39,7 +40,7 @@ def client(tracked):
     from mlflow import MlflowClient
 
     root, _ = tracked
-    return MlflowClient(tracking.local_store(root))
+    return MlflowClient(stores.local_store(root))
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +122,7 @@ def model(tracked, client, toy, monkeypatch):
     root, summary = tracked
     monkeypatch.setattr(registry, "load", {"toy": toy}.__getitem__)
     monkeypatch.setattr(mlflow.tracking.fluent, "_last_active_run_id", None, raising=False)
-    mlflow.set_tracking_uri(tracking.local_store(root))
+    mlflow.set_tracking_uri(stores.local_store(root))
     (output,) = client.get_run(summary.mlflow_run_id).outputs.model_outputs
     yield client.get_logged_model(output.model_id)
     mlflow.set_tracking_uri(None)

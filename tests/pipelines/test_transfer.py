@@ -6,9 +6,9 @@ import random
 import pytest
 from kaggle_server import SIGNATURE, cut, pass_by, refuse, stall_at, zipped
 
-from pipelines import kaggle_client
-from pipelines.kaggle_errors import KaggleError
-from pipelines.transfer import CHUNK_BYTES, Remote
+from pipelines.kaggle_side import kaggle_client
+from pipelines.kaggle_side.kaggle_errors import KaggleError
+from pipelines.kaggle_side.transfer import CHUNK_BYTES, Remote
 
 N_BYTES = 300_000
 BROKE_AT = 12 * CHUNK_BYTES  # a whole number of pieces, so that all of them are kept

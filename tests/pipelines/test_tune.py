@@ -10,14 +10,16 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from pipelines import cli, preprocess, study_page, tuned, unsent
+from pipelines import cli, preprocess
 from pipelines import page as run_page
 from pipelines import run as runs
-from pipelines import tune as tuning
 from pipelines.console import Narrator
-from pipelines.search import Choice, Real
-from pipelines.study_writer import StudyWriter
-from pipelines.tracking import local_store
+from pipelines.tracking import unsent
+from pipelines.tracking.stores import local_store
+from pipelines.tracking.study_writer import StudyWriter
+from pipelines.tuning import study_page, tuned
+from pipelines.tuning import tune as tuning
+from pipelines.tuning.search import Choice, Real
 
 pytestmark = [
     # mlflow's own, on every import and every new database.
@@ -209,7 +211,7 @@ def test_ctrl_c_keeps_the_best_of_what_there_is(searched, tmp_path, narrator, mo
             raise KeyboardInterrupt
         return dict.fromkeys(study.ours)
 
-    monkeypatch.setattr("pipelines.study_records.children", interrupt)
+    monkeypatch.setattr("pipelines.tracking.study_records.children", interrupt)
     request = tuning.Request(source="sample", root=tmp_path, track=False)
     with pytest.raises(KeyboardInterrupt):
         list(tuning.tune(searched, request, narrator))

@@ -2,9 +2,10 @@
 
 import pytest
 
-from pipelines import cli, tuned
+from pipelines import cli
 from pipelines.configuration import configure, settings_of
-from pipelines.tuned import Tuned, TunedError
+from pipelines.tuning import tuned
+from pipelines.tuning.tuned import Tuned, TunedError
 
 
 @pytest.fixture

@@ -10,13 +10,14 @@ from pathlib import Path
 import optuna
 import pytest
 
-from pipelines import dataset, preprocess, tuning
+from pipelines import dataset, preprocess
 from pipelines.download import download
-from pipelines.journal import JournalFile
-from pipelines.search import Choice, Real, Whole
 from pipelines.sources import choose_source
-from pipelines.trials import Bench
-from pipelines.tuning import StorageError, StudyPlan, read_study, run_study
+from pipelines.tuning import optimise
+from pipelines.tuning.journal import JournalFile
+from pipelines.tuning.optimise import StorageError, StudyPlan, read_study, run_study
+from pipelines.tuning.search import Choice, Real, Whole
+from pipelines.tuning.trials import Bench
 
 SPACE = {
     "train.lr": Real(low=1e-4, high=1.0, log=True),
@@ -99,7 +100,7 @@ def test_hopeless_trials_are_pruned_before_their_end(whole):
     pruned = [trial for trial in whole.trials if trial.state == "pruned"]
     assert pruned
     assert all(30 <= trial.curve[-1][0] < 100 for trial in pruned)
-    assert all(trial.number >= tuning.N_STARTUP for trial in pruned)
+    assert all(trial.number >= optimise.N_STARTUP for trial in pruned)
 
 
 @pytest.mark.parametrize("pruner", ["hyperband", "none"])
@@ -217,7 +218,7 @@ import test_tuning
 from pipelines import preprocess
 from pipelines.download import download
 from pipelines.sources import choose_source
-from pipelines.tuning import run_study
+from pipelines.tuning.optimise import run_study
 
 root = Path(sys.argv[3])
 toy = make_toy()
@@ -248,7 +249,7 @@ def test_a_killed_study_loses_no_finished_trial_and_goes_on_with_the_same_ones(
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     left = read_study(plan(tmp_path))
     assert (len(left.trials), left.n_failed) == (4, 0)
-    with (tmp_path / tuning.JOURNAL).open("a") as journal:
+    with (tmp_path / optimise.JOURNAL).open("a") as journal:
         journal.write('{"op_code":6,"trial_')  # as if it had been killed while it wrote
     more = run_study(plan(tmp_path, n_trials=12), bench)
     assert tried(more) == tried(whole)[:12]
@@ -259,11 +260,11 @@ def test_a_living_workers_trial_is_left_alone(bench, tmp_path):
     def look(_):
         if states:
             return
-        with tuning._quiet():
-            study = tuning._open(plan(tmp_path))
+        with optimise._quiet():
+            study = optimise._open(plan(tmp_path))
             trial = study.ask()
-            trial.set_user_attr(tuning.WORKER, next((tmp_path / "workers").iterdir()).name)
-            tuning._fail_orphans(study, tmp_path)
+            trial.set_user_attr(optimise.WORKER, next((tmp_path / "workers").iterdir()).name)
+            optimise._fail_orphans(study, tmp_path)
             states.append(study.trials[trial.number].state)
 
     states = []

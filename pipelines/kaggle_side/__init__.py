@@ -1,0 +1,1 @@
+"""What goes to Kaggle and what comes from it."""

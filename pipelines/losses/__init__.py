@@ -1,0 +1,1 @@
+"""CrossEntropyLoss, LogSoftmax + NLLLoss and the naive way, side by side."""

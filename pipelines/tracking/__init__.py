@@ -1,0 +1,1 @@
+"""What goes to MLflow, and what becomes of it when the server does not answer."""

@@ -1,0 +1,74 @@
+"""Where records go: the server that `MLFLOW_TRACKING_URI` names, else the workspace's own store."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+REACH_TIMEOUT_S = 3.0
+
+
+class TrackingError(RuntimeError):
+    """The tracking server did not take the run; the run itself is whole."""
+
+    exit_code = 4
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where records go.
+
+    Attributes:
+        uri: as mlflow takes it; may hold a password.
+        is_local: the workspace's own.
+    """
+
+    uri: str
+    is_local: bool
+
+    @property
+    def name(self) -> str:
+        """The address without its password."""
+        return _without_password(self.uri)
+
+
+def local_store(root: Path) -> str:
+    """The address of the workspace's own store."""
+    return f"sqlite:///{(root / 'mlflow.db').resolve()}"
+
+
+def local(root: Path) -> Store:
+    """The workspace's own store."""
+    return Store(local_store(root), is_local=True)
+
+
+def wanted(root: Path) -> Store:
+    """The store that `MLFLOW_TRACKING_URI` names, else the workspace's own."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    return Store(uri, is_local=False) if uri else local(root)
+
+
+def reach(store: Store) -> None:
+    """Find out at once that a server is not there.
+
+    Raises:
+        TrackingError: nobody answers at its address.
+    """
+    parts = urlsplit(store.uri)
+    if parts.scheme not in ("http", "https") or parts.hostname is None:
+        return
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    try:
+        socket.create_connection((parts.hostname, port), timeout=REACH_TIMEOUT_S).close()
+    except OSError as error:
+        raise TrackingError(f"MLflow at {store.name} cannot be reached ({error})") from error
+
+
+def _without_password(uri: str) -> str:
+    parts = urlsplit(uri)
+    if not parts.password and not parts.username:
+        return uri
+    return parts._replace(netloc=f"***@{parts.hostname}:{parts.port or ''}".rstrip(":")).geturl()
