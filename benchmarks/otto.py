@@ -1,8 +1,9 @@
-"""What each member of a finished run is worth: `python -m benchmarks.otto RUN-FOLDER`.
+"""What each member of a finished run is worth: `python -m benchmarks.otto RUN [SMALLER ...]`.
 
-Reads the run's stages, prints a table and writes it to `otto.md` beside this file. All scores are
-of rows held out from what made them. "Left out" is the nested score of the blend without that
-member: the difference to the whole blend is what the member adds.
+Reads the stages of the run's folder, prints tables and writes them to `otto.md` beside this file.
+All scores are of rows held out from what made them. "Left out" is the nested score of the blend
+without that member: the difference to the whole blend is what the member adds. Runs with fewer
+members or folds are told in a table of their own: what less time gives.
 """
 
 import argparse
@@ -36,13 +37,22 @@ class Line:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="runs/<competition>/<run-id>")
-    folder = parser.parse_args().run
+    parser.add_argument("smaller", type=Path, nargs="*", help="runs with fewer members or folds")
+    given = parser.parse_args()
+    summary = _finished(given.run)
+    page = write_page(given.run, summary)
+    if given.smaller:
+        others = [_finished(folder) for folder in given.smaller]
+        page += "\n".join(["", *_table(_run_rows([*others, summary])), ""])
+    print(page)
+    PAGE.write_text(page)
+
+
+def _finished(folder: Path) -> Summary:
     summary = Summary.read(folder)
     if summary is None:
         raise SystemExit(f"{folder} holds no finished run; type: foldwise runs")
-    page = write_page(folder, summary)
-    print(page)
-    PAGE.write_text(page)
+    return summary
 
 
 def write_page(folder: Path, summary: Summary) -> str:
@@ -111,6 +121,14 @@ def _way_rows(blend: ensemble.Blend) -> Iterator[tuple[str, ...]]:
     for name, scores in zip(blend.ways, blend.way_scores, strict=True):
         gain = first - scores.mean()
         yield (name, f"{scores.mean():.4f}", f"{scores.std():.4f}", f"{gain:+.4f}")
+
+
+def _run_rows(summaries: Sequence[Summary]) -> Iterator[tuple[str, ...]]:
+    yield ("members", "folds", "seconds", "log-loss", "± folds")
+    for one in sorted(summaries, key=lambda summary: summary.seconds):
+        names = ", ".join(member.name for member in one.members)
+        scores = (f"{one.cv:.4f}", f"{one.cv_std:.4f}")
+        yield (names, one.folds.split()[0], f"{one.seconds:.0f}", *scores)
 
 
 def _table(rows: Iterator[tuple[str, ...]]) -> Iterator[str]:

@@ -93,9 +93,9 @@ def test_a_picture_that_cannot_be_written_leaves_nothing(tmp_path):
 
 def test_import_draws_on_no_library_and_drawing_on_no_pyplot():
     code = (
-        "import sys; from pipelines import figures; import numpy as np;"
+        "import sys; from pipelines.figures import of_runs; import numpy as np;"
         "assert 'matplotlib' not in sys.modules;"
-        "figures.blend_weights(['a'], np.ones(1), np.ones(1), metric='auc');"
+        "of_runs.blend_weights(['a'], np.ones(1), np.ones(1), metric='auc');"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
