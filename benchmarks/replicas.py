@@ -127,8 +127,6 @@ def plan(*, quick: bool) -> list[tuple[Size, str, int, int]]:
         growth = [1, 5, n] if quick else [1, 5, 10, 25, 50, 100]
         jobs += [(size, OURS, r, r) for r in growth]
         loops = [method for method in COMPETITORS if method != "MLPClassifier"]
-        if name != "titanic":
-            loops.remove("notes, 2 workers")
         jobs += [(size, method, n, timed) for method in loops]
         plain = replace(size, dropout=0.0)
         jobs += [(plain, OURS, n, n)]

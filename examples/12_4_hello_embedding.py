@@ -5,7 +5,7 @@ from drawing import draw_spelling
 from torch import nn
 
 from features.text import tokens, vocabulary
-from models.recurrent import TokenEmbedding
+from models.token_embedding import TokenEmbedding
 
 known = vocabulary([tokens("hello", unit="char")])  # padding, unknown, then l e h o
 hello = torch.tensor([[known.index(letter) for letter in "hello"]])  # (batch, length)

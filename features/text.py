@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from features.encoders import EncodingError, State, require_columns
+from features.spelling import spelling
 
 Unit = Literal["word", "char"]
 Int64s = npt.NDArray[np.int64]
@@ -72,6 +73,8 @@ class TextEncoder(BaseEstimator):  # type: ignore[misc]
         lowercase: whether capitals count as small letters.
         fixed_width: whether rows are `max_len` wide even where all texts fitted on are shorter, so
             that folds which differ in their longest text do not differ in width.
+        spelled: whether `spelling (n_rows, width) int64` is given as well: the letters of every
+            token, known or not, as one number, and 0 behind the text.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class TextEncoder(BaseEstimator):  # type: ignore[misc]
         max_len: int = 128,
         lowercase: bool = True,
         fixed_width: bool = False,
+        spelled: bool = False,
     ) -> None:
         self.column = column
         self.unit = unit
@@ -90,6 +94,7 @@ class TextEncoder(BaseEstimator):  # type: ignore[misc]
         self.max_len = max_len
         self.lowercase = lowercase
         self.fixed_width = fixed_width
+        self.spelled = spelled
 
     def fit(self, table: pd.DataFrame, target: np.ndarray | None = None) -> Self:  # noqa: ARG002
         """Count the tokens of these rows; nothing here looks at the target."""
@@ -98,7 +103,7 @@ class TextEncoder(BaseEstimator):  # type: ignore[misc]
     def transform(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
         """`tokens (n_rows, width) int64` and `lengths (n_rows,) int64`."""
         check_is_fitted(self)
-        return self._numbered(self._split(table))
+        return self._encoded(table, self._split(table))
 
     def fit_transform(
         self,
@@ -107,13 +112,14 @@ class TextEncoder(BaseEstimator):  # type: ignore[misc]
     ) -> dict[str, np.ndarray]:
         """Fit and transform the same rows."""
         texts = self._split(table)
-        return self._fit(texts)._numbered(texts)
+        return self._fit(texts)._encoded(table, texts)
 
     def names(self) -> dict[str, list[str]]:
         """The name of each column of each array."""
         check_is_fitted(self)
         places = [f"{self.unit} {place + 1}" for place in range(self.width_)]
-        return {"tokens": places, "lengths": [f"{self.unit}s"]}
+        spelled = {"spelling": [f"spelling of {place}" for place in places]} if self.spelled else {}
+        return {"tokens": places, "lengths": [f"{self.unit}s"], **spelled}
 
     def state(self) -> State:
         """All that was learned from the rows fitted on."""
@@ -165,6 +171,25 @@ class TextEncoder(BaseEstimator):  # type: ignore[misc]
         kept = (_cut(text, self.width_) for text in texts)
         self.vocabulary_ = vocabulary(kept, min_count=self.min_count)
         return self
+
+    def _encoded(
+        self, table: pd.DataFrame, texts: Sequence[Sequence[str]]
+    ) -> dict[str, np.ndarray]:
+        encoded = self._numbered(texts)
+        return encoded | {"spelling": self._spelling(table, texts)} if self.spelled else encoded
+
+    def _spelling(self, table: pd.DataFrame, texts: Sequence[Sequence[str]]) -> Int64s:
+        """Of the tokens as they are written; `texts` may have lost their capitals."""
+        known: dict[str, int] = {}
+        spelled = np.zeros((len(texts), self.width_), dtype=np.int64)
+        for row, (text, small) in enumerate(zip(table[self.column], texts, strict=True)):
+            written = tokens(text, unit=self.unit, lowercase=False)
+            kept = _cut(written if len(written) == len(small) else small, self.width_)
+            for token in kept:
+                if token not in known:
+                    known[token] = spelling(token)
+            spelled[row, : len(kept)] = [known[token] for token in kept]
+        return spelled
 
     def _numbered(self, texts: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
         number = {token: i for i, token in enumerate(self.vocabulary_) if i >= len(SPECIAL)}

@@ -5,8 +5,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from models.architecture import Architecture
-from models.recurrent import TokenEmbedding, is_text
 from models.shapes import InputShape
+from models.spelling import Parts
+from models.token_embedding import TokenEmbedding, is_text
 
 _FACTOR = 1_000_003  # spreads pairs over the buckets
 
@@ -26,6 +27,9 @@ class BagSettings(Architecture):
     word_dropout: float = Field(
         default=0.1, ge=0, lt=1, description="share of tokens that are taken for unknown ones"
     )
+    spelling: Parts = Field(
+        default="ends", description="what is read of words whose letters are given"
+    )
 
     def build(self, shape: InputShape, n_outputs: int) -> nn.Module:
         """A `Bag` for texts of this vocabulary."""
@@ -39,7 +43,12 @@ class Bag(nn.Module):
         super().__init__()
         size = settings.embedding_size
         self.n_buckets = settings.n_buckets
-        self.embedding = TokenEmbedding(shape.n_tokens, size, word_dropout=settings.word_dropout)
+        self.embedding = TokenEmbedding(
+            shape.n_tokens,
+            size,
+            word_dropout=settings.word_dropout,
+            parts=settings.spelling if shape.is_spelled else None,
+        )
         self.pairs = nn.Embedding(settings.n_buckets, size)
         self.body = nn.Sequential(
             nn.Dropout(settings.dropout),
@@ -49,12 +58,12 @@ class Bag(nn.Module):
         )
         self.head = nn.Linear(settings.hidden, n_outputs)
 
-    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """`tokens (B, L)`, `lengths (B,)` -> `(B, n_outputs)`."""
+    def forward(self, tokens: Tensor, lengths: Tensor, spelling: Tensor | None = None) -> Tensor:
+        """`tokens (B, L)`, `lengths (B,)`, maybe `spelling (B, L)` -> `(B, n_outputs)`."""
         inside = is_text(lengths, tokens.shape[1])
         buckets = (tokens[:, :-1] * _FACTOR + tokens[:, 1:]) % self.n_buckets
         pooled = [
-            *_mean_and_max(self.embedding(tokens), inside),
+            *_mean_and_max(self.embedding(tokens, spelling), inside),
             *_mean_and_max(self.pairs(buckets), inside[:, 1:]),
         ]
         logits: Tensor = self.head(self.body(torch.cat(pooled, dim=1)))

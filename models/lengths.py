@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 TOKENS, LENGTHS = "tokens", "lengths"
+BY_TOKEN = (TOKENS, "spelling")  # `(..., width)`: a number for each token
 
 
 def bucketed(
@@ -43,7 +44,7 @@ def bucketed(
 def trimmed(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The batch with its tokens cut to its longest row: `(..., B, width) -> (..., B, longest)`."""
     longest = int(batch[LENGTHS].max())
-    return {key: value[..., :longest] if key == TOKENS else value for key, value in batch.items()}
+    return {key: v[..., :longest] if key in BY_TOKEN else v for key, v in batch.items()}
 
 
 def sorted_by_length(

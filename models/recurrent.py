@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from models.architecture import Architecture
 from models.shapes import InputShape
+from models.spelling import Parts
+from models.token_embedding import TokenEmbedding, is_text
 
 Cell = Literal["gru", "lstm"]
 Pooling = Literal["last", "max_mean", "attention"]
-UNKNOWN = 1  # the number of tokens that are not in the vocabulary
 
 
 class RecurrentSettings(Architecture):
@@ -30,6 +31,9 @@ class RecurrentSettings(Architecture):
     word_dropout: float = Field(
         default=0.0, ge=0, lt=1, description="share of tokens that are taken for unknown ones"
     )
+    spelling: Parts = Field(
+        default="ends", description="what is read of words whose letters are given"
+    )
 
     def build(self, shape: InputShape, n_outputs: int) -> nn.Module:
         """A `Recurrent` for texts of this vocabulary."""
@@ -42,7 +46,10 @@ class Recurrent(nn.Module):
     def __init__(self, shape: InputShape, n_outputs: int, *, settings: RecurrentSettings) -> None:
         super().__init__()
         self.embedding = TokenEmbedding(
-            shape.n_tokens, settings.embedding_size, word_dropout=settings.word_dropout
+            shape.n_tokens,
+            settings.embedding_size,
+            word_dropout=settings.word_dropout,
+            parts=settings.spelling if shape.is_spelled else None,
         )
         self.drop_embedded = nn.Dropout(settings.dropout)
         self.reader = Reader(settings.embedding_size, settings=settings)
@@ -50,34 +57,12 @@ class Recurrent(nn.Module):
         self.drop_pooled = nn.Dropout(settings.dropout)
         self.head = nn.Linear(self.pool.width, n_outputs)
 
-    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """`tokens (B, L)`, `lengths (B,)` -> `(B, n_outputs)`."""
-        embedded = self.drop_embedded(self.embedding(tokens))
+    def forward(self, tokens: Tensor, lengths: Tensor, spelling: Tensor | None = None) -> Tensor:
+        """`tokens (B, L)`, `lengths (B,)`, maybe `spelling (B, L)` -> `(B, n_outputs)`."""
+        embedded = self.drop_embedded(self.embedding(tokens, spelling))
         pooled = self.pool(self.reader(embedded, lengths), lengths)
         logits: Tensor = self.head(self.drop_pooled(pooled))
         return logits
-
-
-class TokenEmbedding(nn.Module):
-    """A vector for each token; in training some tokens are taken for unknown ones.
-
-    So the vector of unknown tokens is learned, and no single word is relied on.
-
-    Source: Iyyer et al., "Deep Unordered Composition Rivals Syntactic Methods", ACL 2015.
-    """
-
-    def __init__(self, n_tokens: int, size: int, *, word_dropout: float = 0.0) -> None:
-        super().__init__()
-        self.vectors = nn.Embedding(max(n_tokens, UNKNOWN + 1), size, padding_idx=0)
-        self.keep = nn.Dropout(word_dropout)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """`(B, L) -> (B, L, size)`."""
-        if self.training and self.keep.p:
-            kept = self.keep(torch.ones(tokens.shape, device=tokens.device)) > 0
-            tokens = torch.where(kept | (tokens == 0), tokens, UNKNOWN)
-        vectors: Tensor = self.vectors(tokens)
-        return vectors
 
 
 class Reader(nn.Module):
@@ -138,11 +123,6 @@ class Pool(nn.Module):
         """Where each direction has read the whole text."""
         ahead = states[torch.arange(len(states), device=states.device), lengths - 1, : self.hidden]
         return torch.cat([ahead, states[:, 0, self.hidden :]], dim=1)
-
-
-def is_text(lengths: Tensor, longest: int) -> Tensor:
-    """Which places hold a token of the text: `(B,) -> (B, L) bool`."""
-    return torch.arange(longest, device=lengths.device) < lengths.unsqueeze(1)
 
 
 def _reversed_places(lengths: Tensor, longest: int) -> Tensor:

@@ -14,6 +14,8 @@ class InputShape:
         n_bin: Columns of `x_bin (n_rows, n_bin) float32`: places among a column's bin edges.
         n_tokens: Numbers of the vocabulary in `tokens (n_rows, width) int64`; 0 is padding,
             1 stands for unknown ones.
+        is_spelled: Whether `spelling (n_rows, width) int64` comes with `tokens`: the letters
+            of each token as one number, 0 behind the text.
         image: Channels, height and width of `image (n_rows, C, H, W) float32`.
     """
 
@@ -21,4 +23,5 @@ class InputShape:
     cardinalities: tuple[int, ...] = ()
     n_bin: int = 0
     n_tokens: int = 0
+    is_spelled: bool = False
     image: tuple[int, ...] = ()

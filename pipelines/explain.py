@@ -65,7 +65,7 @@ def _texts(pipeline: Pipeline, data: FoldedDataset, network: nn.Module) -> list[
     explained = []
     for row in chosen:
         words = tokens(str(texts.iloc[row]))
-        encoded = {key: view.train[key][row] for key in ("tokens", "lengths")}
+        encoded = {key: rows[row] for key, rows in view.train.items()}
         if len(words) == encoded["lengths"]:
             whole, effects = word_effects(network, encoded)
             label = competition.classes[data.target[row]]
@@ -79,16 +79,26 @@ def word_effects(network: nn.Module, text: Mapping[str, np.ndarray]) -> tuple[fl
     """The expected rating of a text, and what it loses with each word taken for an unknown one.
 
     Args:
-        network: takes `tokens (B, L)` and `lengths (B,)`.
-        text: `tokens (width,)` and its number of words.
+        network: takes `tokens (B, L)`, `lengths (B,)` and maybe `spelling (B, L)`.
+        text: `tokens (width,)`, its number of words in `lengths`, and maybe `spelling (width,)`.
 
     Returns:
         The rating, and `(n_words,)`.
     """
     n_words = int(text["lengths"])
-    own = torch.as_tensor(text["tokens"][:n_words])
-    without = own.repeat(n_words + 1, 1)  # (n_words + 1, n_words): the text itself comes last
-    without[torch.arange(n_words), torch.arange(n_words)] = UNKNOWN
-    logits: Tensor = network(tokens=without, lengths=torch.full((n_words + 1,), n_words))
+    without = {
+        key: _each_left_out(text[key][:n_words], instead)
+        for key, instead in (("tokens", UNKNOWN), ("spelling", 0))
+        if key in text
+    }
+    logits: Tensor = network(**without, lengths=torch.full((n_words + 1,), n_words))
     ratings = logits.softmax(dim=-1).double() @ torch.arange(logits.shape[-1]).double()
     return float(ratings[-1]), (ratings[-1] - ratings[:-1]).numpy()
+
+
+def _each_left_out(numbers: np.ndarray, instead: int) -> Tensor:
+    """A row for each place, `instead` standing there, and the text itself: `(n + 1, n)`."""
+    n_words = len(numbers)
+    rows = torch.as_tensor(numbers).repeat(n_words + 1, 1)
+    rows[torch.arange(n_words), torch.arange(n_words)] = instead
+    return rows

@@ -225,6 +225,7 @@ def _input_shape(dataset: FoldedDataset) -> InputShape:
         cardinalities=cardinalities,
         n_bin=n_bin,
         n_tokens=n_tokens,
+        is_spelled="spelling" in inputs[0],
         image=inputs[0]["image"].shape[1:] if "image" in inputs[0] else (),
     )
 

@@ -41,8 +41,11 @@ def test_batches_hold_rows_of_like_length_in_no_order() -> None:
 
 
 def test_trimmed_cuts_the_tokens_to_the_longest_row() -> None:
-    batch = {"tokens": torch.ones(2, 3, 9), "lengths": torch.tensor([[2, 4, 1], [3, 5, 2]])}
-    assert trimmed(batch)["tokens"].shape == (2, 3, 5)
+    numbers = torch.ones(2, 3, 9)
+    lengths = torch.tensor([[2, 4, 1], [3, 5, 2]])
+    cut = trimmed({"tokens": numbers, "spelling": numbers, "lengths": lengths, "x_num": numbers})
+    assert cut["tokens"].shape == cut["spelling"].shape == (2, 3, 5)
+    assert cut["x_num"].shape == (2, 3, 9)
 
 
 def test_sorted_results_come_back_in_the_rows_own_order() -> None:

@@ -95,9 +95,14 @@ def pictures(settings: Architecture) -> tuple[Callable[[], nn.Module], dict[str,
 
 
 BAG = BagSettings(embedding_size=4, n_buckets=50, hidden=5)
+READER = RecurrentSettings(
+    embedding_size=5, hidden=4, dropout=0.3, word_dropout=0.2, spelling="runs"
+)
+SPELLED_SHAPE = InputShape(n_tokens=11, is_spelled=True)
 TABLE = {"x_num": X_NUM, "x_cat": X_CAT}
 IMAGES = {"image": RNG.normal(size=(N_ROWS, 1, 16, 16)).astype(np.float32)}
 TOKENS = {"tokens": RNG.integers(0, 11, (N_ROWS, 7)), "lengths": RNG.integers(1, 8, N_ROWS)}
+SPELLED = TOKENS | {"spelling": RNG.integers(1, 1 << 61, (N_ROWS, 7))}
 FAMILIES: dict[str, tuple[Callable[[], nn.Module], dict[str, np.ndarray]]] = {
     "linear": (partial(LinearSettings().build, SHAPE, N_CLASSES), TABLE),
     "mlp": (table(dropout=0.0), TABLE),
@@ -114,6 +119,8 @@ FAMILIES: dict[str, tuple[Callable[[], nn.Module], dict[str, np.ndarray]]] = {
     "bag": (partial(BAG.build, InputShape(n_tokens=11), N_CLASSES), TOKENS),
     "recurrent gru": (recurrent(cell="gru", pooling="max_mean", n_layers=2), TOKENS),
     "recurrent lstm": (recurrent(cell="lstm", pooling="attention"), TOKENS),
+    "spelled bag": (partial(BAG.build, SPELLED_SHAPE, N_CLASSES), SPELLED),
+    "spelled gru": (partial(READER.build, SPELLED_SHAPE, N_CLASSES), SPELLED),
 }
 STRATEGIES = {
     "conv": ("sequential", "vmap"),
@@ -125,6 +132,8 @@ STRATEGIES = {
     "bag": ("sequential",),
     "recurrent gru": ("sequential",),
     "recurrent lstm": ("sequential",),
+    "spelled bag": ("sequential",),
+    "spelled gru": ("sequential",),
 }
 CASES = [
     (family, strategy)
