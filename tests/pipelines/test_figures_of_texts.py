@@ -23,17 +23,32 @@ class Adds(nn.Module):
         return torch.stack([torch.zeros_like(total), total], dim=1)
 
 
+class Spells(nn.Module):
+    """The logit of class 1 is the sum of the spellings, whatever the tokens are."""
+
+    def forward(self, tokens: Tensor, lengths: Tensor, spelling: Tensor) -> Tensor:
+        total = spelling.sum(dim=1).float()
+        return torch.stack([torch.zeros_like(total), total], dim=1)
+
+
 def words_of(figure) -> list[str]:
     return [text.get_text() for text in figure.axes[0].texts]
+
+
+def sigmoid(x: float) -> float:
+    return float(1 / (1 + np.exp(-x)))
+
+
+def test_a_word_that_is_left_out_loses_its_spelling_too() -> None:
+    text = {"tokens": np.array([5, 3, 0]), "lengths": np.int64(2), "spelling": np.array([2, -1, 9])}
+    rating, effects = word_effects(Spells(), text)
+    assert rating == pytest.approx(sigmoid(1))
+    np.testing.assert_allclose(effects, [sigmoid(1) - sigmoid(-1), sigmoid(1) - sigmoid(2)], 1e-5)
 
 
 def test_a_words_effect_is_what_the_rating_loses_without_it() -> None:
     text = {"tokens": np.array([5, 3, 2, 0, 0]), "lengths": np.int64(3)}
     rating, effects = word_effects(Adds(), text)
-
-    def sigmoid(x: float) -> float:
-        return float(1 / (1 + np.exp(-x)))
-
     assert rating == pytest.approx(sigmoid(1))
     expected = [sigmoid(1) - sigmoid(-1), 0, sigmoid(1) - sigmoid(2)]
     np.testing.assert_allclose(effects, expected, atol=1e-6)
