@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Literal, Self
 
 import numpy as np
@@ -46,8 +47,12 @@ def words(text: str) -> list[str]:
 
 def tokens(text: str, *, unit: Unit = "word", lowercase: bool = True) -> list[str]:
     """A text's words, or its characters."""
-    told = text.lower() if lowercase else text
-    return words(told) if unit == "word" else list(told)
+    split = words(text) if unit == "word" else list(text)
+    return _lowered(split) if lowercase else split
+
+
+def _lowered(split: Iterable[str]) -> list[str]:
+    return [token.lower() for token in split]
 
 
 def vocabulary(texts: Iterable[Sequence[str]], *, min_count: int = 1) -> list[str]:
@@ -98,12 +103,12 @@ class TextEncoder(BaseEstimator):  # type: ignore[misc]
 
     def fit(self, table: pd.DataFrame, target: np.ndarray | None = None) -> Self:  # noqa: ARG002
         """Count the tokens of these rows; nothing here looks at the target."""
-        return self._fit(self._split(table))
+        return self._fit(self._told(self._split(table)))
 
     def transform(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
-        """`tokens (n_rows, width) int64` and `lengths (n_rows,) int64`."""
+        """`tokens (n_rows, width) int64`, `lengths (n_rows,) int64`, and maybe `spelling`."""
         check_is_fitted(self)
-        return self._encoded(table, self._split(table))
+        return self._encoded(self._split(table))
 
     def fit_transform(
         self,
@@ -112,7 +117,7 @@ class TextEncoder(BaseEstimator):  # type: ignore[misc]
     ) -> dict[str, np.ndarray]:
         """Fit and transform the same rows."""
         texts = self._split(table)
-        return self._fit(texts)._encoded(table, texts)
+        return self._fit(self._told(texts))._encoded(texts)
 
     def names(self) -> dict[str, list[str]]:
         """The name of each column of each array."""
@@ -150,10 +155,11 @@ class TextEncoder(BaseEstimator):  # type: ignore[misc]
         """Share of these rows' tokens that the vocabulary has."""
         check_is_fitted(self)
         known = set(self.vocabulary_)
-        seen = [token in known for text in self._split(table) for token in text]
+        seen = [token in known for text in self._told(self._split(table)) for token in text]
         return float(np.mean(seen)) if seen else 1.0
 
     def _split(self, table: pd.DataFrame) -> list[list[str]]:
+        """The tokens as they are written."""
         require_columns(table, [self.column], self)
         texts = table[self.column]
         if texts.isna().any():
@@ -162,7 +168,7 @@ class TextEncoder(BaseEstimator):  # type: ignore[misc]
                 "value, expected a text; declare the column with keep_empty=True, which reads an "
                 "empty field as the text ''"
             )
-        return [tokens(text, unit=self.unit, lowercase=self.lowercase) for text in texts]
+        return [tokens(text, unit=self.unit, lowercase=False) for text in texts]
 
     def _fit(self, texts: Sequence[Sequence[str]]) -> Self:
         longest = self.max_len if self.fixed_width else max(map(len, texts), default=1)
@@ -172,22 +178,19 @@ class TextEncoder(BaseEstimator):  # type: ignore[misc]
         self.vocabulary_ = vocabulary(kept, min_count=self.min_count)
         return self
 
-    def _encoded(
-        self, table: pd.DataFrame, texts: Sequence[Sequence[str]]
-    ) -> dict[str, np.ndarray]:
-        encoded = self._numbered(texts)
-        return encoded | {"spelling": self._spelling(table, texts)} if self.spelled else encoded
+    def _told(self, texts: Sequence[Sequence[str]]) -> list[list[str]]:
+        """The tokens as the vocabulary has them."""
+        return [_lowered(text) if self.lowercase else list(text) for text in texts]
 
-    def _spelling(self, table: pd.DataFrame, texts: Sequence[Sequence[str]]) -> Int64s:
-        """Of the tokens as they are written; `texts` may have lost their capitals."""
-        known: dict[str, int] = {}
+    def _encoded(self, texts: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
+        encoded = self._numbered(self._told(texts))
+        return encoded | {"spelling": self._spelling(texts)} if self.spelled else encoded
+
+    def _spelling(self, texts: Sequence[Sequence[str]]) -> Int64s:
+        known = {token: spelling(token) for token in set(chain.from_iterable(texts))}
         spelled = np.zeros((len(texts), self.width_), dtype=np.int64)
-        for row, (text, small) in enumerate(zip(table[self.column], texts, strict=True)):
-            written = tokens(text, unit=self.unit, lowercase=False)
-            kept = _cut(written if len(written) == len(small) else small, self.width_)
-            for token in kept:
-                if token not in known:
-                    known[token] = spelling(token)
+        for row, text in enumerate(texts):
+            kept = _cut(text, self.width_)
             spelled[row, : len(kept)] = [known[token] for token in kept]
         return spelled
 

@@ -26,14 +26,21 @@ class TokenEmbedding(nn.Module):
         self.spelled = None if parts is None else SpellingEmbedding(size, parts=parts)
 
     def forward(self, tokens: Tensor, spelling: Tensor | None = None) -> Tensor:
-        """`(B, L) -> (B, L, size)`."""
+        """`(B, L) -> (B, L, size)`.
+
+        Raises:
+            ValueError: spellings are read, and there is none.
+        """
         if self.training and self.keep.p:
             kept = self.keep(torch.ones(tokens.shape, device=tokens.device)) > 0
             tokens = torch.where(kept | (tokens == 0), tokens, UNKNOWN)
         vectors: Tensor = self.vectors(tokens)
-        if self.spelled is not None and spelling is not None:
-            vectors = vectors + self.spelled(spelling)
-        return vectors
+        if self.spelled is None:
+            return vectors
+        if spelling is None:
+            raise ValueError("a network that was built with spellings was given none")
+        spelled: Tensor = self.spelled(spelling)
+        return vectors + spelled
 
 
 def is_text(lengths: Tensor, longest: int) -> Tensor:

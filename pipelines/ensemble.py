@@ -135,10 +135,17 @@ def ensemble(
     if competition.known is None or tables is None:
         return blend
     rows = known.find(competition.known, tables, target, folds, n_classes=len(competition.classes))
+    return _with_known(blend, rows, oof=oof, ways=ways)
+
+
+def _with_known(
+    blend: Blend, rows: known.KnownRows, *, oof: np.ndarray, ways: Sequence[Way]
+) -> Blend:
+    """Known test rows take their label, and all scores allow for their share."""
     return replace(
         blend,
         test=rows.told(blend.test),
-        scores=rows.scores(taken.oof),
+        scores=rows.scores(blend.oof),
         member_scores=np.stack([rows.scores(own) for own in oof]),
         way_scores=np.stack([rows.scores(way.oof) for way in ways]),
         known_share=rows.share,

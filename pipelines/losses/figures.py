@@ -278,19 +278,17 @@ def _bars(times: Axes, memory: Axes, place: float, cost: Cost, row: int, *, colo
     times.barh(place, backward, left=forward, color=colour, alpha=0.4, height=0.8)
     times.plot([low, high], [place, place], color=INK, linewidth=1)
     place_of_text = max(high, forward + backward)
-    times.annotate(
-        f"{total:,.0f}",
-        (place_of_text, place),
-        xytext=(5, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=8.5,
-    )
+    _tell(times, f"{total:,.0f}", place_of_text, place)
     held = cost.held_bytes[row] / cost.n_rows
     memory.barh(place, held, color=colour, height=0.8)
-    memory.annotate(
-        f"{held:.0f}",
-        (held, place),
+    _tell(memory, f"{held:.0f}", held, place)
+
+
+def _tell(axes: Axes, text: str, end: float, place: float) -> None:
+    """A number beside the end of a bar."""
+    axes.annotate(
+        text,
+        (end, place),
         xytext=(5, 0),
         textcoords="offset points",
         va="center",

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pipelines.tracking.mlflow_log import log_growing_family
@@ -45,12 +44,7 @@ class StudyWriter:
     def __enter__(self) -> StudyWriter:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Nothing is left open."""
 
 
@@ -95,12 +89,7 @@ class MLflowWriter(StudyWriter):
             raise told
         return told
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Let the process write what it has, and end."""
         self._thread.shutdown()
         self._ours.close()

@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import uuid
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 FOLDER = "workers"
@@ -30,12 +29,7 @@ class Worker:
         fcntl.flock(self._file, fcntl.LOCK_EX)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         assert self._file is not None, "entered before it is left"
         self._path.unlink(missing_ok=True)
         self._file.close()

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from features.spelling import spelling
@@ -21,6 +22,11 @@ def test_word_dropout_leaves_the_spelling() -> None:
     assert embedding.spelled is not None
     expected = embedding.vectors.weight[UNKNOWN] + embedding.spelled(spelled)[0, 0]
     torch.testing.assert_close(embedding(tokens, spelled), expected.expand(1, 4, 5))
+
+
+def test_missing_spellings_are_not_passed_over() -> None:
+    with pytest.raises(ValueError, match="was given none"):
+        TokenEmbedding(9, 5, parts="ends")(torch.ones(1, 1, dtype=torch.int64))
 
 
 def test_networks_read_what_they_are_told_to_where_letters_are_given() -> None:

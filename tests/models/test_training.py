@@ -322,44 +322,6 @@ def test_predict_uses_each_folds_own_encoding() -> None:
         np.testing.assert_array_equal(own[2 * k : 2 * k + 2], same[2 * k : 2 * k + 2])
 
 
-@pytest.mark.parametrize("strategy", ["layers", "sequential"])
-def test_weights_of_rows_and_classes_are_torchs_weighted_mean(strategy: str) -> None:
-    class Scores(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.head = nn.Linear(5, 3)
-
-        def forward(self, x_num: Tensor) -> Tensor:
-            return self.head(x_num)
-
-    target = RNG.integers(0, 3, N_ROWS)
-    weights = RNG.uniform(0.5, 2, N_ROWS)
-    settings = {
-        "epochs": 1,
-        "batch_size": None,
-        "class_weights": (1.0, 2.0, 0.5),
-        "label_smoothing": 0.1,
-        "precision": "float64",
-        "strategy": strategy,
-    }
-    common = {"build": Scores, "target": target, "loss": LOSSES["cross_entropy"]}
-    plain = train(settings=settings, **common).replicas[3]
-    weighted = train(settings=settings, sample_weight=weights, **common).replicas[3]
-    torch.manual_seed(1)
-    model = Scores().double()
-    rows = FOLDS[1].train_rows
-    logits, truth = model(torch.as_tensor(X[rows]).double()), torch.as_tensor(target[rows])
-    of_class = torch.tensor(settings["class_weights"], dtype=torch.float64)
-    expected = nn.CrossEntropyLoss(weight=of_class, label_smoothing=0.1)(logits, truth)
-    assert plain.curve.train_loss[0] == pytest.approx(expected.item(), rel=1e-9)
-    own = torch.as_tensor(weights[rows])
-    per_row = nn.CrossEntropyLoss(weight=of_class, label_smoothing=0.1, reduction="none")(
-        logits, truth
-    )
-    expected = (per_row * own).sum() / (own * of_class[truth]).sum()
-    assert weighted.curve.train_loss[0] == pytest.approx(expected.item(), rel=1e-9)
-
-
 def test_evaluation_can_be_rare_but_never_misses_the_last_epoch() -> None:
     reports: list[EpochReport] = []
     fitted = train(settings={"epochs": 5, "evaluate_every": 2}, on_epoch=reports.append)
@@ -391,7 +353,7 @@ def test_all_data_faults_are_told_at_once() -> None:
 
 def test_a_read_only_array_is_taken() -> None:
     frozen = X.copy()
-    frozen.flags.writeable = False
+    frozen.setflags(write=False)
     folds = [FoldData({"x_num": frozen}, f.train_rows, f.valid_rows) for f in FOLDS]
     assert bytes_of(train(folds=folds)) == bytes_of(train())
 
