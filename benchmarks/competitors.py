@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
-from models.mlp import MLPSettings
-from models.shapes import InputShape
-from models.training import FoldData
+from models.data import InputShape
+from models.networks.mlp import MLPSettings
+from models.training.fit import FoldData
 
 N_FOLDS = 5
 

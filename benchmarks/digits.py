@@ -16,14 +16,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from models.shapes import InputShape
-from pipelines import run as runs
-from pipelines.competition import NetworkMember
+from models.data import InputShape
 from pipelines.competitions.digit_recognizer import COMPETITION
-from pipelines.configuration import configure
+from pipelines.configuration.assignments import configure
+from pipelines.configuration.competition import NetworkMember
 from pipelines.console import Narrator
-from pipelines.run import Request
-from pipelines.summary import MemberLine, Summary
+from pipelines.runs import run as runs
+from pipelines.runs.run import Request
+from pipelines.workspace.summary import MemberLine, Summary
 
 PAGE = Path(__file__).with_suffix(".md")
 MNIST = InputShape(image=(1, 28, 28))

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from models.blending import BlendSettings, nested
+from models.ensembling.blending import BlendSettings, nested
 from models.metrics import METRICS
-from pipelines import ensemble, preprocess, registry, train
-from pipelines.summary import Summary
+from pipelines import competitions
+from pipelines.stages import ensemble, preprocess, train
+from pipelines.workspace.summary import Summary
 
 PAGE = Path(__file__).with_suffix(".md")
 LOG_LOSS, ACCURACY = METRICS["log_loss"].function, METRICS["accuracy"].function
@@ -80,7 +81,7 @@ def measure(folder: Path, summary: Summary) -> tuple[np.ndarray, list[Line]]:
     prepared = preprocess.load(stages / "preprocess")
     target, assignment = prepared.target, prepared.folds.assignment
     oof = {m.name: train.load(stages / f"train-{m.name}").oof for m in summary.members}
-    settings = registry.load(summary.competition).blend
+    settings = competitions.load_competition(summary.competition).blend
     lines = []
     for member in summary.members:
         others = [p for name, p in oof.items() if name != member.name]

@@ -1,8 +1,9 @@
 """How long it takes to read wide tables: `python -m benchmarks.reading [DIGITS_ZIP OTTO_CSV_ZIP]`.
 
-Times `features.schema.read_table`, which checks every value, against plain `pandas.read_csv`, which
-checks none, and the second reading from a run's prepared stage (parquet). Without files of Kaggle
-it makes tables of the same form. Prints a table and writes it to `reading.md` beside this file.
+Times `features.tables.schema.read_table`, which checks every value, against plain
+`pandas.read_csv`, which checks none, and the second reading from a run's prepared stage (parquet).
+Without files of Kaggle it makes tables of the same form. Prints a table and writes it to
+`reading.md` beside this file.
 
 The ways take turns within one process, and of each the fastest of three counts. Seconds are of the
 clock; in brackets the seconds of all cores together, which other programs disturb less.
@@ -21,9 +22,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from features.schema import Column, read_table
+from features.tables.schema import Column, read_table
 from pipelines.competitions import digit_recognizer, otto
-from pipelines.samples.digits import PIXELS
+from pipelines.raw_files.samples.digits import PIXELS
 
 PAGE = Path(__file__).with_suffix(".md")
 REPEATS = 3

@@ -25,7 +25,7 @@ import torch
 from benchmarks.competitors import COMPETITORS, N_FOLDS, Size
 from models.losses import LOSSES
 from models.metrics import METRICS
-from models.training import TrainSettings, fit
+from models.training.fit import TrainSettings, fit
 
 HERE = Path(__file__).parent
 OURS = "Foldwise"

@@ -24,11 +24,11 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
+from models.data import InputShape
 from models.losses import LOSSES
 from models.metrics import METRICS
-from models.recurrent import RecurrentSettings
-from models.shapes import InputShape
-from models.training import FoldData, TrainSettings, fit
+from models.networks.recurrent import RecurrentSettings
+from models.training.fit import FoldData, TrainSettings, fit
 
 PAGE = Path(__file__).with_suffix(".md")
 N_TOKENS, N_CLASSES, N_FOLDS, BATCH = 12_000, 5, 4, 128

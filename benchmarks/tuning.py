@@ -29,13 +29,14 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from models.metrics import METRICS
-from models.training import FoldData
-from pipelines import dataset, preprocess, registry
-from pipelines.competition import NetworkMember
-from pipelines.configuration import settings_of
-from pipelines.download import download
-from pipelines.sources import choose_source
-from pipelines.train import network_builder
+from models.training.fit import FoldData
+from pipelines import competitions
+from pipelines.configuration.assignments import settings_of
+from pipelines.configuration.competition import NetworkMember
+from pipelines.raw_files.sources import choose_source
+from pipelines.stages import dataset, preprocess
+from pipelines.stages.download import download
+from pipelines.stages.train import network_builder
 from pipelines.tuning.optimise import StudyPlan, run_study
 from pipelines.tuning.study import Values
 from pipelines.tuning.trials import Bench, member_named, with_values
@@ -81,7 +82,7 @@ class Watch:
 
 def make_bench(folder: Path) -> Bench:
     """Titanic's sample, encoded on the folds that `foldwise tune` deals."""
-    competition = registry.load("titanic")
+    competition = competitions.load_competition("titanic")
     plan = competition.folds
     folds = plan.model_copy(update={"seed": plan.seed + TUNING_SEED, "n_repeats": 1})
     competition = competition.model_copy(update={"folds": folds})

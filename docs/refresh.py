@@ -21,11 +21,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipelines import page, registry
-from pipelines.configuration import choose_members
+from pipelines import competitions
+from pipelines.configuration.assignments import choose_members
 from pipelines.console import Narrator
-from pipelines.run import Request, run
-from pipelines.summary import Summary
+from pipelines.runs import summary_page
+from pipelines.runs.run import Request, run
+from pipelines.workspace.summary import Summary
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("pipelines", "features", "models", "submissions")
@@ -64,12 +65,14 @@ def refresh_pictures() -> None:
 
     console = Console(record=True, width=132, file=io.StringIO())
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        summary = run(registry.load("titanic"), Request(source="sample"), Narrator(console))
-        page.show(summary, console)
+        summary = run(
+            competitions.load_competition("titanic"), Request(source="sample"), Narrator(console)
+        )
+        summary_page.show(summary, console)
         (curves,) = (path for path in summary.figures if "learning_curves" in path)
         shutil.copy(curves, ROOT / "docs" / "learning_curves.png")
         for members in (["logistic", "mlp"], ["trees"]):
-            fewer = choose_members(registry.load("titanic"), members)
+            fewer = choose_members(competitions.load_competition("titanic"), members)
             run(fewer, Request(source="sample"), Narrator(Console(quiet=True)))
         with browser.opened() as chromium:
             shoot_report(partial(browser.shoot, chromium), summary)

@@ -44,4 +44,4 @@ def curve(axes):
 
 print(f"w = {w:.3f}, b = {b:.3f}; for x = 4: {prediction:.3f}")
 draw(__file__, f"After 1,000 epochs the line gives {prediction:.2f} for 4", curve)
-print("the same four steps for 50 networks at once: `models.training.fit`, see the README")
+print("the same four steps for 50 networks at once: `models.training.fit.fit`, see the README")

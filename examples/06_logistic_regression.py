@@ -6,11 +6,11 @@ The course writes 10 as the third label. A label of this loss is 0 or 1: the 10 
 import numpy as np
 from drawing import draw
 
-from models.linear import LinearSettings
+from models.data import InputShape
 from models.losses import LOSSES
 from models.metrics import METRICS
-from models.shapes import InputShape
-from models.training import FoldData, TrainSettings, fit
+from models.networks.linear import LinearSettings
+from models.training.fit import FoldData, TrainSettings, fit
 
 hours = np.array([[1.0], [2.0], [3.0]], dtype=np.float32)
 passed = np.array([0, 0, 1])

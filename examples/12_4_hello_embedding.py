@@ -4,8 +4,8 @@ import torch
 from drawing import draw_spelling
 from torch import nn
 
-from features.text import tokens, vocabulary
-from models.token_embedding import TokenEmbedding
+from features.encoders.text import tokens, vocabulary
+from models.networks.tokens import TokenEmbedding
 
 known = vocabulary([tokens("hello", unit="char")])  # padding, unknown, then l e h o
 hello = torch.tensor([[known.index(letter) for letter in "hello"]])  # (batch, length)

@@ -15,7 +15,7 @@ def main() -> None:
     if fault is not None:
         print(f"foldwise: {fault}", file=sys.stderr)
         raise SystemExit(2)
-    from pipelines.cli import main as command_line
+    from pipelines.commands.app import main as command_line
 
     raise SystemExit(command_line())
 

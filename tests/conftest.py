@@ -9,14 +9,20 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from features.encoders.tabular import TabularEncoder
 from features.folds import FoldPlan
-from features.schema import Column
-from features.tabular import TabularEncoder
-from models.linear import LinearSettings
-from models.mlp import MLPSettings
-from models.settings import TrainSettings
-from models.trees import TreesSettings
-from pipelines.competition import Competition, Kaggle, NetworkMember, OfflineSample, TreesMember
+from features.tables.schema import Column
+from models.estimators.trees import TreesSettings
+from models.networks.linear import LinearSettings
+from models.networks.mlp import MLPSettings
+from models.training.settings import TrainSettings
+from pipelines.configuration.competition import (
+    Competition,
+    Kaggle,
+    NetworkMember,
+    OfflineSample,
+    TreesMember,
+)
 from pipelines.console import Narrator
 
 N_TRAIN, N_TEST = 90, 45

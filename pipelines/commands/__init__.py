@@ -1,1 +1,1 @@
-"""The commands that are more than a few lines; `pipelines.cli` registers them."""
+"""The commands that are more than a few lines; `pipelines.commands.app` registers them."""

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pipelines.answers import Answers
-    from pipelines.competition import Competition
+    from pipelines.configuration.competition import Competition
     from pipelines.console import Narrator
-    from pipelines.new_rows import NewRows
-    from pipelines.summary import Summary
+    from pipelines.prediction.answers import Answers
+    from pipelines.prediction.new_rows import NewRows
+    from pipelines.workspace.summary import Summary
 
 PIPE_WIDTH = 140  # columns
 
@@ -52,11 +52,13 @@ def predict(
         )
     from rich.console import Console
 
-    from pipelines import finished, new_rows, registry
+    from pipelines import competitions
     from pipelines.console import Narrator
+    from pipelines.prediction import new_rows
+    from pipelines.runs import sendable
 
-    competition = registry.load(name)
-    summary = finished.newest(Path(), competition.name, run_id)
+    competition = competitions.load_competition(name)
+    summary = sendable.newest(Path(), competition.name, run_id)
     rows = new_rows.read(competition, csv) if csv else new_rows.typed(competition, text or [])
     told = Console(stderr=True, width=None if sys.stderr.isatty() else PIPE_WIDTH)
     answers, warnings = _answers(competition, rows, summary, Narrator(told))
@@ -80,8 +82,8 @@ def _answers(
     competition: Competition, rows: NewRows, summary: Summary, narrator: Narrator
 ) -> tuple[Answers, list[str]]:
     """The predictions, and what has to be said of the run that makes them."""
-    from pipelines.answers import Answers
-    from pipelines.predictor import Predictor
+    from pipelines.prediction.answers import Answers
+    from pipelines.prediction.predictor import Predictor
 
     folder = Path("runs") / competition.name / summary.run
     predictor = Predictor.open(folder, competition)

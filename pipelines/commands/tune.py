@@ -52,13 +52,13 @@ def tune(
     track: Annotated[bool, typer.Option("--track/--no-track", help="write MLflow runs")] = True,
 ) -> None:
     """Search a member's settings by Optuna; the next `run` uses the best."""
-    from pipelines import registry
-    from pipelines.configuration import configure
+    from pipelines import competitions
+    from pipelines.configuration.assignments import configure
     from pipelines.console import Narrator, terminal
-    from pipelines.tuning import study_page
     from pipelines.tuning import tune as tuning
+    from pipelines.tuning.page import show
 
-    competition = configure(registry.load(name), folds=folds, sets=set_ or [])
+    competition = configure(competitions.load_competition(name), folds=folds, sets=set_ or [])
     request = tuning.Request(
         member=member,
         n_trials=trials,
@@ -74,6 +74,6 @@ def tune(
         score=score,
         track=track,
     )
-    page = terminal()
-    for tuning_ in tuning.tune(competition, request, Narrator(page)):
-        study_page.show(tuning_, page)
+    console = terminal()
+    for tuning_ in tuning.tune(competition, request, Narrator(console)):
+        show(tuning_, console)

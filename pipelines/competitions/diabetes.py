@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from features.encoders.tabular import TabularEncoder
 from features.folds import FoldPlan
-from features.tabular import TabularEncoder
-from models.estimators import LogisticSettings
-from models.mlp import MLPSettings
-from models.training import TrainSettings
-from models.trees import TreesSettings
-from pipelines.competition import (
+from models.estimators.sklearn_models import LogisticSettings
+from models.estimators.trees import TreesSettings
+from models.networks.mlp import MLPSettings
+from models.training.fit import TrainSettings
+from pipelines.configuration.competition import (
     Competition,
     EstimatorMember,
     ForeignForm,
@@ -25,9 +25,9 @@ from pipelines.competition import (
     OfflineSample,
     TreesMember,
 )
-from pipelines.conversions import diabetes as conversion
-from pipelines.samples import diabetes as sample
-from pipelines.tuning.search import Real, Whole
+from pipelines.configuration.search_space import Real, Whole
+from pipelines.raw_files.conversions import diabetes as conversion
+from pipelines.raw_files.samples import diabetes as sample
 
 MEASURED = ("Glucose", "BloodPressure", "SkinThickness", "Insulin", "BMI")
 NOTES_NET = MLPSettings(hidden=(6, 4), dropout=0.0, activation="sigmoid")

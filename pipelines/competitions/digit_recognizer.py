@@ -9,22 +9,28 @@ from __future__ import annotations
 
 import pandas as pd
 
+from features.encoders.images import ImageEncoder
 from features.folds import FoldPlan
-from features.images import ImageEncoder
-from features.schema import Column
-from models.augmentation import WarpSettings
-from models.convolutional import (
+from features.tables.schema import Column
+from models.networks.convnet import SmallConvNetSettings
+from models.networks.course_convnets import (
     ConvNetSettings,
     InceptionNetSettings,
     PixelMLPSettings,
     ResidualNetSettings,
 )
-from models.modern import SmallConvNetSettings
-from models.settings import Strategy, TrainSettings
-from pipelines.competition import Competition, ForeignForm, Kaggle, NetworkMember, OfflineSample
-from pipelines.samples import digits as sample
-from pipelines.samples import mnist
-from pipelines.tuning.search import Real, Search
+from models.training.augmentation import WarpSettings
+from models.training.settings import Strategy, TrainSettings
+from pipelines.configuration.competition import (
+    Competition,
+    ForeignForm,
+    Kaggle,
+    NetworkMember,
+    OfflineSample,
+)
+from pipelines.configuration.search_space import Real, Search
+from pipelines.raw_files.conversions import mnist
+from pipelines.raw_files.samples import digits as sample
 
 PIXELS = sample.PIXELS
 MEAN, DEVIATION = 0.1307, 0.3081  # of MNIST's training pixels, as shares of 255

@@ -13,22 +13,22 @@ from __future__ import annotations
 
 import pandas as pd
 
+from features.encoders.text import TextEncoder
 from features.folds import FoldPlan
-from features.schema import Column
-from features.text import TextEncoder
-from models.ngrams import NgramSettings
-from models.recurrent import RecurrentSettings
-from models.training import TrainSettings
-from pipelines.competition import (
+from features.tables.schema import Column
+from models.estimators.ngrams import NgramSettings
+from models.networks.recurrent import RecurrentSettings
+from models.training.fit import TrainSettings
+from pipelines.configuration.competition import (
     Competition,
     EstimatorMember,
     ForeignForm,
     NetworkMember,
     OfflineSample,
 )
-from pipelines.conversions import names as conversion
-from pipelines.samples import names as sample
-from pipelines.tuning.search import Real
+from pipelines.configuration.search_space import Real
+from pipelines.raw_files.conversions import names as conversion
+from pipelines.raw_files.samples import names as sample
 
 BALANCE = 0.2
 

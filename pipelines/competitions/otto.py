@@ -9,26 +9,26 @@ from __future__ import annotations
 
 import pandas as pd
 
-from features.bins import BinPlaces
-from features.counts import CountVectors, LogCounts
-from features.encoders import EncoderBlocks
+from features.encoders.base import EncoderBlocks
+from features.encoders.bins import BinPlaces
+from features.encoders.counts import CountVectors, LogCounts
+from features.encoders.neighbours import ClassNeighbours
 from features.folds import FoldPlan
-from features.neighbours import ClassNeighbours
-from features.schema import Column
-from models.estimators import LogisticSettings
-from models.mlp import MLPSettings
-from models.tabm import TabMSettings
-from models.training import TrainSettings
-from models.trees import TreesSettings
-from pipelines.competition import (
+from features.tables.schema import Column
+from models.estimators.sklearn_models import LogisticSettings
+from models.estimators.trees import TreesSettings
+from models.networks.mlp import MLPSettings
+from models.networks.tabm import TabMSettings
+from models.training.fit import TrainSettings
+from pipelines.configuration.competition import (
     Competition,
     Kaggle,
     NetworkMember,
     OfflineSample,
     TreesMember,
 )
-from pipelines.samples import otto as sample
-from pipelines.tuning.search import Choice, Real, Whole
+from pipelines.configuration.search_space import Choice, Real, Whole
+from pipelines.raw_files.samples import otto as sample
 
 COUNTS = tuple(f"feat_{number}" for number in range(1, 94))
 CLASSES = tuple(f"Class_{number}" for number in range(1, 10))

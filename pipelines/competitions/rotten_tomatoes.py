@@ -17,17 +17,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from features.encoders.text import TextEncoder
 from features.folds import FoldPlan
-from features.schema import Column
-from features.spans import nest, stand_elsewhere
-from features.text import TextEncoder
-from models.bag import BagSettings
-from models.ngrams import NgramSettings
-from models.recurrent import Cell, RecurrentSettings
-from models.spelling import Parts
-from models.training import TrainSettings
-from models.trees import TreesSettings
-from pipelines.competition import (
+from features.phrase_nesting import nest, stand_elsewhere
+from features.tables.schema import Column
+from models.estimators.ngrams import NgramSettings
+from models.estimators.trees import TreesSettings
+from models.networks.bag import BagSettings
+from models.networks.recurrent import Cell, RecurrentSettings
+from models.networks.subwords import Parts
+from models.training.fit import TrainSettings
+from pipelines.configuration.competition import (
     Competition,
     EstimatorMember,
     Kaggle,
@@ -35,8 +35,8 @@ from pipelines.competition import (
     NetworkMember,
     OfflineSample,
 )
-from pipelines.samples import rotten_tomatoes as sample
-from pipelines.tuning.search import Real, Search
+from pipelines.configuration.search_space import Real, Search
+from pipelines.raw_files.samples import rotten_tomatoes as sample
 
 CLASS_NAMES = ("very bad", "bad", "neutral", "good", "very good")
 RATINGS = np.arange(len(CLASS_NAMES), dtype=np.float64)

@@ -13,18 +13,24 @@ from __future__ import annotations
 
 import pandas as pd
 
-from features.encoders import EncoderChain
+from features.encoders.base import EncoderChain
+from features.encoders.tabular import TabularEncoder
+from features.encoders.target_statistics import GroupStatistics
 from features.folds import FoldPlan
-from features.groups import GroupStatistics
-from features.schema import Column
-from features.tabular import TabularEncoder
-from models.linear import LinearSettings
-from models.mlp import MLPSettings
-from models.training import TrainSettings
-from models.trees import TreesSettings
-from pipelines.competition import Competition, Kaggle, NetworkMember, OfflineSample, TreesMember
-from pipelines.samples import titanic as sample
-from pipelines.tuning.search import Choice, Real, Whole
+from features.tables.schema import Column
+from models.estimators.trees import TreesSettings
+from models.networks.linear import LinearSettings
+from models.networks.mlp import MLPSettings
+from models.training.fit import TrainSettings
+from pipelines.configuration.competition import (
+    Competition,
+    Kaggle,
+    NetworkMember,
+    OfflineSample,
+    TreesMember,
+)
+from pipelines.configuration.search_space import Choice, Real, Whole
+from pipelines.raw_files.samples import titanic as sample
 
 LARGE_FAMILY = 5
 KINDS = tuple(f"{who} {pclass}" for who in ("woman", "boy", "man") for pclass in (1, 2, 3))

@@ -6,8 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.figures import gallery_of_images, gallery_of_texts, of_runs
-from pipelines.pipeline import Pipeline
+import numpy as np
+
+from features.encoders.text import tokens
+from pipelines.configuration.competition import NetworkMember
+from pipelines.figures import images as image_figures
+from pipelines.figures import runs as run_figures
+from pipelines.figures import texts as text_figures
+from pipelines.figures.word_effects import explain
+from pipelines.stages import dataset
+from pipelines.stages.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +29,7 @@ def draw(pipeline: Pipeline, folder: Path) -> list[Path]:
     paths = []
     for name, figure in _figures(pipeline):
         paths.append(folder / f"{name}.png")
-        of_runs.save(figure, paths[-1])
+        run_figures.save(figure, paths[-1])
     return paths
 
 
@@ -33,20 +41,89 @@ def _figures(pipeline: Pipeline) -> Iterator[tuple[str, Figure]]:
     if curves:
         yield (
             "learning_curves",
-            of_runs.learning_curves(curves, metric=metric, greater_is_better=upwards, note=note),
+            run_figures.learning_curves(
+                curves, metric=metric, greater_is_better=upwards, note=note
+            ),
         )
     names = [competition.label_name(label) for label in competition.classes]
-    yield "confusion", of_runs.confusion(target, blend.oof, names, note=note)
-    yield "reliability", of_runs.reliability(target, blend.oof, names, note=note)
+    yield "confusion", run_figures.confusion(target, blend.oof, names, note=note)
+    yield "reliability", run_figures.reliability(target, blend.oof, names, note=note)
     means = blend.member_scores.mean(axis=1)
     yield (
         "blend_weights",
-        of_runs.blend_weights(blend.members, blend.weights, means, metric=metric, note=note),
+        run_figures.blend_weights(blend.members, blend.weights, means, metric=metric, note=note),
     )
     scores = dict(zip(blend.members, blend.member_scores, strict=True)) | {"blend": blend.scores}
     yield (
         "scores_by_fold",
-        of_runs.scores_by_fold(scores, metric=metric, greater_is_better=upwards, note=note),
+        run_figures.scores_by_fold(scores, metric=metric, greater_is_better=upwards, note=note),
     )
-    yield from gallery_of_images.draw(pipeline, note=note)
-    yield from gallery_of_texts.draw(pipeline, note=note)
+    yield from _of_images(pipeline, note=note)
+    yield from _of_texts(pipeline, note=note)
+
+
+IMAGE = "image"
+FIRST_REPLICA = "fold-000-seed-0."
+
+
+def _of_images(pipeline: Pipeline, *, note: str | None) -> Iterator[tuple[str, Figure]]:
+    """Names and figures; none where no network sees pictures."""
+    competition = pipeline.competition
+    networks = [member for member in competition.members if isinstance(member, NetworkMember)]
+    for number, member in enumerate(networks):
+        images = _images(pipeline, member)
+        if images is None:
+            continue
+        if number == 0:
+            names = [competition.label_name(label) for label in competition.classes]
+            target, oof = pipeline.prepared.target, pipeline.blend.oof
+            yield "mistakes", image_figures.mistakes(images, target, oof, names, note=note)
+        models = pipeline.stages[f"train-{member.name}"].folder / "models"
+        weights = first_weights(models / "replicas.safetensors", images.shape[1:])
+        if weights is not None:
+            figure = image_figures.first_filters(weights, member=member.name, note=note)
+            yield f"first_filters_{member.name}", figure
+
+
+def _images(pipeline: Pipeline, member: NetworkMember) -> np.ndarray | None:
+    """The training file's pictures as the network sees them, `(n_rows, C, H, W)`."""
+    folder = pipeline.stages[f"dataset-{member.encoder.__name__}"].folder
+    return dataset.load_array(folder, IMAGE)
+
+
+def first_weights(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The weights that the first replica's first layer puts on one channel of pixels.
+
+    Args:
+        path: the saved replicas.
+        shape: `(C, H, W)` of the pictures.
+
+    Returns:
+        `(n_filters, h, w)`: of a convolution its filters, of a linear layer as many pixels as the
+        picture has; None where there is neither.
+    """
+    from safetensors.numpy import load_file
+
+    for name, weight in sorted(load_file(path).items()):
+        if name.startswith(FIRST_REPLICA) and weight.ndim == 4 and weight.shape[1] == shape[0]:
+            return weight[:, 0]
+        if name.startswith(FIRST_REPLICA) and weight.shape[1:] == (int(np.prod(shape)),):
+            return weight.reshape(-1, *shape)[:, 0]
+    return None
+
+
+def _of_texts(pipeline: Pipeline, *, note: str | None) -> Iterator[tuple[str, Figure]]:
+    """Names and figures; none where the competition names no column of texts."""
+    competition, prepared = pipeline.competition, pipeline.prepared
+    if competition.text is None:
+        return
+    texts = prepared.train[competition.text].to_list()
+    target, oof = prepared.target, pipeline.blend.oof
+    n_words = np.array([len(tokens(text)) for text in texts])
+    yield "by_length", text_figures.accuracy_by_length(target, oof, n_words, note=note)
+    names = [competition.label_name(label) for label in competition.classes]
+    yield "losses", text_figures.largest_losses(texts, target, oof, names, note=note)
+    explained = explain(pipeline)
+    if explained is not None and explained[1]:
+        member, own = explained
+        yield "words", text_figures.word_effects(own, member=member, note=note)

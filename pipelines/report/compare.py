@@ -14,7 +14,7 @@ from pipelines.report import charts
 from pipelines.report.evidence import FoldScores
 from pipelines.report.find import Told
 from pipelines.report.html import drift_told, environment
-from pipelines.summary import Summary
+from pipelines.workspace.summary import Summary
 
 ABSENT = "–"
 

@@ -6,9 +6,9 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.finished import NoRunError
 from pipelines.report.evidence import Evidence
-from pipelines.summary import FILE, Summary
+from pipelines.runs.sendable import NoRunError
+from pipelines.workspace.summary import FILE, Summary
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from pipelines import ensemble, preprocess, train
-from pipelines.competition import Competition
-from pipelines.configuration import settings_of
-from pipelines.download import RawFiles
-from pipelines.ensemble import Blend
-from pipelines.folders import FILE as RUN_FILE
-from pipelines.preprocess import Prepared
-from pipelines.report import command
+from pipelines.configuration.assignments import settings_of
+from pipelines.configuration.competition import Competition
+from pipelines.report import html, reproduce
 from pipelines.report.drift import adversarial
 from pipelines.report.evidence import (
     Band,
@@ -30,7 +25,12 @@ from pipelines.report.evidence import (
 )
 from pipelines.report.importance import importance
 from pipelines.report.leaks import checks
-from pipelines.summary import BLEND
+from pipelines.stages import ensemble, preprocess, train
+from pipelines.stages.download import RawFiles
+from pipelines.stages.ensemble import Blend
+from pipelines.stages.preprocess import Prepared
+from pipelines.workspace.run_folders import FILE as RUN_FILE
+from pipelines.workspace.summary import BLEND, Summary
 
 N_BINS, MAX_POINTS = 10, 120
 
@@ -120,7 +120,7 @@ def _bins(said: np.ndarray, true: np.ndarray) -> Iterator[Bin]:
 def _origin(competition: Competition, raw: RawFiles, folder: Path) -> Origin:
     described: Mapping[str, Any] = json.loads((folder / RUN_FILE).read_text())
     return Origin(
-        command=command.of_run(competition, raw, described["device"]),
+        command=reproduce.of_run(competition, raw, described["device"]),
         device=described["device"],
         started=described["started"],
         git_commit=described["git_commit"] or "unknown",
@@ -129,3 +129,17 @@ def _origin(competition: Competition, raw: RawFiles, folder: Path) -> Origin:
         files={name: file.sha256 for name, file in raw.files.items()},
         versions=described["versions"],
     )
+
+
+def evidence_of(competition: Competition, raw: RawFiles, folder: Path) -> Evidence:
+    """What the folder holds, gathered now if it never was."""
+    evidence = Evidence.read(folder)
+    if evidence is None:
+        evidence = gather(competition, raw, folder)
+        evidence.write(folder)
+    return evidence
+
+
+def write(competition: Competition, raw: RawFiles, summary: Summary, folder: Path) -> Path:
+    """Write the finished run's page; give its path."""
+    return html.write(summary, evidence_of(competition, raw, folder), folder)

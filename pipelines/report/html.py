@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from pipelines.report import charts
 from pipelines.report.evidence import Drift, Evidence
-from pipelines.summary import BLEND, Summary
+from pipelines.workspace.summary import BLEND, Summary
 
 FILE = "report.html"
 MARKS = {"passed": "✓", "look": "!", "skipped": "–"}

@@ -17,12 +17,12 @@ import numpy as np
 import pandas as pd
 
 from models.metrics import METRICS
-from pipelines.competition import Competition
-from pipelines.ensemble import Blend
-from pipelines.preprocess import Prepared
-from pipelines.report.askable import Panel, panel
+from pipelines.configuration.competition import Competition
 from pipelines.report.evidence import ColumnWorth, Importance
-from pipelines.stages import seconds_of
+from pipelines.report.fold_models import Panel, panel
+from pipelines.stages.ensemble import Blend
+from pipelines.stages.preprocess import Prepared
+from pipelines.workspace.stage_cache import seconds_of
 
 MAX_FOLDS, MAX_ROWS = 10, 1_000  # folds asked, held-out rows of all of them together
 MAX_PREDICTED = 60_000  # rows predicted altogether

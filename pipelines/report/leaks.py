@@ -9,15 +9,16 @@ import numpy as np
 import pandas as pd
 
 from models.metrics import METRICS
-from pipelines import arrays, manifest
-from pipelines.competition import Competition, Encoder
-from pipelines.dataset import encode_fold, is_alike
-from pipelines.ensemble import Blend
-from pipelines.preprocess import Prepared, not_row_wise
+from pipelines.configuration.competition import Competition, Encoder
+from pipelines.raw_files import manifest
 from pipelines.report.drift import as_numbers
 from pipelines.report.evidence import Check
-from pipelines.stages import seconds_of
-from pipelines.submission import CSV
+from pipelines.stages.dataset import encode_fold, is_alike
+from pipelines.stages.ensemble import Blend
+from pipelines.stages.preprocess import Prepared, not_row_wise
+from pipelines.stages.submission import CSV
+from pipelines.workspace import arrays
+from pipelines.workspace.stage_cache import seconds_of
 
 SLOW_S = 4.0  # an encoder that takes longer for a fold is not fitted a second time
 N_ALONE = 100  # rows

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.provenance import versions
+from pipelines.workspace.provenance import versions
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,7 +24,7 @@ def log(client: MlflowClient, run_id: str, folder: Path, *, name: str) -> None:
     from mlflow.entities import LoggedModelOutput, LoggedModelStatus
     from mlflow.models import Model
 
-    from pipelines.tracking import served
+    from pipelines.prediction import mlflow_model
 
     place = run.info.experiment_id
     logged = client.create_logged_model(place, name=name, source_run_id=run_id)
@@ -37,14 +37,14 @@ def log(client: MlflowClient, run_id: str, folder: Path, *, name: str) -> None:
     with tempfile.TemporaryDirectory(prefix=".model-", dir=folder) as scratch:
         data, path = Path(scratch) / "run", Path(scratch) / "model"
         data.mkdir()
-        served.fill(data, folder)
+        mlflow_model.fill(data, folder)
         pyfunc.save_model(
             path,
-            loader_module=served.__name__,
+            loader_module=mlflow_model.__name__,
             data_path=str(data),
             mlflow_model=model,
-            signature=_signature(json.loads((folder / served.FILE).read_text())),
-            input_example=served.example(folder),
+            signature=_signature(json.loads((folder / mlflow_model.FILE).read_text())),
+            input_example=mlflow_model.example(folder),
             pip_requirements=_libraries(),
         )
         client.log_model_artifacts(logged.model_id, str(path))

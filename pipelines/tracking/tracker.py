@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.console import Narrator
-from pipelines.summary import Summary
-from pipelines.tracking import mlflow_log, stores, unsent
+from pipelines.tracking import log, outbox, stores
 from pipelines.tracking.record import Record
 from pipelines.tracking.stores import Store, TrackingError
+from pipelines.workspace.summary import Summary
 
 LATER = "when it is back, type foldwise sync"
 
@@ -51,15 +51,15 @@ class Tracker:
             return summary
         competition, run = summary.competition, summary.run
         try:
-            run_id = mlflow_log.log_run(summary, folder, root=self.root, store=self.store)
+            run_id = log.log_run(summary, folder, root=self.root, store=self.store)
         except TrackingError as error:
-            unsent.keep_run(self.root, competition, run)
+            outbox.keep_run(self.root, competition, run)
             self.narrator.warn(f"{error}; the run is whole on disk; {LATER}")
             return summary
         if self.is_instead:
-            unsent.keep_run(self.root, competition, run)
+            outbox.keep_run(self.root, competition, run)
         else:
-            unsent.forget_run(self.root, competition, run)
+            outbox.forget_run(self.root, competition, run)
         tracked = summary.tracked(run_id, is_local=self.store.is_local)
         tracked.write(folder)
         return tracked
@@ -68,7 +68,7 @@ class Tracker:
         """Write a run and the runs beneath it; give the parent's id, None where none was given."""
         run_id, trouble = None, None
         try:
-            run_id = mlflow_log.log_family(
+            run_id = log.log_family(
                 parent, children, experiment=experiment, root=self.root, store=self.store
             )
         except TrackingError as error:
@@ -87,7 +87,7 @@ class Tracker:
         if trouble is not None:
             self.narrator.warn(f"{trouble}; everything is whole on disk; {LATER}")
         if trouble is not None or self.is_instead:
-            unsent.keep_family(self.root, experiment, parent, children)
+            outbox.keep_family(self.root, experiment, parent, children)
 
     def later(
         self, summary: Summary, metrics: Mapping[str, float], tags: Mapping[str, str]
@@ -98,9 +98,9 @@ class Tracker:
         # A run that stands in the workspace's own store is there, whatever server is wanted now.
         store = stores.local(self.root) if summary.mlflow_is_local else self.store
         try:
-            mlflow_log.log_later(
+            log.log_later(
                 summary.mlflow_run_id, metrics=metrics, tags=tags, root=self.root, store=store
             )
         except TrackingError as error:
-            unsent.keep_run(self.root, summary.competition, summary.run)
+            outbox.keep_run(self.root, summary.competition, summary.run)
             self.narrator.warn(f"{error}; the scores stand in the ledger; {LATER}")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.tracking import model, runs_view
+from pipelines.tracking import model, runs_table
 from pipelines.tracking.record import Record
 from pipelines.tracking.stores import local_store
 
@@ -92,10 +92,10 @@ def experiment(client: MlflowClient, name: str, root: Path) -> str:
     """The experiment's id; made with its columns if there is none."""
     experiment = client.get_experiment_by_name(name)
     if experiment is not None:
-        for key, value in runs_view.tags().items():
+        for key, value in runs_table.tags().items():
             if key not in experiment.tags:
                 client.set_experiment_tag(experiment.experiment_id, key, value)
         return str(experiment.experiment_id)
     is_local = client.tracking_uri == local_store(root)
     place = (root / "mlartifacts" / name).resolve().as_uri() if is_local else None
-    return str(client.create_experiment(name, artifact_location=place, tags=runs_view.tags()))
+    return str(client.create_experiment(name, artifact_location=place, tags=runs_table.tags()))

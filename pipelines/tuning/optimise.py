@@ -29,8 +29,8 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages.journal import BaseJournalBackend, JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from pipelines.configuration.search_space import Choice, Real, Search, Value, Whole
 from pipelines.tuning.journal import JournalFile
-from pipelines.tuning.search import Choice, Real, Search, Value, Whole
 from pipelines.tuning.study import Study, Trial, Values
 from pipelines.tuning.trials import Bench
 from pipelines.tuning.worker import Worker, forget_dead, is_dead

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pipelines.tuning.search import Value
+from pipelines.configuration.search_space import Value
 
 Values = Mapping[str, Value]
 

@@ -14,15 +14,21 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from models.dropout import takes_own_rates
-from models.estimators import EstimatorReplica, fit_estimators
+from models.estimators.sklearn_models import EstimatorReplica, fit_estimators
+from models.estimators.trees import TreesReplica, fit_trees
 from models.metrics import METRICS
-from models.training import EpochReport, FoldData, Training, start
-from models.trees import TreesReplica, fit_trees
-from pipelines.competition import Competition, EstimatorMember, Member, NetworkMember, TreesMember
-from pipelines.configuration import assign, choose_members
-from pipelines.dataset import FoldedDataset
-from pipelines.train import fold_data, loss_of, network_builder
+from models.training.fit import EpochReport, FoldData, Training, start
+from models.vectorised.dropout import takes_own_rates
+from pipelines.configuration.assignments import assign, choose_members
+from pipelines.configuration.competition import (
+    Competition,
+    EstimatorMember,
+    Member,
+    NetworkMember,
+    TreesMember,
+)
+from pipelines.stages.dataset import FoldedDataset
+from pipelines.stages.train import fold_data, loss_of, network_builder
 from pipelines.tuning.study import Values
 
 DROPOUT = "model.dropout"

@@ -15,23 +15,24 @@ from typing import get_args
 
 import numpy as np
 
-from pipelines.competition import Competition, Member, NetworkMember
-from pipelines.configuration import fingerprint, resolved, settings_of
+from models.training.hardware import choose_device
+from pipelines.configuration import tuned_values
+from pipelines.configuration.assignments import fingerprint, resolved, settings_of
+from pipelines.configuration.competition import Competition, Member, NetworkMember
 from pipelines.console import Narrator, StageLine
-from pipelines.device import choose_device
-from pipelines.download import RawFiles
-from pipelines.pipeline import CODE, Pipeline
-from pipelines.provenance import code_digest
-from pipelines.run import fetch
-from pipelines.stages import StageStore
-from pipelines.tracking import study_records
+from pipelines.runs.run import fetch
+from pipelines.stages.download import RawFiles
+from pipelines.stages.pipeline import CODE, Pipeline
+from pipelines.tracking.background_writer import StudyWriter
 from pipelines.tracking.stores import TrackingError
-from pipelines.tracking.study_writer import StudyWriter
 from pipelines.tracking.tracker import Tracker
-from pipelines.tuning import optimise, study_figures, study_files, tuned
+from pipelines.tuning import figures as study_figures
+from pipelines.tuning import mlflow_records, optimise, results
+from pipelines.tuning.results import Scored, Tuning
 from pipelines.tuning.study import Study, Values
-from pipelines.tuning.study_files import Scored, Tuning
 from pipelines.tuning.trials import Bench, member_named, with_values
+from pipelines.workspace.provenance import code_digest
+from pipelines.workspace.stage_cache import StageStore
 
 TUNING_SEED = 1_000_003  # added to the folds' seed: nobody types a number like that for a run
 
@@ -135,7 +136,7 @@ class _Tuner:
         self._member, self._raw, self._request = member, raw, request
         self._narrator = narrator
         self._tracker = Tracker.start(request.root, narrator) if request.track else None
-        self._folder = tuned.study_folder(request.root, competition.name, member.name)
+        self._folder = tuned_values.study_folder(request.root, competition.name, member.name)
         self._mark = self._fingerprint()
         self._plan = self._planned()
 
@@ -163,7 +164,7 @@ class _Tuner:
                 tuned=best_scored,
             )
             figures = study_figures.draw(made, self._plan.space, self._folder / "figures")
-            study_files.write(made)
+            results.write(made)
             return replace(made, figures=figures, mlflow_run_id=self._sent(writer, made))
 
     def _fingerprint(self) -> str:
@@ -229,7 +230,7 @@ class _Tuner:
     def _hear(self, study: Study, line: StageLine, writer: StudyWriter) -> None:
         line.advance(len(study.trials), max(self._plan.n_trials, len(study.trials)))
         line.note(_progress(study))
-        records = study_records.children(self._parent(), study)
+        records = mlflow_records.children(self._parent(), study)
         writer.write([records[number] for number in study.ours])
 
     def _keep_best(self, study: Study) -> Values:
@@ -244,16 +245,16 @@ class _Tuner:
                 f"{study.name}: none of {len(study.trials)} trials ran to its end; "
                 "give it more --trials or a longer --timeout, or narrow the search space"
             )
-        found = tuned.Tuned(
+        found = tuned_values.Tuned(
             member=self._member.name,
-            path=self._folder / tuned.FILE,
+            path=self._folder / tuned_values.FILE,
             values=best.values,
             score=best.score,
             n_trials=len(study.trials),
             data=self._raw.digest,
             source=self._raw.source,
         )
-        tuned.write(found, competition=self._competition.name, study=study.name)
+        tuned_values.write(found, competition=self._competition.name, study=study.name)
         return best.values
 
     def _both_scores(self, best: Values) -> tuple[Scored | None, Scored | None]:
@@ -281,8 +282,8 @@ class _Tuner:
             device=self._request.device,
         )
 
-    def _parent(self) -> study_records.Parent:
-        return study_records.Parent(
+    def _parent(self) -> mlflow_records.Parent:
+        return mlflow_records.Parent(
             competition=self._competition.name,
             member=self._member.name,
             study=self._plan.name,
@@ -294,7 +295,7 @@ class _Tuner:
         """The MLflow run, finished; a server's trouble is a warning, and what it missed is kept."""
         if self._tracker is None:
             return None
-        last = study_records.finished(self._parent(), made, self._plan)
+        last = mlflow_records.finished(self._parent(), made, self._plan)
         run_id, trouble = None, None
         try:
             run_id = writer.finish(last)

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from torch import nn
 
-from models.balance import row_weights
-from models.losses import LOSSES
+from models.losses import LOSSES, row_weights
 from models.metrics import METRICS
-from models.training import FoldData, TrainSettings, fit
+from models.training.fit import FoldData, TrainSettings, fit
 
 TARGET = np.array([0] * 90 + [2] * 10)  # class 1 has no row
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from models.losses import LOSSES
 from models.metrics import METRICS
-from models.training import FoldData, TrainSettings, fit
+from models.training.fit import FoldData, TrainSettings, fit
 
 RNG = np.random.default_rng(1)
 N_ROWS, SEED = 120, 1

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import cli
-from pipelines.kaggle_side.retry import Patience
+from pipelines.commands import app
+from pipelines.kaggle.retry import Patience
 
 QUICK = ("--no-track", "--members", "trees", "--folds", "3", "--set", "folds.n_repeats=1", "--set")
 
@@ -77,7 +77,7 @@ def patience(pauses):
 @pytest.fixture(scope="session")
 def titanic_files(tmp_path_factory):
     """Titanic's three files, as a person would have them from Kaggle."""
-    from pipelines.samples import titanic
+    from pipelines.raw_files.samples import titanic
 
     folder = tmp_path_factory.mktemp("titanic")
     titanic.write(folder)
@@ -92,12 +92,12 @@ def two_runs(tmp_path_factory, titanic_files):
     typed = ["run", "titanic", "--source", str(titanic_files), *QUICK]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(workspace)
-        assert cli.main([*typed, "trees.n_estimators=30"]) == 0
+        assert app.main([*typed, "trees.n_estimators=30"]) == 0
         # A run's id begins with the second in which it was made.
         (run,) = Path("runs/titanic").iterdir()
         while datetime.now(UTC) < made_at(run.name) + timedelta(seconds=1):
             time.sleep(0.05)
-        assert cli.main([*typed, "trees.n_estimators=1"]) == 0
+        assert app.main([*typed, "trees.n_estimators=1"]) == 0
     return workspace
 
 
@@ -130,7 +130,7 @@ def suffer(kaggle, patience, capsys, table):
 
     def suffer(case, typed):
         with kaggle_faults.suffering(case, kaggle):
-            code = cli.main(list(typed), patience=patience)
+            code = app.main(list(typed), patience=patience)
         printed = capsys.readouterr()
         assert code == case.code, printed
         seen = printed.err or next(line for line in printed.out.splitlines() if case.told in line)

@@ -1,0 +1,107 @@
+"""Temperature scaling: one number that takes over- or under-confidence out of probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.ensembling.blending import check_folds, check_members
+
+LARGEST_TEMPERATURE = 10.0
+SMALLEST_PROBABILITY = 1e-15
+N_ITERATIONS = 50
+FLAT = 1e-10  # slope of the mean log-loss at which the search ends
+
+
+@dataclass(frozen=True)
+class NestedTemperature:
+    """Probabilities whose temperature no row had a say in for itself.
+
+    Attributes:
+        oof: `(n_rows, n_classes) float64`, mean over repeats.
+        temperatures: `(n_repeats * n_folds,) float64`, repeat-major, chosen on the other folds.
+    """
+
+    oof: np.ndarray
+    temperatures: np.ndarray
+
+
+def temperature(oof: np.ndarray, target: np.ndarray) -> float:
+    """The temperature with the lowest log-loss, 0.1 to 10; above 1 tones the probabilities down.
+
+    Log-loss is convex in the inverse temperature: Newton's steps, held inside a bracket that
+    shrinks around the minimum.
+
+    Args:
+        oof: `(n_rows, n_classes)` out-of-fold probabilities.
+        target: `(n_rows,) int64` class index.
+
+    Raises:
+        BlendError: probabilities that are none.
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
+    """
+    check_members(oof[None], target, members=["probabilities"])
+    logits = _logits(oof)
+    of_true = logits[np.arange(len(target)), target].mean()
+    low, high, inverse = 1 / LARGEST_TEMPERATURE, LARGEST_TEMPERATURE, 1.0
+    for _ in range(N_ITERATIONS):
+        slope, curvature = _derivatives(logits, of_true, inverse)
+        if abs(slope) < FLAT:
+            break
+        low, high = (inverse, high) if slope < 0 else (low, inverse)
+        step = inverse - slope / curvature if curvature > 0 else np.inf
+        inverse = step if low < step < high else (low + high) / 2
+    return float(1 / inverse)
+
+
+def scale(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities at that temperature: `(n_rows, n_classes)` of the same form."""
+    return _softmax(_logits(probabilities) / temperature)
+
+
+def nested_temperature(
+    oof: np.ndarray, target: np.ndarray, fold_of_row: np.ndarray
+) -> NestedTemperature:
+    """Scale each fold by the temperature of the other folds' rows.
+
+    Args:
+        oof: `(n_rows, n_classes)` out-of-fold probabilities.
+        target: `(n_rows,) int64` class index.
+        fold_of_row: `(n_rows,)` or `(n_repeats, n_rows)`, the fold that holds each row out.
+
+    Raises:
+        BlendError: probabilities that are none, or folds that do not fit them.
+    """
+    assignment = check_folds(fold_of_row, n_rows=len(target))
+    total, temperatures = np.zeros(oof.shape), []
+    for folds in assignment:
+        for fold in np.unique(folds):
+            held_out = folds == fold
+            temperatures.append(temperature(oof[~held_out], target[~held_out]))
+            total[held_out] += scale(oof[held_out], temperatures[-1])
+    return NestedTemperature(total / len(assignment), np.array(temperatures))
+
+
+def _logits(probabilities: np.ndarray) -> np.ndarray:
+    """Log-probabilities; softmax takes them back."""
+    return np.log(np.clip(probabilities.astype(np.float64), SMALLEST_PROBABILITY, None))
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _derivatives(logits: np.ndarray, of_true: float, inverse: float) -> tuple[float, float]:
+    """First and second derivative of the mean log-loss by the inverse temperature.
+
+    The mean of the logits under the predicted probabilities less that of the true class, and
+    their variance.
+    """
+    probabilities = _softmax(logits * inverse)
+    mean = (probabilities * logits).sum(axis=1)
+    square = (probabilities * logits**2).sum(axis=1)
+    return float(mean.mean() - of_true), float((square - mean**2).mean())

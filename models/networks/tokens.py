@@ -1,0 +1,48 @@
+"""Words or characters as vectors: a vector of its own for each token, and the sum of its parts'."""
+
+import torch
+from torch import Tensor, nn
+
+from models.networks.subwords import Parts, SpellingEmbedding
+
+UNKNOWN = 1  # the number of tokens that are not in the vocabulary
+
+
+class TokenEmbedding(nn.Module):
+    """A vector for each token; in training some tokens are taken for unknown ones.
+
+    So the vector of unknown tokens is learned, and no single word is relied on. Where spellings
+    are given, the vectors of a token's parts are added, those of unknown tokens too.
+
+    Source: Iyyer et al., "Deep Unordered Composition Rivals Syntactic Methods", ACL 2015.
+    """
+
+    def __init__(
+        self, n_tokens: int, size: int, *, word_dropout: float = 0.0, parts: Parts | None = None
+    ) -> None:
+        super().__init__()
+        self.vectors = nn.Embedding(max(n_tokens, UNKNOWN + 1), size, padding_idx=0)
+        self.keep = nn.Dropout(word_dropout)
+        self.spelled = None if parts is None else SpellingEmbedding(size, parts=parts)
+
+    def forward(self, tokens: Tensor, spelling: Tensor | None = None) -> Tensor:
+        """`(B, L) -> (B, L, size)`.
+
+        Raises:
+            ValueError: spellings are read, and there is none.
+        """
+        if self.training and self.keep.p:
+            kept = self.keep(torch.ones(tokens.shape, device=tokens.device)) > 0
+            tokens = torch.where(kept | (tokens == 0), tokens, UNKNOWN)
+        vectors: Tensor = self.vectors(tokens)
+        if self.spelled is None:
+            return vectors
+        if spelling is None:
+            raise ValueError("a network that was built with spellings was given none")
+        spelled: Tensor = self.spelled(spelling)
+        return vectors + spelled
+
+
+def is_text(lengths: Tensor, longest: int) -> Tensor:
+    """Which places hold a token of the text: `(B,) -> (B, L) bool`."""
+    return torch.arange(longest, device=lengths.device) < lengths.unsqueeze(1)

@@ -1,0 +1,291 @@
+"""Trained replicas as one stack that predicts, and the two files that hold them.
+
+What a run predicted and what its files predict later are the same bytes on the same machine: the
+replicas go through the network in the same company, which is why that is kept as well.
+"""
+
+import functools
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
+from torch import Tensor, nn
+
+from models.data import Array, InputShape, TrainingDataError, TrainingFailedError
+from models.losses import Loss
+from models.training.batches import tensor_of
+from models.training.hardware import Workers, split_evenly
+from models.training.length_batches import LENGTHS, sorted_by_length, trimmed
+from models.training.replica_chunk import forward_over, seen_inputs
+from models.training.settings import TrainSettings
+from models.vectorised.stack import Forward, Stack
+
+WEIGHTS = "replicas.safetensors"
+DESCRIPTION = "networks.json"
+
+
+_POOLED = 16  # batches of texts among which rows are sorted by length
+
+
+class SavedNetworksError(ValueError):
+    """Saved weights that are not those of the network that is to take them."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class Networks:
+    """R trained replicas of a network.
+
+    Attributes:
+        template: The network, for its structure only.
+        stack: The weights, fold-major.
+        owners: For each replica its fold and its seed.
+        usable: For each replica whether it ended without a fault.
+        inputs: The keywords of the network's `forward`.
+        settings: How they were trained; dtype, precision and batches count here too.
+        loss: What turns logits into probabilities.
+        strategy: "layers", "vmap" or "sequential".
+        chunk_size: Most replicas in one pass.
+        workers: The threads that passes are dealt to.
+        device: Where all of this lies.
+    """
+
+    template: nn.Module
+    stack: Stack
+    owners: tuple[tuple[int, int], ...]
+    usable: tuple[bool, ...]
+    inputs: tuple[str, ...]
+    settings: TrainSettings
+    loss: Loss
+    strategy: str
+    chunk_size: int
+    workers: Workers
+    device: torch.device
+
+    @torch.no_grad()
+    def predict(self, inputs_per_fold: Sequence[Mapping[str, Array]]) -> NDArray[np.floating]:
+        """What each replica predicts for new rows.
+
+        Args:
+            inputs_per_fold: The same rows as each fold's encoder sees them.
+
+        Returns:
+            `(R, n, n_classes)`; for many rows prefer `predict_mean`.
+        """
+        parts = [
+            torch.cat(self._probabilities(inputs_per_fold, rows)).cpu().numpy()
+            for rows in self._slices(inputs_per_fold)
+        ]
+        return np.concatenate(parts, axis=1)
+
+    @torch.no_grad()
+    def predict_mean(self, inputs_per_fold: Sequence[Mapping[str, Array]]) -> NDArray[np.float64]:
+        """The mean over the usable replicas, for new rows.
+
+        The rows pass in batches, so that memory does not grow with R times n.
+
+        Args:
+            inputs_per_fold: The same rows as each fold's encoder sees them.
+
+        Returns:
+            `(n, n_classes)`.
+
+        Raises:
+            TrainingFailedError: If no replica is usable.
+        """
+        if not any(self.usable):
+            raise TrainingFailedError("every replica ended with a fault")
+        slices = self._slices(inputs_per_fold)
+        return np.concatenate([self._mean(inputs_per_fold, rows) for rows in slices])
+
+    def _mean(self, inputs_per_fold: Sequence[Mapping[str, Array]], rows: slice) -> Array:
+        keep = torch.tensor(self.usable, device=self.device)
+        first, parts = 0, []
+        for own in self._probabilities(inputs_per_fold, rows):
+            among = keep[first : first + len(own)]
+            parts.append(own[among].double().sum(dim=0))  # (r, B, C) -> (B, C)
+            first += len(own)
+        mean: Array = (total(parts) / sum(self.usable)).cpu().numpy()
+        return mean
+
+    def _probabilities(
+        self, inputs_per_fold: Sequence[Mapping[str, Array]], rows: slice
+    ) -> list[Tensor]:
+        """For each chunk of replicas `(r, B, n_classes)`."""
+
+        @torch.no_grad()  # it holds in its own thread only
+        def of_part(part: range) -> Tensor:
+            forward = forward_over(self.template, self.stack, part.start, part.stop, self.strategy)
+            folds = [self.owners[at][0] for at in part]
+            return self._mean_over_views(forward, self._batch(inputs_per_fold, folds, rows))
+
+        parts = split_evenly(len(self.owners), n_workers=1, most=self.chunk_size)
+        return self.workers.map(of_part, parts)
+
+    def _mean_over_views(self, forward: Forward, batch: Mapping[str, Tensor]) -> Tensor:
+        """For each key `(r, B, ...)` -> probabilities `(r, B, n_classes)`."""
+        n_views = self.settings.n_views
+        by_view = (self._logits(forward, seen_inputs(batch, view)) for view in range(n_views))
+        flat = total(self.loss.probabilities(own.flatten(0, 1)) for own in by_view) / n_views
+        return flat.view(len(next(iter(batch.values()))), -1, flat.shape[-1])
+
+    def _logits(self, forward: Forward, batch: Mapping[str, Tensor]) -> Tensor:
+        """For each key `(r, B, ...)` -> `(r, B, ..., n_outputs)`."""
+
+        def run(part: Mapping[str, Tensor]) -> Tensor:
+            with self.settings.autocast(self.device):
+                return forward(part, training=False).to(self.settings.dtype)
+
+        if self.settings.length_pool is None:
+            return run(batch)
+        return sorted_by_length(
+            lambda at: run(trimmed({key: value[:, at] for key, value in batch.items()}))[0],
+            batch[LENGTHS][0],  # replicas come singly
+            batch_size=self.settings.eval_batch_size,
+        )[None]
+
+    def _batch(
+        self, inputs_per_fold: Sequence[Mapping[str, Array]], folds: Sequence[int], rows: slice
+    ) -> dict[str, Tensor]:
+        """For each key the rows of each replica's fold: `(r, B, ...)`."""
+        batch = {}
+        for key in self.inputs:
+            parts = {
+                fold: tensor_of(inputs_per_fold[fold][key][rows], self.settings.dtype, self.device)
+                for fold in dict.fromkeys(folds)
+            }
+            batch[key] = torch.stack([parts[fold] for fold in folds])
+        return batch
+
+    def _slices(self, inputs_per_fold: Sequence[Mapping[str, Array]]) -> list[slice]:
+        n_folds = 1 + max(fold for fold, _ in self.owners)
+        lengths = {len(array) for inputs in inputs_per_fold for array in inputs.values()}
+        if len(inputs_per_fold) != n_folds or len(lengths) != 1:
+            raise TrainingDataError(
+                f"inputs_per_fold must hold the same rows for {n_folds} folds, however: "
+                f"{len(inputs_per_fold)} folds with row counts {sorted(lengths)}"
+            )
+        n_rows, size = lengths.pop(), self.settings.eval_batch_size
+        if self.settings.length_pool is not None:
+            size *= _POOLED
+        return [slice(start, start + size) for start in range(0, max(n_rows, 1), size)]
+
+
+def total(parts: Iterable[Tensor]) -> Tensor:
+    """Their sum, in their order."""
+    return functools.reduce(torch.add, parts)
+
+
+def save(networks: Networks, shape: InputShape, n_outputs: int) -> dict[str, bytes]:
+    """By file name: all weights in one safetensors file, and what else is needed as JSON.
+
+    The keys of the weights are `fold-000-seed-0.<parameter>`.
+
+    Args:
+        networks: The replicas.
+        shape: What the network was built for.
+        n_outputs: The same.
+    """
+    described = {
+        "shape": asdict(shape),
+        "n_outputs": n_outputs,
+        "owners": networks.owners,
+        "usable": networks.usable,
+        "inputs": networks.inputs,
+        "strategy": networks.strategy,
+        "chunk_size": networks.chunk_size,
+        "is_parallel": networks.workers.n_workers > 1,
+    }
+    weights = {
+        f"{_name(*owner)}.{name}": tensor[at].cpu().contiguous()
+        for at, owner in enumerate(networks.owners)
+        for name, tensor in networks.stack.tensors().items()
+    }
+    return {
+        WEIGHTS: to_bytes(weights),
+        DESCRIPTION: (json.dumps(described, indent=1) + "\n").encode(),
+    }
+
+
+def load(
+    folder: Path,
+    build: Callable[[InputShape, int], nn.Module],
+    settings: TrainSettings,
+    loss: Loss,
+    device: torch.device,
+) -> Networks:
+    """The replicas that `save` described.
+
+    Args:
+        folder: Where the two files are.
+        build: Makes the network for rows of a shape and a number of outputs.
+        settings: How the replicas were trained.
+        loss: The loss that they were trained with.
+        device: Where they are to predict.
+
+    Raises:
+        SavedNetworksError: If the network that `build` makes has other parameters.
+    """
+    told = json.loads((folder / DESCRIPTION).read_text())
+    shape = _shape(told["shape"])
+    with torch.random.fork_rng(devices=[]):  # the weights that `build` draws are not kept
+        template = build(shape, told["n_outputs"]).to(device, settings.dtype)
+    owners = tuple((fold, seed) for fold, seed in told["owners"])
+    return Networks(
+        template=template,
+        stack=_stack(template, load_file(folder / WEIGHTS, str(device)), owners, folder),
+        owners=owners,
+        usable=tuple(told["usable"]),
+        inputs=tuple(told["inputs"]),
+        settings=settings,
+        loss=loss,
+        strategy=told["strategy"],
+        chunk_size=told["chunk_size"],
+        workers=Workers(torch.get_num_threads() if told["is_parallel"] else 1),
+        device=device,
+    )
+
+
+def _shape(told: Mapping[str, Any]) -> InputShape:
+    """JSON has lists only, a shape tuples only."""
+    frozen: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in told.items()}
+    return InputShape(**frozen)
+
+
+def _name(fold: int, seed: int) -> str:
+    return f"fold-{fold:03d}-seed-{seed}"
+
+
+def _stack(
+    template: nn.Module,
+    saved: Mapping[str, Tensor],
+    owners: Sequence[tuple[int, int]],
+    folder: Path,
+) -> Stack:
+    weights, buffers = dict(template.named_parameters()), dict(template.named_buffers())
+    wanted = {
+        f"{_name(*owner)}.{name}": own.shape
+        for owner in owners
+        for name, own in (weights | buffers).items()
+    }
+    found = {name: tensor.shape for name, tensor in saved.items()}
+    if wanted != found:
+        unlike = sorted(n for n in wanted.keys() | found.keys() if wanted.get(n) != found.get(n))
+        raise SavedNetworksError(
+            f"{folder / WEIGHTS}: {len(unlike)} weights are not those of the network as it is "
+            f"written today (first: {unlike[0]}); make the run anew"
+        )
+
+    def stacked(names: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {n: torch.stack([saved[f"{_name(*own)}.{n}"] for own in owners]) for n in names}
+
+    moments: dict[str, tuple[Tensor, ...]] = dict.fromkeys(weights, ())
+    return Stack(stacked(weights), stacked(buffers), moments, [0] * len(owners))

@@ -1,0 +1,278 @@
+"""The stacked weights of R replicas, and three ways to run an ordinary module over them.
+
+- `LayersForward`: the common layers are swapped for stacked ones and the module's own `forward`
+  runs once on `(R, B, ...)`.
+- `VmapForward`: `torch.func.vmap` over `functional_call`.
+- `SequentialForward`: one replica, the module as it is.
+
+All three work on views: what they learn is written into the one stack.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from models.training.optimisers import Leaf
+from models.vectorised.dropout import MaskSource, with_replica_dropout
+from models.vectorised.fused_layers import fuse_hidden_layers
+from models.vectorised.layers import can_stack, stacked_layer
+
+
+@dataclass
+class Stack:
+    """Weights, buffers and moments of R replicas: every tensor is `(R, ...)`.
+
+    Attributes:
+        weights: Name of the parameter -> stacked parameter.
+        buffers: Name of the buffer -> stacked buffer.
+        moments: Name of the parameter -> the optimiser's stacked moments.
+        steps: Optimiser steps that each replica has taken.
+    """
+
+    weights: dict[str, Tensor]
+    buffers: dict[str, Tensor]
+    moments: dict[str, tuple[Tensor, ...]]
+    steps: list[int] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, modules: Sequence[nn.Module], *, n_moments: int) -> "Stack":
+        """Copies of these modules' weights, one above the other."""
+        weights = _stacked([dict(module.named_parameters()) for module in modules])
+        buffers = _stacked([dict(module.named_buffers()) for module in modules])
+        moments = {
+            name: tuple(torch.zeros_like(weight) for _ in range(n_moments))
+            for name, weight in weights.items()
+        }
+        return cls(weights, buffers, moments, [0] * len(modules))
+
+    def keep(self, replicas: Sequence[int]) -> "Stack":
+        """A stack of only these replicas."""
+        device = next(iter(self.weights.values())).device
+        at = torch.tensor(replicas, dtype=torch.int64, device=device)
+        return Stack(
+            {name: weight[at] for name, weight in self.weights.items()},
+            {name: buffer[at] for name, buffer in self.buffers.items()},
+            {name: tuple(m[at] for m in kinds) for name, kinds in self.moments.items()},
+            [self.steps[replica] for replica in replicas],
+        )
+
+    def snapshot(self) -> "Stack":
+        """A copy of weights and buffers, for predictions only: without moments."""
+        copied = self.keep(range(len(self.steps)))
+        copied.moments = dict.fromkeys(copied.weights, ())
+        return copied
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights and buffers by name."""
+        return {**self.weights, **self.buffers}
+
+
+def _stacked(tensors: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: _stack([own[name].detach() for own in tensors]) for name in tensors[0]}
+
+
+def _stack(tensors: Sequence[Tensor]) -> Tensor:
+    """`(...)` of each -> `(R, ...)`; filters whose channels lie innermost stay so.
+
+    Convolutions on a CPU are a quarter faster that way (benchmarks/NOTES.md).
+    """
+    if tensors[0].ndim != 4 or tensors[0].stride(1) != 1:
+        return torch.stack(list(tensors))
+    return torch.stack([own.permute(0, 2, 3, 1) for own in tensors]).permute(0, 1, 4, 2, 3)
+
+
+class Forward(Protocol):
+    """Runs some neighbouring replicas of a stack.
+
+    Attributes:
+        leaves: The weights that are optimised, views of the stack.
+        source: Where the dropout masks come from.
+    """
+
+    leaves: list[Leaf]
+    source: MaskSource
+
+    def __call__(self, inputs: Mapping[str, Tensor], *, training: bool) -> Tensor:
+        """For each keyword `(r, B, ...)` -> logits `(r, B, ..., n_outputs)`."""
+        ...
+
+
+class SequentialForward:
+    """One replica, as PyTorch would run it."""
+
+    def __init__(self, template: nn.Module, stack: Stack, low: int, high: int) -> None:
+        if high - low != 1:
+            raise ValueError(f"one replica at a time, however: {low} to {high}")
+        self.module = copy.deepcopy(template).train()
+        self.source = with_replica_dropout(self.module)
+        views = {name: nn.Parameter(_own_view(w[low])) for name, w in stack.weights.items()}
+        _put(self.module, views, {n: _own_view(b[low]) for n, b in stack.buffers.items()})
+        moments = {name: tuple(m[low] for m in kinds) for name, kinds in stack.moments.items()}
+        self.leaves = _leaves(template, views, moments)
+
+    def __call__(self, inputs: Mapping[str, Tensor], *, training: bool) -> Tensor:
+        """For each keyword `(1, B, ...)` -> logits `(1, B, ..., n_outputs)`."""
+        _set_mode(self.module, training=training)
+        logits: Tensor = self.module(**{key: value[0] for key, value in inputs.items()})
+        return logits.unsqueeze(0)
+
+
+class VmapForward:
+    """Several replicas through `torch.func.vmap`; takes nearly every module."""
+
+    def __init__(self, template: nn.Module, stack: Stack, low: int, high: int) -> None:
+        self.module = copy.deepcopy(template).train()
+        self.source = with_replica_dropout(self.module)
+        views, moments = _views(stack, low, high)
+        self.tensors = {**views, **_buffer_views(stack, low, high)}
+        self.leaves = _leaves(template, views, moments)
+        self.n_replicas = high - low
+        self._calls: list[tuple[tuple[int, ...], float]] | None = None
+
+    def __call__(self, inputs: Mapping[str, Tensor], *, training: bool) -> Tensor:
+        """For each keyword `(r, B, ...)` -> logits `(r, B, ..., n_outputs)`."""
+        _set_mode(self.module, training=training)
+        masks = self._masks(inputs) if training else ()
+        logits: Tensor = vmap(self._one)(self.tensors, dict(inputs), masks)
+        return logits
+
+    def _one(
+        self, tensors: dict[str, Tensor], inputs: dict[str, Tensor], masks: Sequence[Tensor]
+    ) -> Tensor:
+        if self.module.training:
+            self.source.replay(masks)
+        logits: Tensor = functional_call(self.module, tensors, (), inputs)
+        return logits
+
+    def _masks(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        """Draw before the pass what the module's dropouts will ask for inside it."""
+        if self._calls is None:
+            self._calls = self._recorded(inputs)
+        any_input = next(iter(inputs.values()))
+        some_float = next(t for t in self.tensors.values() if t.is_floating_point())
+        drawn = [
+            self.source.drawn(
+                (self.n_replicas, any_input.shape[1], *shape[1:]),
+                p,
+                dtype=some_float.dtype,
+                device=any_input.device,
+            )
+            for shape, p in self._calls
+        ]
+        return tuple(mask.expand(self.n_replicas, *mask.shape[1:]) for mask in drawn)
+
+    def _recorded(self, inputs: Mapping[str, Tensor]) -> list[tuple[tuple[int, ...], float]]:
+        """Run one replica, without a trace in the buffers, to see its dropout calls."""
+        source = self.source
+        generators, owners, rates = source.generators, source.owners, source.rates
+        calls = source.record()
+        one = {name: tensor[0].detach().clone() for name, tensor in self.tensors.items()}
+        with torch.no_grad():
+            functional_call(self.module, one, (), {k: v[0] for k, v in inputs.items()})
+        source.draw_from(generators, owners, rates=rates)
+        return calls
+
+
+class LayersForward:
+    """Several replicas through stacked layers, driven by the module's own `forward`."""
+
+    def __init__(self, template: nn.Module, stack: Stack, low: int, high: int) -> None:
+        self.module = copy.deepcopy(template).train()
+        self.source = with_replica_dropout(self.module)
+        views, moments = _views(stack, low, high)
+        tensors = {**views, **_buffer_views(stack, low, high)}
+        _swap_layers(self.module, tensors)
+        fuse_hidden_layers(self.module)
+        self.leaves = _leaves(template, views, moments)
+
+    def __call__(self, inputs: Mapping[str, Tensor], *, training: bool) -> Tensor:
+        """For each keyword `(r, B, ...)` -> logits `(r, B, ..., n_outputs)`."""
+        _set_mode(self.module, training=training)
+        logits: Tensor = self.module(**inputs)
+        return logits
+
+
+def can_swap_layers(template: nn.Module) -> bool:
+    """Whether every module that owns weights or buffers has a stacked counterpart."""
+    names = [name for name, _ in template.named_parameters(remove_duplicate=False)]
+    if len(names) != len(list(template.parameters())):
+        return False  # tied weights
+    return all(can_stack(module) for module in template.modules() if _owns_tensors(module))
+
+
+def _owns_tensors(module: nn.Module) -> bool:
+    return any(True for _ in module.parameters(recurse=False)) or any(
+        True for _ in module.buffers(recurse=False)
+    )
+
+
+def _swap_layers(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Put stacked layers over the stacked `tensors` in the place of ordinary layers."""
+    owners = [(path, child) for path, child in module.named_modules() if _owns_tensors(child)]
+    for path, child in owners:
+        prefix = f"{path}."
+        own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+        module.set_submodule(path, stacked_layer(child, own))
+
+
+def _put(
+    module: nn.Module, views: Mapping[str, nn.Parameter], buffers: Mapping[str, Tensor]
+) -> None:
+    """Make the module use these tensors, tied ones too."""
+    originals = dict(module.named_parameters())
+    names = {id(weight): name for name, weight in originals.items()}
+    for path, child in module.named_modules():
+        for name, weight in list(child._parameters.items()):
+            if weight is not None:
+                canonical = names[id(weight)]
+                views[canonical].requires_grad = weight.requires_grad
+                child._parameters[name] = views[canonical]
+        for name, buffer in list(child._buffers.items()):
+            full = f"{path}.{name}" if path else name
+            if buffer is not None and full in buffers:
+                child._buffers[name] = buffers[full]
+
+
+def _set_mode(module: nn.Module, *, training: bool) -> None:
+    """As `module.train`, which walks through all submodules, but only where the mode changes."""
+    if module.training != training:
+        module.train(training)
+
+
+def _own_view(view: Tensor) -> Tensor:
+    """The same memory with a version counter of its own.
+
+    Autograd counts in-place changes per tensor and all its views. Chunks on other threads change
+    other replicas between this one's forward and backward pass, which is no fault.
+    """
+    return view.data
+
+
+def _buffer_views(stack: Stack, low: int, high: int) -> dict[str, Tensor]:
+    return {name: _own_view(buffer[low:high]) for name, buffer in stack.buffers.items()}
+
+
+def _views(
+    stack: Stack, low: int, high: int
+) -> tuple[dict[str, Tensor], dict[str, tuple[Tensor, ...]]]:
+    views = {n: _own_view(w[low:high]).requires_grad_() for n, w in stack.weights.items()}
+    moments = {name: tuple(m[low:high] for m in kinds) for name, kinds in stack.moments.items()}
+    return views, moments
+
+
+def _leaves(
+    template: nn.Module, views: Mapping[str, Tensor], moments: Mapping[str, tuple[Tensor, ...]]
+) -> list[Leaf]:
+    """The weights to optimise; frozen ones stay as they are."""
+    leaves = []
+    for name, weight in template.named_parameters():
+        if weight.requires_grad:
+            leaves.append(Leaf(views[name], moments[name]))
+        else:
+            views[name].requires_grad = False
+    return leaves

@@ -1,0 +1,197 @@
+"""`foldwise compare-losses`: CrossEntropyLoss, LogSoftmax + NLLLoss and the naive way, measured.
+
+Stages 1 to 3 are those of a run; then the comparison is measured on the first fold, drawn, written
+as one page, and sent to MLflow as a run with a child for each form.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from models.metrics import METRICS
+from pipelines.compare_losses import mlflow_records, page
+from pipelines.compare_losses.figures import draw
+from pipelines.compare_losses.measure import Measured, Setting, measure
+from pipelines.compare_losses.trial import TrialPlan
+from pipelines.configuration.assignments import choose_members, fingerprint, resolved
+from pipelines.configuration.competition import Competition, NetworkMember
+from pipelines.console import Narrator
+from pipelines.runs.run import fetch
+from pipelines.stages.download import RawFiles
+from pipelines.stages.pipeline import Pipeline
+from pipelines.stages.train import fold_data, network_builder
+from pipelines.tracking.tracker import Tracker
+from pipelines.workspace import arrays
+from pipelines.workspace.stage_cache import StageStore
+
+PREFIX = "compare-losses"
+
+
+class CompareLossesError(ValueError):
+    """A competition or a member that the question does not arise for."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for, beside the configuration.
+
+    Attributes:
+        source: `auto`, `kaggle`, `sample` or a path.
+        member: the network to train; None for the competition's first one.
+        n_steps: optimiser steps of each trial.
+        track: whether to write MLflow runs.
+        root: the folder that holds `data/` and `runs/`.
+    """
+
+    source: str = "auto"
+    member: str | None = None
+    n_steps: int = 300
+    track: bool = True
+    root: Path = Path()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A finished comparison: what was asked, what was measured, where it lies."""
+
+    setting: Setting
+    measured: Measured
+    folder: Path
+    mlflow_run_id: str | None = None
+
+
+def compare_losses(competition: Competition, request: Request, narrator: Narrator) -> Comparison:
+    """Measure the three forms of the loss on a network of the competition, and write the page.
+
+    Raises:
+        CompareLossesError: two classes, or no network to train.
+        Exception: the stages' own errors; every one has an `exit_code`.
+    """
+    member = _network(competition, request.member)
+    start = time.perf_counter()
+    raw = fetch(competition, narrator, source=request.source, root=request.root)
+    folder = _new_folder(competition, member, raw, request)
+    narrator.say("comparison", str(folder))
+    with narrator.stages():
+        plan = _plan(competition, member, raw, folder, request, narrator)
+        measured = measure(plan, narrator, n_classes=len(competition.classes))
+    setting = _setting(competition, member, raw, plan, run=folder.name)
+    _write(setting, measured, folder)
+    comparison = Comparison(setting, measured, folder)
+    narrator.say("seconds", f"{time.perf_counter() - start:.1f}")
+    return _track(comparison, request, narrator) if request.track else comparison
+
+
+def show(comparison: Comparison, console: Console) -> None:
+    """Print the table, the answer, and where everything is."""
+    page.show(comparison.setting, comparison.measured, console)
+    console.print()
+    for label, text in (
+        ("page", str(comparison.folder / page.FILE)),
+        ("mlflow run", comparison.mlflow_run_id or "not tracked"),
+    ):
+        console.print(Text.assemble((f"{label:<12}", "bold"), text), soft_wrap=True)
+
+
+def _network(competition: Competition, name: str | None) -> NetworkMember:
+    """The member to train."""
+    if competition.is_binary:
+        raise CompareLossesError(
+            f"{competition.name} has two classes, so its networks give one logit and train on "
+            "BCEWithLogitsLoss; compare-losses needs three classes or more: see `foldwise list`"
+        )
+    asked = competition if name is None else choose_members(competition, [name])
+    networks = [member for member in asked.members if isinstance(member, NetworkMember)]
+    if not networks:
+        known = [m.name for m in competition.members if isinstance(m, NetworkMember)]
+        raise CompareLossesError(
+            f"{competition.name}: {name or 'no member'} is no network, expected one of "
+            f"{', '.join(known) or 'its networks, of which there are none'}"
+        )
+    return networks[0]
+
+
+def _new_folder(
+    competition: Competition, member: NetworkMember, raw: RawFiles, request: Request
+) -> Path:
+    """A folder of its own for every comparison, since timings are never the same twice."""
+    now = datetime.now(UTC)
+    asked = [resolved(competition), member.name, raw.digest, request.n_steps, now.isoformat()]
+    name = f"{PREFIX}-{now:%Y%m%d-%H%M%S}-{fingerprint(asked)[:6]}"
+    folder = request.root / "runs" / competition.name / name
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _plan(
+    competition: Competition,
+    member: NetworkMember,
+    raw: RawFiles,
+    folder: Path,
+    request: Request,
+    narrator: Narrator,
+) -> TrialPlan:
+    """Stages 2 and 3, and the first fold's rows."""
+    pipeline = Pipeline(competition, raw, StageStore(folder), narrator, device="cpu")
+    data = pipeline.dataset_of(member)
+    names = dict.fromkeys(("log_loss", "accuracy", competition.metric))
+    return TrialPlan(
+        build=network_builder(competition, member, data),
+        fold=fold_data(data.views[0]),
+        target=data.target,
+        settings=member.train,
+        n_steps=request.n_steps,
+        metrics=[METRICS[name] for name in names],
+    )
+
+
+def _setting(
+    competition: Competition, member: NetworkMember, raw: RawFiles, plan: TrialPlan, *, run: str
+) -> Setting:
+    n_rows = len(plan.fold.train_rows)
+    return Setting(
+        run=run,
+        competition=competition.name,
+        title=competition.title,
+        source=raw.source,
+        origin=raw.origin,
+        synthetic=raw.synthetic,
+        member=member.name,
+        network=type(plan.build()).__name__,
+        n_weights=sum(weight.numel() for weight in plan.build().parameters()),
+        n_classes=len(competition.classes),
+        n_train=n_rows,
+        n_valid=len(plan.fold.valid_rows),
+        batch_size=min(member.train.batch_size or n_rows, n_rows),
+        n_steps=plan.n_steps,
+        optimizer=member.train.optimizer,
+        lr=member.train.lr,
+        label_smoothing=member.train.label_smoothing,
+    )
+
+
+def _write(setting: Setting, measured: Measured, folder: Path) -> None:
+    """Numbers, figures, and the page last."""
+    numbers = {"setting": setting.model_dump(), **measured.numbers()}
+    (folder / "comparison.json").write_text(json.dumps(numbers, indent=1, allow_nan=False) + "\n")
+    arrays.write(folder / "steps.npz", measured.steps())
+    figures = draw(setting, measured, folder / "figures")
+    page.write(setting, measured, figures, folder / page.FILE)
+
+
+def _track(comparison: Comparison, request: Request, narrator: Narrator) -> Comparison:
+    """Write the MLflow runs; a server's trouble is a warning."""
+    setting, folder = comparison.setting, comparison.folder
+    parent, children = mlflow_records.records(setting, comparison.measured, folder)
+    tracker = Tracker.start(request.root, narrator)
+    run_id = tracker.family(parent, children, setting.competition)
+    return Comparison(setting, comparison.measured, folder, run_id)

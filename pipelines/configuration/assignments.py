@@ -1,0 +1,230 @@
+"""From a competition's defaults and what a person typed to the resolved configuration.
+
+A setting is named by its dotted key: `folds.n_folds`, `mlp.train.lr` (one member), or
+`train.lr` (every member that has it). Tuned values and `--set` are both such assignments.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from pipelines.configuration.competition import Competition, Member
+
+Model = TypeVar("Model", bound=BaseModel)
+Assignments = Mapping[str, Any]
+SECTIONS = ("folds", "blend")
+
+
+class ConfigurationError(ValueError):
+    """A setting that does not exist or cannot hold the value; tells all such settings at once."""
+
+    exit_code = 2
+
+
+def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
+    """Read `key=value` texts; a value is JSON where it parses as JSON, else the text itself.
+
+    Raises:
+        ConfigurationError: a text without `=`.
+    """
+    faults = [text for text in texts if "=" not in text]
+    if faults:
+        raise ConfigurationError(
+            f"--set takes key=value, found {', '.join(map(repr, faults))}; "
+            "type for example --set train.lr=1e-3"
+        )
+    pairs = (text.split("=", 1) for text in texts)
+    return {key.strip(): _value(value.strip()) for key, value in pairs}
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def configure(
+    competition: Competition,
+    *,
+    members: Sequence[str] = (),
+    folds: int | None = None,
+    seeds: int | None = None,
+    sets: Sequence[str] = (),
+) -> Competition:
+    """The competition as a command line asks for it; `sets` overrides the rest.
+
+    Raises:
+        ConfigurationError: an unknown member or setting, or a value that it cannot hold.
+    """
+    typed = {"folds.n_folds": folds, "n_seeds": seeds}
+    options = {key: value for key, value in typed.items() if value is not None}
+    return assign(choose_members(competition, members), options | parse_assignments(sets))
+
+
+def describe(competition: Competition) -> str:
+    """Every setting on a line, `key = value`, under what the competition is."""
+    facts = {
+        "title": competition.title,
+        "page": competition.kaggle.page if competition.kaggle else "not on Kaggle",
+        "metric": competition.metric,
+        "submission": competition.form,
+        "sample": competition.sample.origin if competition.sample else "none",
+    }
+    if competition.spare:
+        facts["spare"] = f"{', '.join(m.name for m in competition.spare)} (with --members)"
+    lines = [f"{key:<12}{value}" for key, value in facts.items()]
+    settings = (f"{k} = {json.dumps(v)}" for k, v in settings_of(competition).items())
+    return "\n".join([*lines, "", *settings])
+
+
+def choose_members(competition: Competition, names: Sequence[str]) -> Competition:
+    """Keep the named members, spare ones among them, in the competition's own order.
+
+    Raises:
+        ConfigurationError: a name that is no member.
+    """
+    members = (*competition.members, *competition.spare)
+    known = [member.name for member in members]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ConfigurationError(
+            "; ".join(_unknown(f"member of {competition.name}", name, known) for name in unknown)
+        )
+    kept = tuple(member for member in members if member.name in names)
+    return competition.model_copy(update={"members": kept}) if names else competition
+
+
+def assign(competition: Competition, assignments: Assignments) -> Competition:
+    """The competition with every assignment made.
+
+    Raises:
+        ConfigurationError: unknown keys, or values that a setting cannot hold; all of them told.
+    """
+    faults: list[str] = []
+    for key, value in assignments.items():
+        targets = list(_resolve(competition, key))
+        if not targets:
+            faults.append(_unknown("setting", key, sorted(settings_of(competition))))
+        for path in targets:
+            try:
+                competition = _assign_one(competition, path, value)
+            except ValidationError as error:
+                faults.append(_refused(".".join(path), value, error))
+    if faults:
+        raise ConfigurationError(
+            f"{'; '.join(dict.fromkeys(faults))}; "
+            f"type `foldwise show {competition.name}` to see every setting"
+        )
+    return competition
+
+
+def as_stored(competition: Competition, stored: Mapping[str, Any]) -> Competition:
+    """The competition with the members and the settings of a run that was made earlier.
+
+    A setting that the run did not know keeps the value that it has today.
+
+    Args:
+        competition: as its file has it today.
+        stored: what `resolved` gave then.
+
+    Raises:
+        ConfigurationError: a member of the run is no longer there.
+    """
+    members = {member["name"]: member for member in stored["members"]}
+    named = {member.name: member for member in choose_members(competition, list(members)).members}
+    # In the run's own order, which is that of its weights.
+    chosen = competition.model_copy(update={"members": tuple(named[name] for name in members)})
+    then = _stored({name: stored[name] for name in SECTIONS} | members)
+    return assign(chosen, {key: then[key] for key in settings_of(chosen) if key in then})
+
+
+def _stored(sections: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Every value by its dotted key; of a setting that is a mapping the whole as well."""
+    found: dict[str, Any] = {}
+    for name, value in sections.items():
+        found[f"{prefix}{name}"] = value
+        if isinstance(value, Mapping):
+            found |= _stored(value, f"{prefix}{name}.")
+    return found
+
+
+def settings_of(competition: Competition) -> dict[str, Any]:
+    """Every setting by its full dotted key, with its present value."""
+    return {
+        **{f"{s}.{k}": v for s in SECTIONS for k, v in _leaves(getattr(competition, s))},
+        **{f"{m.name}.{k}": v for m in competition.members for k, v in _leaves(m) if k != "name"},
+    }
+
+
+def fingerprint(value: Any) -> str:
+    """A sha256 of the value's canonical JSON, in hex."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        if field.exclude:
+            continue
+        if isinstance(value, BaseModel):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _resolve(competition: Competition, key: str) -> Iterator[tuple[str, ...]]:
+    """The full paths that a key means: its own, or the like-named one of every member."""
+    known = settings_of(competition)
+    if key in known:
+        yield tuple(key.split("."))
+        return
+    for member in competition.members:
+        if f"{member.name}.{key}" in known:
+            yield (member.name, *key.split("."))
+
+
+def _assign_one(competition: Competition, path: tuple[str, ...], value: Any) -> Competition:
+    head, *rest = path
+    if head in SECTIONS:
+        changed = _with(getattr(competition, head), rest, value)
+        return competition.model_copy(update={head: changed})
+    members = tuple(_with(m, rest, value) if m.name == head else m for m in competition.members)
+    return competition.model_copy(update={"members": members})
+
+
+def _with(model: Model, path: Sequence[str], value: Any) -> Model:
+    """The model with one leaf replaced; every model on the way is validated anew."""
+    name, *rest = path
+    fields = {field: getattr(model, field) for field in type(model).model_fields}
+    fields[name] = _with(fields[name], rest, value) if rest else value
+    return type(model).model_validate(fields)
+
+
+def _unknown(kind: str, name: str, known: Sequence[str]) -> str:
+    tails = {key.split(".", 1)[-1]: key for key in known}
+    near = difflib.get_close_matches(name, [*known, *tails], n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    return f"unknown {kind} {name!r}: {hint}"
+
+
+def _refused(key: str, value: Any, error: ValidationError) -> str:
+    reason = error.errors()[0]["msg"]
+    return f"{key} cannot be {value!r}: {reason[0].lower()}{reason[1:]}"
+
+
+def resolved(competition: Competition) -> dict[str, Any]:
+    """The whole configuration as plain JSON values: what a run stores and is told apart by."""
+    return competition.model_dump(mode="json")
+
+
+def member_settings(member: Member) -> dict[str, Any]:
+    """One member's part of the configuration, with the name of its encoder."""
+    return {**member.model_dump(mode="json"), "encoder": member.encoder.__name__}

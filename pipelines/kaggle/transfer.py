@@ -1,0 +1,155 @@
+"""Fetches one large file over HTTP, and goes on from the byte where it broke off."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import requests
+from pydantic import BaseModel, ConfigDict
+
+from pipelines.kaggle.retry import Patience
+
+CHUNK_BYTES = 1 << 14  # the most that a broken connection loses
+
+Progress = Callable[[int, int], None]
+
+
+class Remote(BaseModel):
+    """What a server says of the file that it holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    etag: str | None
+    n_bytes: int | None
+
+    @classmethod
+    def of(cls, response: requests.Response) -> Remote:
+        """As the headers of a whole answer tell it; a weak tag does not vouch for bytes."""
+        etag = response.headers.get("ETag", "")
+        length = response.headers.get("Content-Length")
+        encoded = "Content-Encoding" in response.headers
+        return cls(
+            etag=None if not etag or encoded or etag.startswith("W/") else etag,
+            n_bytes=int(length) if length and not encoded else None,
+        )
+
+    @property
+    def is_known(self) -> bool:
+        """Whether two files that say this are the same file."""
+        return self.etag is not None and self.n_bytes is not None
+
+
+def fetch(
+    ask: Callable[[], requests.Response],
+    session: requests.Session,
+    parts: Path,
+    *,
+    patience: Patience,
+    unless: Remote | None = None,
+    progress: Progress | None = None,
+) -> tuple[Path, Remote] | None:
+    """Fetch the file that `ask` is answered with.
+
+    Args:
+        ask: asks for the whole file; its answer's body is not read yet.
+        session: sends the requests for the rest of a file.
+        parts: a folder for the bytes that came; made where it is missing. They stay there when
+            the connection breaks, and a later call goes on with them if the server still holds
+            the same file.
+        patience: how long to wait, and how often to try.
+        unless: the file that is here already.
+        progress: called with the bytes so far and their total, where the server tells it.
+
+    Returns:
+        The whole file in `parts`, and what the server says of it; None where it is `unless`.
+
+    Raises:
+        requests.RequestException: it could not be fetched in the tries that `patience` has.
+        OSError: the folder cannot be written; the bytes that came are gone.
+    """
+
+    def attempt() -> tuple[Path, Remote] | None:
+        response = ask()
+        remote = Remote.of(response)
+        if unless is not None and unless.is_known and remote == unless:
+            response.close()
+            return None
+        parts.mkdir(parents=True, exist_ok=True)
+        if start := _held_bytes(_part(parts, remote), remote):
+            response = _rest(response, session, start, remote, patience)
+        if response.status_code != requests.codes.partial_content:
+            start, remote = 0, Remote.of(response)
+        return _take(response, start, remote, parts, progress), remote
+
+    return patience.persist(attempt)
+
+
+def _rest(
+    whole: requests.Response,
+    session: requests.Session,
+    start: int,
+    remote: Remote,
+    patience: Patience,
+) -> requests.Response:
+    """Leave the answer `whole` unread, and ask for the bytes from `start` on.
+
+    Source: RFC 9110, sections 13.1.5 (If-Range) and 14.2 (Range).
+    """
+    whole.close()
+    request = whole.request.copy()
+    request.headers.update({"Range": f"bytes={start}-", "If-Range": str(remote.etag)})
+    settings = session.merge_environment_settings(str(request.url), {}, True, None, None)
+    timeout = (patience.connect_timeout_s, patience.read_timeout_s)
+    rest = session.send(request, timeout=timeout, **settings)
+    rest.raise_for_status()
+    promised = f"bytes {start}-{(remote.n_bytes or 0) - 1}/{remote.n_bytes}"
+    is_part = rest.status_code == requests.codes.partial_content
+    if is_part and rest.headers.get("Content-Range") != promised:
+        rest.close()
+        raise requests.exceptions.ChunkedEncodingError("the server sent other bytes than asked")
+    return rest
+
+
+def _take(
+    response: requests.Response,
+    start: int,
+    remote: Remote,
+    parts: Path,
+    progress: Progress | None,
+) -> Path:
+    """Write the body behind the first `start` bytes; other files in `parts` are of no use now."""
+    part = _part(parts, remote)
+    for stale in parts.iterdir():
+        if stale != part:
+            stale.unlink()
+    try:
+        with response, part.open("ab" if start else "wb") as target:
+            for chunk in response.iter_content(CHUNK_BYTES):
+                target.write(chunk)
+                if progress is not None and remote.n_bytes is not None:
+                    progress(target.tell(), remote.n_bytes)
+            target.flush()
+            os.fsync(target.fileno())
+    except requests.RequestException:
+        if not remote.is_known:
+            part.unlink()
+        raise
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    return part
+
+
+def _held_bytes(part: Path, remote: Remote) -> int:
+    """How many bytes of that file are here; 0 where they cannot be gone on with."""
+    held = part.stat().st_size if remote.is_known and part.is_file() else 0
+    return held if held < (remote.n_bytes or 0) else 0
+
+
+def _part(parts: Path, remote: Remote) -> Path:
+    """Named by what it is a part of, so that it is never gone on with as another file."""
+    mark = hashlib.sha256(remote.model_dump_json().encode()).hexdigest()[:16]
+    return parts / f"{mark}.part"

@@ -1,0 +1,170 @@
+"""A finished run as a model of MLflow: `mlflow.pyfunc.load_model` calls `_load_pyfunc`.
+
+The model holds the run's own files, not a pickle of objects, and is loaded where Foldwise is
+installed. Of a run whose files are large it holds the place of the run's folder instead.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipelines import competitions
+from pipelines.configuration.competition import Competition, EstimatorMember
+from pipelines.prediction import new_rows
+from pipelines.prediction.answers import Answers
+from pipelines.prediction.predictor import Predictor, PredictorError
+from pipelines.stages import preprocess
+from pipelines.stages.ensemble import STACKERS
+from pipelines.workspace.run_folders import FILE as RUN_FILE
+
+LARGEST_COPY = 32 << 20  # bytes; the files of a larger run stay where they are
+FILE, REFERENCE, CSV = "model.json", "elsewhere.json", "rows.csv"
+COSTLY = "fold-*-costly.npz"
+SAID = ("member.json", "curves.npz", "predictions.npz")  # what a member said of the training rows
+TYPES = {  # of MLflow, by kind and whether a value may be missing: a whole number cannot be
+    ("int", False): "long",
+    ("int", True): "double",
+    ("byte", False): "long",
+    ("float", False): "double",
+    ("float", True): "double",
+    ("text", False): "string",
+    ("text", True): "string",
+}
+N_EXAMPLES = 3
+
+
+class Served:
+    """What MLflow calls: rows as a DataFrame in, a DataFrame of labels and probabilities out."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+
+    def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> Any:  # noqa: ARG002
+        """The label of each row, and the probability of each class.
+
+        Args:
+            model_input: the test file's columns; the id may be absent.
+            params: none are known.
+
+        Raises:
+            TableError: a column is absent or holds what it should not.
+        """
+        competition = self._predictor.competition
+        with tempfile.TemporaryDirectory(prefix="foldwise-") as folder:
+            # The same checks as for a file, by the same reading.
+            path = Path(folder) / CSV
+            _as_declared(competition, model_input).to_csv(path, index=False)
+            rows = new_rows.read(competition, path)
+        answers = Answers(competition, rows, self._predictor.predict(rows.table))
+        told = answers.table(with_probabilities=True).drop(columns=rows.id_name)
+        return told.set_axis(model_input.index)
+
+
+def _load_pyfunc(path: str) -> Served:
+    """The model whose files are in the folder.
+
+    Raises:
+        PredictorError: the folder that it refers to is no longer there.
+    """
+    folder = Path(path)
+    if (folder / REFERENCE).exists():
+        folder = Path(json.loads((folder / REFERENCE).read_text())["folder"])
+    if not (folder / RUN_FILE).exists():
+        raise PredictorError(
+            f"{folder}: there is no run; its files were too large to be copied into the model, "
+            "and the folder has been moved or deleted since"
+        )
+    described = json.loads((folder / RUN_FILE).read_text())
+    competition = competitions.load_competition(described["configuration"]["name"])
+    return Served(Predictor.open(folder, competition, Path(tempfile.gettempdir())))
+
+
+def describe(run: Path, competition: Competition) -> None:
+    """Write `model.json` into a run's folder: what a model of the run takes, gives and needs.
+
+    Args:
+        run: the folder; all its stages are done.
+        competition: the one that it was made for.
+    """
+    inputs = [(competition.id, "long", False)]
+    inputs += [(c.name, TYPES[c.kind, c.missing], True) for c in competition.columns]
+    label = "long" if isinstance(competition.classes[0], int) else "string"
+    told = {
+        "inputs": inputs,
+        "outputs": [
+            (competition.answer or competition.target, label),
+            *((str(c), "double") for c in competition.classes),
+        ],
+        "files": [path.relative_to(run).as_posix() for path in _needed(run, competition)],
+    }
+    temporary = run / f".{FILE}.writing"
+    temporary.write_text(json.dumps(told) + "\n")
+    temporary.replace(run / FILE)
+
+
+def example(run: Path) -> pd.DataFrame | None:
+    """Some test rows of the run as a model of it takes them; None where `features` hid them."""
+    told = json.loads((run / FILE).read_text())
+    kinds = {name: kind for name, kind, is_required in told["inputs"] if is_required}
+    test = preprocess.load(run / "stages" / "preprocess").test
+    if not set(kinds) <= set(test):
+        return None
+    whole = {name: "int64" for name, kind in kinds.items() if kind == "long"}
+    rows = test[list(kinds)].dropna(subset=list(whole)).head(N_EXAMPLES)
+    return rows.astype(whole) if len(rows) else None
+
+
+def fill(folder: Path, run: Path) -> None:
+    """Fill an empty folder with what `_load_pyfunc` needs of a run that is described."""
+    files = [run / name for name in json.loads((run / FILE).read_text())["files"]]
+    if sum(path.stat().st_size for path in files) > LARGEST_COPY:
+        (folder / REFERENCE).write_text(json.dumps({"folder": str(run.resolve())}) + "\n")
+        return
+    for path in files:
+        target = folder / path.relative_to(run)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _link_or_copy(path, target)
+
+
+def _needed(run: Path, competition: Competition) -> list[Path]:
+    """The run's files that predictions need."""
+    stages = run / "stages"
+    files = [run / RUN_FILE, *_files(stages / "preprocess"), *_files(stages / "ensemble")]
+    for member in competition.members:
+        models = _files(stages / f"train-{member.name}" / "models")
+        dataset = stages / f"dataset-{member.encoder.__name__}"
+        is_trained_again = isinstance(member, EstimatorMember) and not models
+        files += models + sorted(dataset.glob("fold-*.npz" if is_trained_again else COSTLY))
+    stackers = (stages / "ensemble" / STACKERS).glob("*")
+    if not all(any(stacker.iterdir()) for stacker in stackers):  # one is trained again
+        files += [stages / f"train-{m.name}" / name for m in competition.members for name in SAID]
+    return list(dict.fromkeys(files))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _as_declared(competition: Competition, table: pd.DataFrame) -> pd.DataFrame:
+    """Whole numbers as such: beside missing ones a DataFrame holds them as floats."""
+    kinds = {column.name: column.kind for column in competition.columns}
+    whole = {
+        name: "Int64"
+        for name in table.columns
+        if kinds.get(name) == "int" and table[name].dtype.kind == "f"
+    }
+    return table.astype(whole)

@@ -1,0 +1,120 @@
+"""Rows that a person brings: read and checked like the competition's test file, or typed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from features.tables.text_file import TableError, TextFile
+from pipelines.configuration.competition import Competition
+from pipelines.stages.preprocess import FileForm, id_column, numbers, read_rows
+
+ROW = "row"  # what the rows of a file without ids are named by
+
+
+class NewRowsError(ValueError):
+    """Rows that cannot be asked about this way."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class NewRows:
+    """Rows to predict.
+
+    Attributes:
+        table: the competition's feature columns, typed.
+        ids: `(n_rows,)`, the file's ids, or the numbers of the rows from 1.
+        id_name: what the ids are called.
+        texts: what was typed, a text for each row; empty for a file.
+    """
+
+    table: pd.DataFrame
+    ids: pd.Series
+    id_name: str
+    texts: tuple[str, ...] = ()
+
+
+def read(competition: Competition, path: Path) -> NewRows:
+    """The rows of a file like the test file, or of plain CSV; it may lack the ids.
+
+    Raises:
+        TableError: the file is not as the competition's columns say.
+    """
+    separator, quoting = competition.separator, competition.quoting
+    file = TextFile.read(path, separator=separator, quoting=quoting, header=True)
+    form: FileForm = "own" if separator.encode() in file.data.split(b"\n", 1)[0] else "plain"
+    names = _names(file if form == "own" else replace(file, separator=",", quoting=True))
+    optional = {competition.id, *_filled(competition)}
+    columns = tuple(
+        column
+        for column in (id_column(competition), *competition.columns)
+        if column.name in names or column.name not in optional
+    )
+    table = read_rows(competition, path, columns, form=form)
+    complete = _complete(competition, table)
+    if competition.id in table:
+        return NewRows(complete, table[competition.id], competition.id)
+    return NewRows(complete, _numbered(len(table)), competition.id if competition.numbered else ROW)
+
+
+def typed(competition: Competition, texts: Sequence[str]) -> NewRows:
+    """A row for each text.
+
+    Raises:
+        NewRowsError: a text without anything in it, or a competition that is not of texts.
+    """
+    column = text_column(competition)
+    if column is None:
+        raise NewRowsError(
+            f"{competition.name} is not a competition of texts, so it takes no --text; "
+            "give --csv with a file like its test file"
+        )
+    for number, text in enumerate(texts, start=1):
+        if not text.strip():
+            which = f"--text number {number}" if len(texts) > 1 else "--text"
+            raise NewRowsError(f"{which} is empty, expected something to read")
+    table = pd.DataFrame({column: pd.Series(list(texts), dtype="str")})
+    return NewRows(_complete(competition, table), _numbered(len(texts)), ROW, tuple(texts))
+
+
+def text_column(competition: Competition) -> str | None:
+    """The column that a typed text stands for; None where a row is more than a text."""
+    names = {column.name for column in competition.columns} - {competition.folds.group}
+    texts = [column.name for column in competition.columns if column.kind == "text"]
+    return texts[0] if len(texts) == 1 and names == {texts[0]} else None
+
+
+def _filled(competition: Competition) -> tuple[str, ...]:
+    """Columns that a new row may lack: what the folds of texts are grouped by."""
+    is_of_texts = text_column(competition) is not None
+    return tuple(
+        column.name
+        for column in competition.columns
+        if is_of_texts and column.name == competition.folds.group
+    )
+
+
+def _complete(competition: Competition, table: pd.DataFrame) -> pd.DataFrame:
+    """The table with every column of the competition: each row is a group of its own."""
+    for column in competition.columns:
+        if column.name in _filled(competition) and column.name not in table:
+            filled = table.assign(**{column.name: np.arange(len(table))})
+            table = filled.astype({column.name: column.dtype})
+    return table[[column.name for column in competition.columns]]
+
+
+def _numbered(n_rows: int) -> pd.Series:
+    return pd.Series(numbers(n_rows))
+
+
+def _names(file: TextFile) -> list[str]:
+    """The names in the header; none of a file that cannot be read, which is told later."""
+    try:
+        return next(file.records())[1]
+    except (TableError, UnicodeDecodeError, StopIteration):
+        return []

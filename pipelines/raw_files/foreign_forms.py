@@ -1,0 +1,125 @@
+"""Raw files in a form of their own, turned into the competition's files.
+
+A competition's page may hold one table without test rows, and a course its own copy of it. What a
+person gives is tried as the competition's files first, then as each of its foreign forms.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from features.tables.text_file import TableError
+from pipelines.raw_files.archives import MissingFileError, unpack
+from pipelines.workspace.provenance import code_digest
+
+if TYPE_CHECKING:
+    from pipelines.configuration.competition import Competition, ForeignForm
+
+SUFFIXES = ("", ".gz", ".zip")
+NAMES_SHOWN = 8
+
+
+def unpack_any(competition: Competition, archive: Path, folder: Path) -> None:
+    """Fill the folder with the competition's files out of an archive, whatever form they have.
+
+    Raises:
+        ArchiveError: a damaged or unsafe archive, or one that holds no form's files.
+        TableError: a foreign file that is not as its form says.
+    """
+    try:
+        unpack(archive, competition.files.values(), folder)
+    except MissingFileError as missing:
+        for form in competition.foreign:
+            if _unpack_foreign(form, archive, folder):
+                return
+        raise MissingFileError(f"{missing}{_or_foreign(competition)}") from missing
+
+
+def find_parts(
+    competition: Competition, folder: Path
+) -> tuple[ForeignForm | None, dict[str, Path]]:
+    """What in a folder gives each file of a form: itself, its gzip or zip; None for no foreign one.
+
+    Raises:
+        MissingFileError: the folder holds no form's files.
+    """
+    forms = [
+        (None, tuple(competition.files.values())),
+        *((f, f.files) for f in competition.foreign),
+    ]
+    for form, wanted in forms:
+        parts = {name: part for name in wanted if (part := _part(folder, name)) is not None}
+        if len(parts) == len(wanted):
+            return form, parts
+    raise MissingFileError(_told_missing(competition, folder))
+
+
+def place(form: ForeignForm | None, parts: Mapping[str, Path], folder: Path) -> None:
+    """Fill the folder with the competition's files out of what `find_parts` found."""
+
+    def fill(empty: Path) -> None:
+        for name, part in parts.items():
+            if part.name == name:
+                shutil.copyfile(part, empty / name)
+            else:
+                unpack(part, [name], empty)
+
+    if form is None:
+        fill(folder)
+    else:
+        _convert(form, fill, folder, given=next(iter(parts.values())).parent)
+
+
+def key(competition: Competition) -> str:
+    """A text that changes when the same raw files would be turned into other ones."""
+    return json.dumps([(f.files, code_digest([f.convert.__module__])) for f in competition.foreign])
+
+
+def _unpack_foreign(form: ForeignForm, archive: Path, folder: Path) -> bool:
+    """Whether the archive holds that form; then its files are converted."""
+    try:
+        _convert(form, lambda empty: unpack(archive, form.files, empty), folder, given=archive)
+    except MissingFileError:
+        return False
+    return True
+
+
+def _convert(
+    form: ForeignForm, fill: Callable[[Path], object], folder: Path, *, given: Path
+) -> None:
+    with tempfile.TemporaryDirectory(prefix=".foreign-", dir=folder) as foreign:
+        fill(Path(foreign))
+        try:
+            form.convert(Path(foreign), folder)
+        except TableError as error:
+            # The person has not the unpacked file before them, but what they gave.
+            step = f"correct it in {given} and run the same command again"
+            faults = [replace(fault, next_step=step) for fault in error.faults]
+            raise TableError(f"{', '.join(form.files)} in {given}", faults) from error
+
+
+def _part(folder: Path, name: str) -> Path | None:
+    candidates = (folder / f"{name}{suffix}" for suffix in SUFFIXES)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _told_missing(competition: Competition, folder: Path) -> str:
+    missing = [name for name in competition.files.values() if _part(folder, name) is None]
+    held = sorted(entry.name for entry in folder.iterdir())
+    zips = [name for name in held if name.endswith(".zip")]
+    next_step = f"type --source {folder / zips[0]}" if zips else "give --source another folder"
+    return (
+        f"{folder}: no file {', '.join(map(repr, missing))}{_or_foreign(competition)}; it holds "
+        f"{', '.join(map(repr, held[:NAMES_SHOWN])) or 'nothing'}; {next_step}"
+    )
+
+
+def _or_foreign(competition: Competition) -> str:
+    forms = (" and ".join(map(repr, form.files)) for form in competition.foreign)
+    return "".join(f", nor {files}" for files in forms)

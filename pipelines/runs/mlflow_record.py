@@ -1,0 +1,150 @@
+"""A finished run as an MLflow run: tags that make the runs table readable, metrics, artifacts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipelines.prediction.mlflow_model import FILE as MODEL
+from pipelines.report.html import FILE as REPORT
+from pipelines.runs.ledger_page import FILE as LEDGER
+from pipelines.stages import ensemble
+from pipelines.tracking.record import Data, Record, Row
+from pipelines.workspace import arrays
+from pipelines.workspace.run_folders import FILE as RUN_FILE
+from pipelines.workspace.summary import FILE as SUMMARY
+from pipelines.workspace.summary import Summary
+from submissions import ledger
+
+DECIMALS = 6
+
+
+def of_run(summary: Summary, folder: Path, root: Path) -> Record:
+    """All that MLflow is to hold of a finished run, Kaggle's scores with it where they are known.
+
+    Args:
+        summary: the run's.
+        folder: the run's.
+        root: the folder that holds the ledger.
+    """
+    described = json.loads((folder / RUN_FILE).read_text())
+    scored = _scored(summary, root)
+    start_ms = int(datetime.fromisoformat(described["started"]).timestamp() * 1000)
+    return Record(
+        name=summary.run,
+        tags=_tags(summary, described) | _kaggle_tags(scored),
+        params=dict(_params(described["configuration"])),
+        metrics=[
+            *_scores(summary),
+            *_kaggle_scores(scored),
+            *_fold_scores(folder),
+            *_curves(summary, folder),
+        ],
+        artifacts=[path for path in _artifacts(folder) if path.exists()],
+        data=Data(
+            name=f"{summary.competition} ({summary.source})",
+            digest=described["data"][:12],
+            origin=summary.origin,
+        ),
+        model=folder if (folder / MODEL).exists() else None,
+        key=f"{summary.competition}/{summary.run}",
+        start_ms=start_ms,
+        end_ms=start_ms + int(summary.seconds * 1000),
+    )
+
+
+def kaggle_scores(public: float | None, private: float | None) -> dict[str, float]:
+    """Kaggle's scores by the name that they have in MLflow, those that are known."""
+    scores = {"public_score": public, "private_score": private}
+    return {name: value for name, value in scores.items() if value is not None}
+
+
+def _scored(summary: Summary, root: Path) -> ledger.Entry | None:
+    entries = ledger.read(root / LEDGER)
+    return next((entry for entry in entries if entry.run == summary.run), None)
+
+
+def _tags(summary: Summary, described: Mapping[str, Any]) -> dict[str, str]:
+    commit = described["git_commit"] or "unknown"
+    return {
+        "kind": "run",
+        "competition": summary.competition,
+        "source": "synthetic" if summary.synthetic else summary.source,
+        "members": ", ".join(member.name for member in summary.members),
+        "metric": summary.metric,
+        "folds": summary.folds,
+        "git_commit": commit,
+        "submission": summary.submission,
+        "submission_sha256": summary.submission_sha256,
+        "mlflow.note.content": f"data: {summary.origin}",
+        "mlflow.source.name": f"foldwise run {summary.competition}",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": commit,
+    }
+
+
+def _kaggle_tags(scored: ledger.Entry | None) -> dict[str, str]:
+    if scored is None or scored.submitted_utc is None:
+        return {}
+    tags = {"kaggle.submitted": scored.submitted_utc.isoformat(timespec="seconds")}
+    said = {"message": scored.message, "ref": scored.kaggle_ref, "refused": scored.refused}
+    return tags | {f"kaggle.{key}": str(value) for key, value in said.items() if value is not None}
+
+
+def _params(configuration: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    settings = {key: configuration[key] for key in ("folds", "blend")}
+    settings |= {member["name"]: member for member in configuration["members"]}
+    yield from _flat(settings)
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            yield from _flat(inner, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", inner
+
+
+def _scores(summary: Summary) -> Iterator[Row]:
+    """Rounded, since the runs table shows every digit; `summary.json` has them all."""
+    scores = {"cv": summary.cv, "cv_std": summary.cv_std, "seconds": summary.seconds}
+    if summary.local_score is not None:
+        scores["local_score"] = summary.local_score
+    for line in summary.also:
+        scores |= {f"cv.{line.metric}": line.cv, f"cv_std.{line.metric}": line.cv_std}
+        if line.local_score is not None:
+            scores[f"local_score.{line.metric}"] = line.local_score
+    for member in summary.members:
+        scores |= {f"{member.name}.cv": member.score, f"{member.name}.weight": member.weight}
+    yield from ((name, round(value, DECIMALS), 0) for name, value in scores.items())
+
+
+def _kaggle_scores(scored: ledger.Entry | None) -> Iterator[Row]:
+    if scored is not None:
+        for name, value in kaggle_scores(scored.public_score, scored.private_score).items():
+            yield name, value, 0
+
+
+def _fold_scores(folder: Path) -> Iterator[Row]:
+    scores = ensemble.load(folder / "stages" / "ensemble").scores
+    yield from (("fold_score", float(score), fold) for fold, score in enumerate(scores))
+
+
+def _curves(summary: Summary, folder: Path) -> Iterator[Row]:
+    """Means over the replicas that were still in training at that epoch."""
+    for member in summary.members:
+        curves = arrays.read(folder / "stages" / f"train-{member.name}" / "curves.npz")
+        for name, values in curves.items():
+            for epoch in np.flatnonzero(np.isfinite(values).any(axis=0)):
+                yield f"{member.name}.{name}", float(np.nanmean(values[:, epoch])), int(epoch) + 1
+
+
+def _artifacts(folder: Path) -> list[Path]:
+    own = (REPORT, RUN_FILE, SUMMARY)
+    csv = folder / "stages" / "submission" / "submission.csv"
+    return [folder / "figures", csv, *(folder / name for name in own)]

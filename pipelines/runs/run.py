@@ -1,0 +1,287 @@
+"""A run: what was asked, the folder that holds everything it made, and how it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from features.folds import FoldPlan
+from models.metrics import METRICS
+from models.training.hardware import choose_device
+from pipelines.configuration.assignments import fingerprint, resolved
+from pipelines.configuration.competition import Competition
+from pipelines.configuration.tuned_values import Tuned, still_used
+from pipelines.console import Narrator
+from pipelines.figures.gallery import draw
+from pipelines.kaggle.credentials import exposure
+from pipelines.kaggle.retry import Patience
+from pipelines.members.pretrained import digests
+from pipelines.prediction import mlflow_model
+from pipelines.raw_files.sources import choose_source
+from pipelines.report import gather as report
+from pipelines.stages import publish
+from pipelines.stages.download import RawFiles, download
+from pipelines.stages.ensemble import Blend
+from pipelines.stages.pipeline import CODE, Pipeline
+from pipelines.tracking.tracker import Tracker
+from pipelines.workspace import run_folders
+from pipelines.workspace.provenance import code_digest, git_commit, versions
+from pipelines.workspace.stage_cache import StageStore
+from pipelines.workspace.summary import FurtherLine, MemberLine, Summary, TunedLine, WayLine
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for, beside the configuration.
+
+    Attributes:
+        source: `auto`, `kaggle`, `sample` or a path.
+        device: `auto`, `cpu` or `cuda`.
+        run_id: an unfinished run to go on with.
+        out: where to write the CSV as well.
+        track: whether to write an MLflow run.
+        refresh: ask Kaggle whether its files have changed.
+        patience: how long to wait for Kaggle.
+        tuned: where tuned values in the configuration come from.
+        root: the folder that holds `data/`, `runs/` and `submissions/`.
+    """
+
+    source: str = "auto"
+    device: str = "auto"
+    run_id: str | None = None
+    out: Path | None = None
+    track: bool = True
+    refresh: bool = False
+    patience: Patience = field(default_factory=Patience)
+    tuned: tuple[Tuned, ...] = ()
+    root: Path = Path()
+
+
+def run(competition: Competition, request: Request, narrator: Narrator) -> Summary:
+    """Do all six stages, or those of them that no earlier run has done.
+
+    The same request on the same data gives the earlier run's summary again.
+
+    Raises:
+        RunFolderError: the run that was asked for cannot go on.
+        Exception: each stage's own errors; every one has an `exit_code`.
+    """
+    start = time.perf_counter()
+    request = replace(request, device=choose_device(request.device))
+    tracker = Tracker.start(request.root, narrator) if request.track else None
+    raw = fetch(
+        competition,
+        narrator,
+        source=request.source,
+        root=request.root,
+        refresh=request.refresh,
+        patience=request.patience,
+    )
+    downloaded = time.perf_counter() - start
+    folder = _folder(competition, raw, request)
+    tuned = _tuned(competition, raw, request, narrator)
+    with run_folders.locked(folder):
+        summary = Summary.read(folder)
+        if summary is None:
+            narrator.say("run", f"{folder.name} in {folder}")
+            pipeline = Pipeline(
+                competition, raw, StageStore(folder), narrator, device=request.device
+            )
+            summary = _make(pipeline, folder, narrator, downloaded)
+        else:
+            narrator.say("run", f"{folder.name} was asked exactly this before; nothing to do anew")
+        if summary.tuned != tuned:
+            summary = summary.model_copy(update={"tuned": tuned})
+            summary.write(folder)
+        report.write(competition, raw, summary, folder)
+        publish.copies(summary, folder, request.root, request.out)
+        return tracker.run(summary, folder) if tracker else summary
+
+
+def _tuned(
+    competition: Competition, raw: RawFiles, request: Request, narrator: Narrator
+) -> tuple[TunedLine, ...]:
+    """Say which tuned values the run uses, and where they come from."""
+    used = still_used(competition, request.tuned)
+    for tuned in used:
+        narrator.say("tuned", f"{tuned.member}: {tuned.told()} ({tuned.path})")
+        if tuned.data != raw.digest:
+            narrator.warn(
+                f"{tuned.member} was tuned on other rows (source {tuned.source}); type "
+                f"foldwise tune {competition.name} for these, or --no-tuned to leave its values out"
+            )
+    return tuple(
+        TunedLine(
+            name=tuned.member,
+            values=tuned.told(),
+            score=tuned.score,
+            n_trials=tuned.n_trials,
+            file=str(tuned.path),
+        )
+        for tuned in used
+    )
+
+
+def fetch(
+    competition: Competition,
+    narrator: Narrator,
+    *,
+    source: str,
+    root: Path,
+    refresh: bool = False,
+    patience: Patience | None = None,
+) -> RawFiles:
+    """Stage 1, told on the console: `source` is `auto`, `kaggle`, `sample` or a path."""
+    chosen = choose_source(source, competition)
+    narrator.say("source", chosen.said)
+    if chosen.kind == "kaggle" and (warning := exposure()) is not None:
+        narrator.warn(warning)
+    patience = replace(patience or Patience(), tell=lambda told: narrator.warn(f"Kaggle: {told}"))
+    with narrator.stages(), narrator.stage("1 download") as line:
+        start = time.perf_counter()
+        raw = download(
+            competition,
+            chosen,
+            root / "data",
+            progress=line.advance,
+            refresh=refresh,
+            patience=patience,
+        )
+        line.end(status="", seconds=time.perf_counter() - start)
+    if raw.note is not None:
+        narrator.say("note", raw.note)
+    return raw
+
+
+def _folder(competition: Competition, raw: RawFiles, request: Request) -> Path:
+    """The run's folder: the one named, else the one that was asked the same, else a new one."""
+    runs = request.root / "runs" / competition.name
+    asked = {
+        "configuration": resolved(competition),
+        "encoders": {member.name: member.encoder.__name__ for member in competition.members},
+        "source": raw.source,
+        "data": raw.digest,
+        "device": request.device,
+        **digests(competition.members),
+        "code": code_digest((*CODE, competition.features.__module__)),
+    }
+    mark = fingerprint(asked)
+    if request.run_id is not None:
+        return run_folders.by_id(runs, request.run_id, mark)
+    made_with = {"versions": versions(), "git_commit": git_commit()}
+    return run_folders.find(runs, mark) or run_folders.create(runs, mark, asked | made_with)
+
+
+def _make(pipeline: Pipeline, folder: Path, narrator: Narrator, downloaded: float) -> Summary:
+    """Do the stages, draw the figures, and write the summary last."""
+    start = time.perf_counter()
+    with narrator.stages():
+        pipeline.run()
+    for member in pipeline.predictions:
+        for note in member.notes:
+            narrator.say("note", f"{member.member}: {note}")
+    for warning in _warnings(pipeline):
+        narrator.warn(warning)
+    seconds = {name: stage.seconds for name, stage in pipeline.stages.items()}
+    figures = draw(pipeline, folder / "figures")
+    drawn = time.perf_counter()
+    report.evidence_of(pipeline.competition, pipeline.raw, folder)
+    seconds["report"] = time.perf_counter() - drawn
+    summary = _summarise(
+        pipeline,
+        run=folder.name,
+        figures=tuple(str(path) for path in figures),
+        stage_seconds={"download": downloaded} | seconds,
+        seconds=round(downloaded + time.perf_counter() - start, 2),
+    )
+    mlflow_model.describe(folder, pipeline.competition)
+    summary.write(folder)
+    return summary
+
+
+def _warnings(pipeline: Pipeline) -> Iterator[str]:
+    for member in pipeline.predictions:
+        yield from (f"{member.member}: {warning}" for warning in member.warnings)
+    yield from _leaks(pipeline)
+
+
+def _leaks(pipeline: Pipeline) -> Iterator[str]:
+    """Scores that honest models do not reach."""
+    competition, blend = pipeline.competition, pipeline.blend
+    beyond, metric = competition.leak_beyond, METRICS[competition.metric]
+    if beyond is None:
+        return
+    scores = {"the blend": blend.cv} | dict(
+        zip(blend.members, blend.member_scores.mean(axis=1), strict=True)
+    )
+    suspects = [f"{n} {s:.4f}" for n, s in scores.items() if metric.is_better(s, beyond)]
+    if suspects:
+        yield (
+            f"{competition.metric} of {', '.join(suspects)}: beyond {beyond:g}, which honest "
+            "models do not reach here; look for a column that knows the target, or for something "
+            "that was fitted on rows outside the fold"
+        )
+
+
+def _summarise(pipeline: Pipeline, *, run: str, **of_the_run: Any) -> Summary:
+    competition, raw = pipeline.competition, pipeline.raw
+    blend, submission, holdout = pipeline.blend, pipeline.submission, pipeline.prepared.holdout
+    return Summary(
+        run=run,
+        competition=competition.name,
+        source=raw.source,
+        origin=raw.origin,
+        synthetic=raw.synthetic,
+        metric=competition.metric,
+        greater_is_better=competition.greater_is_better,
+        cv=blend.cv,
+        cv_std=blend.cv_std,
+        n_splits=len(blend.scores),
+        folds=_folds(competition.folds),
+        members=_lines(blend),
+        ways=_ways(blend),
+        way=blend.way,
+        known_share=blend.known_share,
+        cv_new=blend.cv_new if blend.known_share else None,
+        local_score=submission.local_score,
+        also=_further(pipeline),
+        n_held_back=0 if holdout is None else len(holdout),
+        submission=str(publish.csv_path(competition.name, run)),
+        submission_sha256=submission.sha256,
+        n_rows=submission.n_rows,
+        warnings=tuple(_warnings(pipeline)),
+        **of_the_run,
+    )
+
+
+def _folds(plan: FoldPlan) -> str:
+    """How the folds were dealt, in a few words."""
+    repeated = f"{plan.n_repeats} × " if plan.n_repeats > 1 else ""
+    grouped = f" by {plan.group}" if plan.group else ""
+    return f"{repeated}{plan.n_folds} folds{grouped}"
+
+
+def _lines(blend: Blend) -> tuple[MemberLine, ...]:
+    further = blend.member_also.mean(axis=2)
+    members = zip(blend.members, blend.member_scores, blend.weights, further, strict=True)
+    return tuple(
+        MemberLine(name=name, score=scores.mean(), std=scores.std(), weight=weight, also=also)
+        for name, scores, weight, also in members
+    )
+
+
+def _further(pipeline: Pipeline) -> tuple[FurtherLine, ...]:
+    metrics, scores = pipeline.competition.also, pipeline.blend.also
+    local = pipeline.submission.local_also or (None,) * len(metrics)
+    return tuple(
+        FurtherLine(metric=metric, cv=own.mean(), cv_std=own.std(), local_score=held_back)
+        for metric, own, held_back in zip(metrics, scores, local, strict=True)
+    )
+
+
+def _ways(blend: Blend) -> tuple[WayLine, ...]:
+    ways = zip(blend.ways, blend.way_scores, strict=True)
+    return tuple(WayLine(name=name, score=own.mean(), std=own.std()) for name, own in ways)

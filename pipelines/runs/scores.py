@@ -1,0 +1,114 @@
+"""Writes what Kaggle says of a submission into the ledger and into the run's MLflow run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pipelines.configuration.competition import Competition
+from pipelines.console import Narrator
+from pipelines.kaggle.client import Sent, sign_in
+from pipelines.kaggle.credentials import exposure
+from pipelines.kaggle.errors import Errand
+from pipelines.kaggle.retry import Patience
+from pipelines.runs.ledger_page import FILE as LEDGER
+from pipelines.runs.mlflow_record import kaggle_scores
+from pipelines.tracking.tracker import Tracker
+from pipelines.workspace.summary import Summary
+from submissions import ledger
+
+MARK_CHARACTERS = 12
+
+
+def marked(message: str, sha256: str) -> str:
+    """The message with the mark that tells a file's bytes among Kaggle's submissions."""
+    return f"{message} {_mark(sha256)}"
+
+
+def _mark(sha256: str) -> str:
+    return f"[{sha256[:MARK_CHARACTERS]}]"
+
+
+def find(listed: Sequence[Sent], sha256: str, csv: Path) -> Sent | None:
+    """The submission of those bytes: by its mark, else by name and size of the file."""
+    for sent in listed:
+        if _mark(sha256) in sent.message:
+            return sent
+    size = csv.stat().st_size if csv.is_file() else None
+    alike = (sent for sent in listed if sent.file_name == csv.name)
+    return next((sent for sent in alike if size is not None and sent.n_bytes == size), None)
+
+
+def record(root: Path, competition: str, run: str, sent: Sent, narrator: Narrator) -> bool:
+    """Write what is new, and tell whether anything was; trouble with MLflow is a warning.
+
+    Raises:
+        LedgerError: the ledger has no such run, or cannot be read or written.
+    """
+    entries = {(entry.competition, entry.run): entry for entry in ledger.read(root / LEDGER)}
+    known = entries[competition, run].model_dump()
+    said = {
+        "message": sent.message,
+        "submitted_utc": sent.time_utc,
+        "kaggle_ref": sent.ref,
+        "public_score": sent.public_score,
+        "private_score": sent.private_score,
+        "refused": _refusal(sent),
+    }
+    news = {key: value for key, value in said.items() if value not in (None, known[key])}
+    if not news:
+        return False
+    ledger.update_scores(root / LEDGER, ledger.Scores(run=run, competition=competition, **news))
+    _track(root, competition, run, sent, narrator)
+    return True
+
+
+def record_all(root: Path, competition: str, listed: Sequence[Sent], narrator: Narrator) -> int:
+    """Record the submissions that are runs of ours; give the number of runs with news."""
+    n_news = 0
+    for entry in ledger.read(root / LEDGER):
+        if entry.competition != competition or not entry.sha256 or not entry.submission:
+            continue
+        sent = find(listed, entry.sha256, root / entry.submission)
+        n_news += sent is not None and record(root, competition, entry.run, sent, narrator)
+    return n_news
+
+
+def refresh(competition: Competition, root: Path, narrator: Narrator, patience: Patience) -> None:
+    """Ask Kaggle for the scores of every run that was sent to it.
+
+    Raises:
+        KaggleError: Kaggle refused or could not be reached.
+        LedgerError: the ledger cannot be read or written.
+    """
+    errand = Errand(competition.on_kaggle.slug, competition.on_kaggle.kind)
+    if (warning := exposure()) is not None:
+        narrator.warn(warning)
+    patience = replace(patience, tell=lambda told: narrator.warn(f"Kaggle: {told}"))
+    with sign_in(errand, patience) as kaggle:
+        listed = kaggle.submissions(errand)
+    n_news = record_all(root, competition.name, listed, narrator)
+    narrator.say("kaggle", f"{len(listed)} submissions; news of {n_news} runs")
+
+
+def _refusal(sent: Sent) -> str | None:
+    if sent.status != "error":
+        return None
+    return sent.reason or "Kaggle gave no reason"
+
+
+def _track(root: Path, competition: str, run: str, sent: Sent, narrator: Narrator) -> None:
+    summary = Summary.read(root / "runs" / competition / run)
+    if summary is None or summary.mlflow_run_id is None:
+        return
+    tags = {
+        "kaggle.message": sent.message,
+        "kaggle.submitted": sent.time_utc.isoformat(timespec="seconds"),
+        "kaggle.status": sent.status,
+        "kaggle.ref": str(sent.ref),
+    }
+    if (refusal := _refusal(sent)) is not None:
+        tags["kaggle.refused"] = refusal
+    metrics = kaggle_scores(sent.public_score, sent.private_score)
+    Tracker.start(root, narrator).later(summary, metrics, tags)

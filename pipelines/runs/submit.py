@@ -1,0 +1,245 @@
+"""Sends a run's CSV to Kaggle: shows it, asks, sends it once, and waits for the score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pipelines.configuration.competition import Competition
+from pipelines.console import Narrator
+from pipelines.kaggle.client import Kaggle, Quota, Sent, sign_in
+from pipelines.kaggle.credentials import exposure
+from pipelines.kaggle.errors import Errand
+from pipelines.kaggle.retry import Patience
+from pipelines.runs import scores
+from pipelines.runs.ledger_page import FILE as LEDGER
+from pipelines.runs.sendable import checked_csv, choose
+from pipelines.stages import publish
+from pipelines.workspace.summary import Summary
+from submissions import ledger
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 15.0  # between two looks at the score
+
+
+class SubmitError(ValueError):
+    """Something that cannot be submitted to."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for.
+
+    Attributes:
+        run_id: the run to send; None for the newest that may be sent.
+        message: what to tell Kaggle; None for the run and its score.
+        yes: send without asking.
+        dry_run: do everything but send.
+        wait_s: how long to wait for the score.
+        root: the folder that holds `runs/` and `submissions/`.
+        patience: how long to wait for Kaggle's answers.
+    """
+
+    run_id: str | None = None
+    message: str | None = None
+    yes: bool = False
+    dry_run: bool = False
+    wait_s: float = 120.0
+    root: Path = Path()
+    patience: Patience = field(default_factory=Patience)
+
+
+@dataclass(frozen=True)
+class _Parcel:
+    """What would be sent."""
+
+    errand: Errand
+    summary: Summary
+    why: str
+    csv: Path
+    message: str
+
+    @property
+    def again(self) -> str:
+        """The command that asks for its score."""
+        return f"foldwise submit {self.summary.competition} {self.summary.run}"
+
+
+def submit(competition: Competition, request: Request, narrator: Narrator) -> None:
+    """Send a run's file, unless Kaggle has those bytes already, and record what Kaggle says.
+
+    A score that is still pending when the wait is over is no fault: the same command asks again.
+
+    Raises:
+        SubmitError: the data set takes no submissions.
+        NoRunError: no such run, or one whose rows are not Kaggle's.
+        SubmissionError: the file fails its check.
+        KaggleError: Kaggle refused, could not be reached, or takes no more files today.
+        LedgerError: the ledger cannot be written; nothing was sent.
+    """
+    parcel = _pack(competition, request)
+    if (warning := exposure()) is not None:
+        narrator.warn(warning)
+    publish.note(parcel.summary, request.root)
+    patience = replace(request.patience, tell=lambda told: narrator.warn(f"Kaggle: {told}"))
+    with sign_in(parcel.errand, patience) as kaggle:
+        sent = _send_once(kaggle, parcel, request, narrator)
+        if sent is not None:
+            _conclude(kaggle, parcel, sent, request, narrator)
+
+
+def _pack(competition: Competition, request: Request) -> _Parcel:
+    page = competition.on_kaggle
+    if page.kind != "competition":
+        raise SubmitError(
+            f"{competition.name} is a data set on Kaggle, {page.page}: it takes no "
+            f"submissions; type foldwise runs {competition.name} for its scores"
+        )
+    summary, why = choose(request.root, competition.name, request.run_id)
+    text = request.message or f"{summary.run}: cv {summary.metric} {summary.cv:.5f}"
+    return _Parcel(
+        errand=Errand(page.slug, left="nothing was sent"),
+        summary=summary,
+        why=why,
+        csv=checked_csv(request.root, competition, summary),
+        message=scores.marked(text, summary.submission_sha256),
+    )
+
+
+def _send_once(
+    kaggle: Kaggle, parcel: _Parcel, request: Request, narrator: Narrator
+) -> Sent | None:
+    """Kaggle's entry of the file, sent now or earlier; None where nothing is to be waited for."""
+    listed = kaggle.submissions(parcel.errand)
+    scores.record_all(request.root, parcel.summary.competition, listed, narrator)
+    earlier = scores.find(listed, parcel.summary.submission_sha256, parcel.csv)
+    if earlier is not None:
+        when = _date(earlier.time_utc)
+        narrator.say("already", f"sent {when}, {_told(earlier)}; not sent again")
+        return earlier
+    if (entry := _in_ledger(parcel, request.root)) is not None:
+        narrator.say("already", f"sent {entry}; not sent again")
+        return None
+    quota = kaggle.quota(parcel.errand)
+    _show(parcel, quota, narrator)
+    _refuse_over_quota(parcel, quota)
+    if request.dry_run:
+        narrator.say("dry run", "nothing was sent")
+        return None
+    if not request.yes and not narrator.ask(f"send it to {parcel.errand.slug}?"):
+        narrator.say("nothing", "was sent")
+        return None
+    return _send(kaggle, parcel, request.root, narrator)
+
+
+def _send(kaggle: Kaggle, parcel: _Parcel, root: Path, narrator: Narrator) -> Sent:
+    summary = parcel.summary
+    # Written before: a ledger that cannot be written must stop the sending, not follow it.
+    intent = ledger.Scores(run=summary.run, competition=summary.competition, message=parcel.message)
+    ledger.update_scores(root / LEDGER, intent)
+    sent = kaggle.submit(parcel.errand, parcel.csv, parcel.message)
+    scores.record(root, summary.competition, summary.run, sent, narrator)
+    narrator.say("sent", f"{_date(sent.time_utc)} as {parcel.csv.name}")
+    return sent
+
+
+def _conclude(
+    kaggle: Kaggle, parcel: _Parcel, sent: Sent, request: Request, narrator: Narrator
+) -> None:
+    """Wait for the score, record it, and say it.
+
+    Raises:
+        KaggleError: Kaggle did not score the file; its reason is told.
+    """
+    competition, run = parcel.summary.competition, parcel.summary.run
+    sent = _wait(kaggle, parcel, sent, request, narrator)
+    scores.record(request.root, competition, run, sent, narrator)
+    if sent.status == "error":
+        raise Errand(parcel.errand.slug).failed(
+            f"Kaggle refused {parcel.csv.name}: {sent.reason or 'it gave no reason'}",
+            f"look at {parcel.errand.page}/submissions",
+        )
+    if sent.status == "pending":
+        narrator.say("score", f"pending; ask again: {parcel.again}   (it sends nothing twice)")
+        return
+    cv = f"cross-validated {parcel.summary.cv:.4f} ± {parcel.summary.cv_std:.4f}"
+    narrator.say("score", f"{_scores(sent)}   {cv}")
+    narrator.say("next", f"foldwise runs {competition}")
+
+
+def _wait(
+    kaggle: Kaggle, parcel: _Parcel, sent: Sent, request: Request, narrator: Narrator
+) -> Sent:
+    """Look again and again while the score is pending, for `wait_s` seconds at most."""
+    left = f"the file is with Kaggle; ask for its score: {parcel.again}"
+    errand = replace(parcel.errand, left=left)
+    waited, pause = 0.0, FIRST_PAUSE_S
+    while sent.status == "pending" and waited < request.wait_s:
+        if not waited:
+            narrator.say("waiting", f"for the score, {request.wait_s:g} s at most")
+        pause = min(pause, request.wait_s - waited)
+        request.patience.sleep(pause)
+        waited, pause = waited + pause, min(pause * 1.5, LONGEST_PAUSE_S)
+        listed = kaggle.submissions(errand)
+        sent = next((one for one in listed if one.ref == sent.ref), sent)
+    return sent
+
+
+def _in_ledger(parcel: _Parcel, root: Path) -> str | None:
+    """When those bytes were sent, as the ledger has it."""
+    for entry in ledger.read(root / LEDGER):
+        same = entry.sha256 == parcel.summary.submission_sha256
+        if same and entry.competition == parcel.summary.competition and entry.submitted_utc:
+            when = _date(entry.submitted_utc)
+            return f"{when} as run {entry.run}, which this account's list on Kaggle does not show"
+    return None
+
+
+def _show(parcel: _Parcel, quota: Quota | None, narrator: Narrator) -> None:
+    summary = parcel.summary
+    facts = [
+        ("to", parcel.errand.page),
+        ("file", f"{summary.submission}   {summary.n_rows:,} rows, checked"),
+        ("run", f"{summary.run}   {parcel.why}"),
+        (summary.metric, f"{summary.cv:.4f} ± {summary.cv_std:.4f}   cross-validated"),
+        ("message", parcel.message),
+        ("left today", "not told by Kaggle" if quota is None else _told_quota(quota)),
+    ]
+    for label, text in facts:
+        narrator.say(label, text)
+
+
+def _told_quota(quota: Quota) -> str:
+    return f"{quota.n_left} submissions, {quota.n_today} made"
+
+
+def _refuse_over_quota(parcel: _Parcel, quota: Quota | None) -> None:
+    if quota is None or quota.n_left > 0:
+        return
+    now = datetime.now(UTC)
+    midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    hours = (midnight - now) / timedelta(hours=1)
+    raise parcel.errand.failed(
+        f"Kaggle takes no more files for {parcel.errand.slug} today ({quota.n_today} made)",
+        f"run the same command again after midnight UTC, in {hours:.1f} hours",
+    )
+
+
+def _told(sent: Sent) -> str:
+    return {"pending": "score pending", "error": "refused", "complete": _scores(sent)}[sent.status]
+
+
+def _scores(sent: Sent) -> str:
+    told: Sequence[tuple[str, float | None]] = (
+        ("public", sent.public_score),
+        ("private", sent.private_score),
+    )
+    known = [f"{name} {score:.5f}" for name, score in told if score is not None]
+    return ", ".join(known) or "scored; Kaggle shows no score"
+
+
+def _date(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,107 @@
+"""Stage 6: the blend to a CSV joined on id and checked against the sample submission."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from models.metrics import METRICS
+from pipelines.configuration.competition import Competition
+from pipelines.kaggle.retry import Patience
+from pipelines.raw_files.sources import choose_source
+from pipelines.stages.download import download
+from pipelines.stages.ensemble import Blend
+from pipelines.stages.preprocess import Prepared, class_indices, read_sample_submission
+from submissions.build import build, write_csv
+from submissions.check import SubmissionForm, check
+
+CSV = "submission.csv"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A checked CSV.
+
+    Attributes:
+        path: the file.
+        sha256: of its bytes.
+        n_rows: how many rows it answers.
+        local_score: the metric on labels that were held back from the run; None without such.
+        local_also: the further metrics on them.
+    """
+
+    path: Path
+    sha256: str
+    n_rows: int
+    local_score: float | None
+    local_also: tuple[float, ...]
+
+
+def submit_form(competition: Competition) -> SubmissionForm:
+    """The form that Kaggle wants, as the submission check takes it."""
+    labels = competition.form == "labels"
+    answer = competition.answer or competition.target
+    columns = (answer,) if labels else tuple(map(str, competition.classes))
+    return SubmissionForm(
+        id=competition.id,
+        kind=competition.form,
+        columns=columns,
+        labels=competition.classes if labels else (),
+    )
+
+
+def write(competition: Competition, prepared: Prepared, blend: Blend, folder: Path) -> None:
+    """Build, check and write the CSV into the folder.
+
+    Raises:
+        SubmissionError: the table fails its check; nothing is written.
+    """
+    form = submit_form(competition)
+    table = build(prepared.test_ids, blend.test, prepared.sample_submission, form)
+    check(table, prepared.sample_submission, form)
+    write_csv(table, folder / CSV)
+
+
+def describe(
+    competition: Competition, prepared: Prepared, blend: Blend, folder: Path
+) -> Submission:
+    """The CSV in the folder, with its score on held-back labels where there are some."""
+    path = folder / CSV
+    scores = _local_scores(competition, prepared, blend)
+    return Submission(
+        path=path,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        n_rows=len(prepared.test_ids),
+        local_score=scores[0] if scores else None,
+        local_also=scores[1:],
+    )
+
+
+def check_csv(
+    competition: Competition, csv: Path, *, source: str, root: Path, patience: Patience
+) -> int:
+    """Check a CSV on disk against the competition's sample submission; give its rows.
+
+    Raises:
+        SubmissionError: the CSV fails; every fault told.
+    """
+    chosen = choose_source(source, competition)
+    raw = download(competition, chosen, root / "data", patience=patience)
+    sample = read_sample_submission(competition, raw)
+    check(csv, sample, submit_form(competition))
+    return len(sample)
+
+
+def _local_scores(competition: Competition, prepared: Prepared, blend: Blend) -> tuple[float, ...]:
+    """The metric and the further ones on labels held back; nothing without such."""
+    if prepared.holdout is None:
+        return ()
+    row_of_id = pd.Series(np.arange(len(prepared.test_ids)), index=prepared.test_ids)
+    rows = row_of_id.loc[prepared.holdout[competition.id]].to_numpy()
+    target = class_indices(prepared.holdout[competition.target], competition.classes)
+    metrics = (competition.metric, *competition.also)
+    return tuple(METRICS[metric].function(target, blend.test[rows]) for metric in metrics)

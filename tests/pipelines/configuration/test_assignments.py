@@ -1,0 +1,114 @@
+import pytest
+from torch import nn
+
+from models.networks.architecture import Architecture
+from pipelines.configuration.assignments import (
+    ConfigurationError,
+    assign,
+    choose_members,
+    configure,
+    describe,
+    fingerprint,
+    parse_assignments,
+    resolved,
+    settings_of,
+)
+
+
+def test_a_full_key_changes_one_member_only(toy):
+    changed = settings_of(assign(toy, {"mlp.train.lr": 0.5}))
+    assert changed["mlp.train.lr"] == 0.5
+    assert changed["linear.train.lr"] == settings_of(toy)["linear.train.lr"] != 0.5
+
+
+def test_a_short_key_changes_every_member_that_has_it(toy):
+    changed = settings_of(assign(toy, {"train.lr": 0.5}))
+    assert (changed["mlp.train.lr"], changed["linear.train.lr"]) == (0.5, 0.5)
+    assert "trees.train.lr" not in changed
+
+
+def test_the_options_are_settings_and_set_overrides_them(toy):
+    made = settings_of(configure(toy, folds=4, seeds=3, sets=["mlp.n_seeds=7"]))
+    assert (made["folds.n_folds"], made["linear.n_seeds"], made["mlp.n_seeds"]) == (4, 3, 7)
+
+
+def test_the_given_competition_is_left_as_it_was(toy):
+    before = resolved(toy)
+    assign(toy, {"train.lr": 0.5, "folds.n_folds": 7})
+    assert resolved(toy) == before
+
+
+def test_values_are_json_else_text():
+    texts = ["a=1e-3", "b=[64, 32]", "c=cosine", "d=null", "e=x=y"]
+    values = {"a": 1e-3, "b": [64, 32], "c": "cosine", "d": None, "e": "x=y"}
+    assert parse_assignments(texts) == values
+
+
+def test_a_text_without_a_value_says_what_to_type():
+    with pytest.raises(ConfigurationError, match=r"found 'train.lr'.*--set train.lr=1e-3"):
+        parse_assignments(["train.lr"])
+
+
+@pytest.mark.parametrize(
+    ("key", "suggestion"),
+    [
+        ("mlp.train.learning", "mlp.train.lr"),
+        ("mlp.train.epoch", "mlp.train.epochs"),
+        ("train.weight_deca", "train.weight_decay"),
+        ("fold.n_folds", "folds.n_folds"),
+    ],
+)
+def test_an_unknown_key_gets_a_suggestion(toy, key, suggestion):
+    with pytest.raises(ConfigurationError, match=f"unknown setting '{key}': did you mean") as told:
+        assign(toy, {key: 1})
+    assert suggestion.split(".")[-1][:3] in str(told.value).split("did you mean")[1]
+
+
+def test_all_faults_are_told_at_once_on_one_line(toy):
+    with pytest.raises(ConfigurationError) as told:
+        assign(toy, {"folds.n_fold": 3, "mlp.train.lr": -1, "mlp.train.schedule": "wild"})
+    message = str(told.value)
+    assert "folds.n_fold" in message
+    assert "mlp.train.lr cannot be -1: " in message
+    assert "mlp.train.schedule cannot be 'wild'" in message
+    assert "foldwise show toy" in message
+    assert "\n" not in message
+
+
+def test_members_are_kept_in_the_competitions_order(toy):
+    kept = choose_members(toy, ["trees", "linear"])
+    assert [member.name for member in kept.members] == ["linear", "trees"]
+    assert choose_members(toy, []) == toy
+
+
+def test_an_unknown_member_gets_a_suggestion(toy):
+    with pytest.raises(ConfigurationError, match=r"unknown member of toy 'tree': .*'trees'"):
+        choose_members(toy, ["tree"])
+
+
+def test_the_configuration_is_told_apart_by_its_fingerprint(toy):
+    mark = fingerprint(resolved(toy))
+    assert fingerprint(resolved(assign(toy, {"mlp.train.lr": 0.5}))) != mark
+    assert fingerprint(resolved(assign(toy, {}))) == mark
+
+
+def test_describe_names_every_setting(toy):
+    page = describe(toy)
+    assert all(f"{key} = " in page for key in settings_of(toy))
+
+
+class OwnSettings(Architecture):
+    """A network that a competition's file brings along."""
+
+    width: int = 3
+
+    def build(self, shape, n_outputs):
+        return nn.Linear(shape.n_num, n_outputs)
+
+
+def test_a_network_of_one_s_own_is_set_and_told_apart_like_the_others(toy):
+    own = toy.members[0].model_copy(update={"model": OwnSettings()})
+    brought = toy.model_copy(update={"members": (own,)})
+    changed = assign(brought, {"linear.model.width": 5})
+    assert changed.members[0].model == OwnSettings(width=5)
+    assert resolved(brought) != resolved(changed)

@@ -1,0 +1,268 @@
+"""A run's report: what was measured, and the page that shows it."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.folds import Folds
+from pipelines.commands import app
+from pipelines.configuration.assignments import assign, choose_members
+from pipelines.report import leaks
+from pipelines.report.charts import ticks
+from pipelines.report.drift import adversarial
+from pipelines.report.evidence import Evidence
+from pipelines.report.html import render
+from pipelines.report.importance import importance
+from pipelines.runs import run as runs
+from pipelines.runs.run import Request
+from pipelines.stages import ensemble, preprocess
+from pipelines.workspace.summary import Summary, WayLine
+
+SECTIONS = {
+    *("data", "weights", "scores", "curves", "confusion", "calibration", "drift", "features"),
+    *("checks", "time", "again"),
+}
+
+
+@pytest.fixture(scope="module")
+def toy(toy):
+    """The toy with trees that grow enough to be asked what matters."""
+    return assign(toy, {"trees.trees.n_estimators": 40, "trees.trees.learning_rate": 0.2})
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, toy, narrator):
+    """The workspace of a toy run, and its folder."""
+    root = tmp_path_factory.mktemp("reported")
+    summary = runs.run(toy, Request(source="sample", track=False, root=root), narrator)
+    return root, root / "runs" / "toy" / summary.run
+
+
+@pytest.fixture(scope="module")
+def evidence(made):
+    return Evidence.read(made[1])
+
+
+@pytest.fixture(scope="module")
+def prepared(made):
+    return preprocess.load(made[1] / "stages" / "preprocess")
+
+
+@pytest.fixture(scope="module")
+def blend(made):
+    return ensemble.load(made[1] / "stages" / "ensemble")
+
+
+class Reader(HTMLParser):
+    """Notes what a browser would fetch, and every id."""
+
+    def __init__(self):
+        super().__init__()
+        self.fetched, self.ids = [], set()
+
+    def handle_starttag(self, tag, attrs):
+        named = dict(attrs)
+        self.ids.add(named.get("id"))
+        self.fetched += [v for k, v in named.items() if k in ("src", "href", "srcset") and v]
+
+
+def test_the_page_needs_nothing_beside_itself_and_has_every_section(made):
+    page = (made[1] / "report.html").read_text()
+    reader = Reader()
+    reader.feed(page)
+    assert reader.fetched == ["data:,"]
+    assert "url(" not in page
+    assert "<script" not in page
+    assert reader.ids >= SECTIONS
+    assert "Synthetic data" in page
+
+
+def test_the_numbers_are_those_of_the_stages(evidence, toy, prepared, blend):
+    assert [row.name for row in evidence.folds] == ["linear", "mlp", "trees", "blend"]
+    assert evidence.folds[-1].scores == pytest.approx(tuple(blend.scores))
+    confusion = np.array(evidence.outcome.confusion)
+    right = (blend.oof.argmax(axis=1) == prepared.target).sum()
+    assert (np.trace(confusion), confusion.sum()) == (right, len(prepared.target))
+    assert sum(one.n_rows for one in evidence.outcome.calibration) == len(prepared.target)
+    assert [curves.member for curves in evidence.curves] == ["linear", "mlp"]
+    assert evidence.table.classes == {"0": 90 - prepared.target.sum(), "1": prepared.target.sum()}
+
+
+def test_the_second_level_is_shown_where_there_is_one(made, evidence):
+    summary = Summary.read(made[1])
+    assert "Second level" not in render(summary, evidence)
+    ways = (WayLine(name="blend", score=0.8, std=0.1), WayLine(name="forest", score=0.9, std=0.1))
+    page = render(summary.model_copy(update={"ways": ways, "way": "forest"}), evidence)
+    assert "Second level" in page
+    assert "forest · taken" in page
+
+
+def test_texts_of_the_data_are_escaped(made, evidence):
+    table = evidence.table.model_copy(update={"classes": {"<b>no</b>": 40, "yes": 50}})
+    page = render(Summary.read(made[1]), evidence.model_copy(update={"table": table}))
+    assert "<b>no</b>" not in page
+    assert "&lt;b&gt;no" in page
+
+
+def test_what_decides_matters_most_and_goes_with_what_is_derived_from_it(toy, made, evidence):
+    worths = {column.name: column.cost for column in evidence.importance.columns}
+    assert set(worths) == {"size", "kind"}
+    assert worths["size"] > 0.15 > worths["kind"]
+    assert evidence.importance.n_rows == 90
+
+
+def test_importance_asks_the_members_that_count_and_is_the_same_each_time(
+    toy, made, prepared, blend
+):
+    told = Evidence.read(made[1]).importance
+    assert told.member == "the blend"
+    assert told.score == pytest.approx(
+        ((blend.oof.argmax(axis=1) == prepared.target).mean()), abs=0.06
+    )
+    assert importance(toy, prepared, blend, made[1]) == told
+    trees = choose_members(toy, ["trees"])
+    assert importance(trees, prepared, blend, made[1]).member == "trees"
+    useless = replace(blend, weights=np.zeros(3))
+    assert importance(toy, prepared, useless, made[1]) is None
+
+
+def test_drift_is_found_where_it_is_and_its_column_named():
+    rng = np.random.default_rng(0)
+    train = pd.DataFrame({"a": rng.normal(size=400), "b": rng.choice(list("xyz"), 400)})
+    alike = train.sample(200, random_state=1).reset_index(drop=True)
+    assert adversarial(train.iloc[:200], train.iloc[200:]).auc == pytest.approx(0.5, abs=0.08)
+    drift = adversarial(train, alike.assign(a=alike["a"] + 2))
+    assert drift.auc > 0.85
+    assert drift.columns[0].name == "a"
+    for column in drift.columns:
+        assert (sum(column.train), sum(column.test)) == (pytest.approx(1), pytest.approx(1))
+
+
+def test_the_column_that_names_a_group_betrays_nothing():
+    rng = np.random.default_rng(0)
+    train = pd.DataFrame({"a": rng.normal(size=200), "party": np.arange(200) // 4})
+    test = pd.DataFrame({"a": rng.normal(size=200), "party": 100 + np.arange(200) // 4})
+    drift = adversarial(train, test, group="party")
+    assert drift.auc == pytest.approx(0.5, abs=0.1)
+    assert [column.name for column in drift.columns] == ["a"]
+
+
+def test_drift_takes_texts_and_missing_values():
+    words = pd.Series([f"text number {n}" for n in range(90)], dtype="str")
+    train = pd.DataFrame({"text": words, "gone": np.nan, "flag": True})
+    test = train.assign(text="some longer text than any of the training rows has")
+    drift = adversarial(train, test)
+    assert drift.auc == 1.0
+    assert drift.columns[0].name == "text (characters)"
+    assert drift.columns[1].bins == ("missing",) or drift.columns[2].bins == ("missing",)
+
+
+def outcomes(checks):
+    return {check.name: check.outcome for check in checks}
+
+
+def test_a_clean_run_passes_every_check(evidence):
+    found = outcomes(evidence.checks)
+    assert found["Features are row-wise"] == "passed"
+    assert found["scaled is fitted in the fold"] == "passed"
+    assert found["unscaled is fitted in the fold"] == "passed"
+    assert "look" not in found.values()
+
+
+def test_each_leak_is_found(toy, made, prepared, blend):
+    def looked_at(competition=toy, **changed):
+        return [
+            check.name
+            for check in leaks.checks(competition, replace(prepared, **changed), blend, made[1])
+            if check.outcome == "look"
+        ]
+
+    def ranked(table):
+        return table.assign(double=table["size"].rank())
+
+    assert looked_at(toy.model_copy(update={"features": ranked})) == ["Features are row-wise"]
+    told = prepared.train.assign(double=prepared.target + prepared.train["size"] / 1e6)
+    assert "No column gives the label away" in looked_at(train=told)
+    folds = Folds(np.roll(prepared.folds.assignment, 1, axis=1))
+    assert "scaled is fitted in the fold" in looked_at(folds=folds)
+    twins = pd.concat([prepared.train.iloc[:45]] * 2, ignore_index=True)
+    assert "Twins do not straddle folds" in looked_at(train=twins)
+    plan = toy.folds.model_copy(update={"group": "kind"})
+    assert "Groups stay in one fold" in looked_at(toy.model_copy(update={"folds": plan}))
+    assert "The score is not too good to be true" in looked_at(
+        toy.model_copy(update={"leak_beyond": 0.5})
+    )
+
+
+def test_a_run_s_command_names_what_was_changed(made, evidence):
+    command = "foldwise run toy --source sample --device cpu --no-tuned"
+    assert evidence.origin.command == command
+    assert set(evidence.origin.files) == {"train.csv", "test.csv", "sample.csv"}
+    assert all(re.fullmatch("[0-9a-f]{64}", sha) for sha in evidence.origin.files.values())
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]), (0.71, 0.93, [0.75, 0.8, 0.85, 0.9]), (3, 3.4, None)],
+)
+def test_ticks_are_round_and_within(low, high, expected):
+    found = ticks(low, high, n=5)
+    assert all(low <= value <= high for value in found)
+    assert 3 <= len(found) <= 7
+    if expected and low == 0:
+        assert found == expected
+
+
+@pytest.fixture
+def typed(made, monkeypatch, capsys):
+    """Types a command in the workspace; gives its exit code and what it printed."""
+    monkeypatch.chdir(made[0])
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*words):
+        code = app.main(list(words))
+        return code, capsys.readouterr()
+
+    return run
+
+
+def test_report_prints_where_the_page_is(made, typed):
+    page = made[1] / "report.html"
+    page.unlink()
+    for named in (made[1].name, "toy"):
+        code, printed = typed("report", named)
+        assert (code, printed.out.strip()) == (0, str(page.relative_to(made[0])))
+    assert page.is_file()
+
+
+def test_two_runs_are_compared_on_one_page(made, typed, toy, narrator):
+    changed = assign(toy, {"trees.trees.num_leaves": 4})
+    request = Request(source="sample", track=False, root=made[0])
+    second = runs.run(choose_members(changed, ["mlp", "trees"]), request, narrator)
+    code, printed = typed("compare", made[1].name, second.run)
+    assert code == 0
+    page = (made[0] / printed.out.strip()).read_text()
+    assert "on the same splits" in page
+    assert "trees.trees.num_leaves" in page
+    assert "member linear" in page
+    assert "linear.train.lr" not in page
+    assert "folds.n_folds" not in page
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("report", "toi"), "no finished run 'toi' in runs; did you mean toy?"),
+        (("compare", "toy", "toy"), "both are run"),
+    ],
+)
+def test_what_cannot_be_shown_is_told_on_one_line(typed, words, told):
+    code, printed = typed(*words)
+    assert code == 2
+    assert told in printed.err
+    assert len(printed.err.splitlines()) == 1

@@ -1,0 +1,72 @@
+"""Test rows that stand in the training file, and further inputs of the second level."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from features.folds import Folds
+from models.estimators.sklearn_models import LogisticSettings
+from pipelines.configuration.competition import Known
+from pipelines.stages import ensemble, train_test_overlap
+from pipelines.stages.train import Predictions
+
+N_ROWS = 400
+RNG = np.random.default_rng(0)
+TARGET = RNG.integers(0, 2, N_ROWS)
+FOLDS = Folds(np.arange(N_ROWS)[None] % 4)
+TRAIN = pd.DataFrame({"text": [f"t{row}" for row in range(N_ROWS)]})
+TEST = pd.DataFrame({"text": ["t3", "new", "t8", "both", "newer"]})
+KEYED = Known("text", lambda table, fold: np.arange(len(table)) % 8 < 4)
+
+
+def member(right: np.ndarray) -> Predictions:
+    says = np.where(right, TARGET, 1 - TARGET)
+    oof = np.eye(2)[says] * 0.6 + 0.2
+    scores = np.array([right[FOLDS.assignment[0] == fold].mean() for fold in range(4)])
+    return Predictions("only", oof, np.full((len(TEST), 2), 0.5), scores)
+
+
+def test_known_rows_take_the_label_of_the_training_row() -> None:
+    train = pd.concat([TRAIN, pd.DataFrame({"text": ["both", "both"]})], ignore_index=True)
+    target = np.concatenate([TARGET, [0, 1]])
+    folds = Folds(np.arange(len(target))[None] % 4)
+    rows = train_test_overlap.find(KEYED, (train, TEST), target, folds, n_classes=2)
+    assert rows.test_class.tolist() == [TARGET[3], -1, TARGET[8], -1, -1]
+    told = rows.told(np.full((5, 2), 0.5))
+    assert told[[0, 2]].argmax(axis=1).tolist() == [TARGET[3], TARGET[8]]
+    assert told.sum(axis=1) == pytest.approx(1)
+    assert (told[[1, 3, 4]] == 0.5).all()
+
+
+def test_the_score_is_that_of_new_rows_for_the_share_that_is_new(toy) -> None:
+    is_right = np.arange(N_ROWS) % 8 >= 4  # wrong on every row that is new
+    competition = toy.model_copy(update={"known": KEYED})
+    made = ensemble.ensemble(competition, TARGET, FOLDS, [member(is_right)], tables=(TRAIN, TEST))
+    assert made.known_share == pytest.approx(2 / 5)
+    assert made.scores == pytest.approx(2 / 5)
+    assert made.member_scores == pytest.approx(2 / 5)
+    assert made.cv_new == pytest.approx(0)
+
+
+def test_kin_are_inputs_of_the_second_level(toy) -> None:
+    tells = np.where(np.arange(N_ROWS) % 5 == 0, 1 - TARGET, TARGET)
+    competition = toy.model_copy(
+        update={
+            "stackers": {"lines": LogisticSettings()},
+            "kin": lambda table, predicted: (tells if len(table) == N_ROWS else TARGET[:5])[
+                :, None
+            ],
+        }
+    )
+    guesses = member(RNG.random(N_ROWS) < 0.55)
+    blind = ensemble.ensemble(competition, TARGET, FOLDS, [guesses])
+    seeing = ensemble.ensemble(competition, TARGET, FOLDS, [guesses], tables=(TRAIN, TEST))
+    assert blind.cv < 0.65
+    assert seeing.cv == pytest.approx(0.8, abs=0.01)
+    assert seeing.test.argmax(axis=1).tolist() == TARGET[:5].tolist()
+
+
+def test_known_rows_are_for_accuracy(toy) -> None:
+    with pytest.raises(ValidationError, match="known rows need the metric accuracy"):
+        type(toy)(**{**dict(toy), "metric": "log_loss", "known": KEYED})
