@@ -77,8 +77,9 @@ def describe(competition: Competition) -> str:
         "submission": competition.form,
         "sample": competition.sample.origin if competition.sample else "none",
     }
-    if competition.spare:
-        facts["spare"] = f"{', '.join(m.name for m in competition.spare)} (with --members)"
+    if competition.optional_members:
+        names = ", ".join(member.name for member in competition.optional_members)
+        facts["optional"] = f"{names} (with --members)"
     lines = [f"{key:<12}{value}" for key, value in facts.items()]
     settings = (f"{k} = {json.dumps(v)}" for k, v in settings_of(competition).items())
     return "\n".join([*lines, "", *settings])
@@ -90,7 +91,7 @@ def choose_members(competition: Competition, names: Sequence[str]) -> Competitio
     Raises:
         ConfigurationError: a name that is no member.
     """
-    members = (*competition.members, *competition.spare)
+    members = (*competition.members, *competition.optional_members)
     known = [member.name for member in members]
     unknown = [name for name in names if name not in known]
     if unknown:

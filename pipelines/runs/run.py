@@ -274,7 +274,7 @@ def _lines(blend: Blend) -> tuple[MemberLine, ...]:
 
 
 def _further(pipeline: Pipeline) -> tuple[FurtherLine, ...]:
-    metrics, scores = pipeline.competition.also, pipeline.blend.also
+    metrics, scores = pipeline.competition.extra_metrics, pipeline.blend.also
     local = pipeline.submission.local_also or (None,) * len(metrics)
     return tuple(
         FurtherLine(metric=metric, cv=own.mean(), cv_std=own.std(), local_score=held_back)
