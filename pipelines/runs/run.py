@@ -107,7 +107,7 @@ def _tuned(
     """Say which tuned values the run uses, and where they come from."""
     used = still_used(competition, request.tuned)
     for tuned in used:
-        narrator.say("tuned", f"{tuned.member}: {tuned.told()} ({tuned.path})")
+        narrator.say("tuned", f"{tuned.member}: {tuned.summary()} ({tuned.path})")
         if tuned.data != raw.digest:
             narrator.warn(
                 f"{tuned.member} was tuned on other rows (source {tuned.source}); type "
@@ -116,7 +116,7 @@ def _tuned(
     return tuple(
         TunedLine(
             name=tuned.member,
-            values=tuned.told(),
+            values=tuned.summary(),
             score=tuned.score,
             n_trials=tuned.n_trials,
             file=str(tuned.path),
