@@ -1,8 +1,8 @@
-"""Diabetes: who of 768 Pima women fell ill within five years? The course's first table.
+"""Diabetes: which of 768 Pima women fell ill within five years? The course's first table.
 
-The table writes 0 where glucose, pressure, skin, insulin or weight was not measured. Those become
-missing, and each fold fills them with the medians of its own training rows: filled by class, or
-with medians of all rows, they tell the answer. Honest models reach an AUC of 0.83 to 0.84 here.
+The table has 0 where glucose, pressure, skin, insulin or weight was not measured. These zeros
+become missing values that each fold fills with the medians of its training rows; filled by class,
+or with medians of all rows, they leak the target. Honest models reach an AUC of 0.83 to 0.84.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ NOTES_NET = MLPSettings(hidden=(6, 4), dropout=0.0, activation="sigmoid")
 
 
 def zeros_are_missing(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with missing values in place of the zeros that nobody alive has."""
+    """The table with missing values instead of physically impossible zeros."""
     measured = {name: table[name].astype("float64").replace(0, np.nan) for name in MEASURED}
     return table.assign(**measured)
 
 
 def scaled() -> TabularEncoder:
-    """Mean 0, deviation 1, the fold's median where nothing was measured."""
+    """Standardised, with the fold's median where a value is missing."""
     return TabularEncoder(conversion.NAMES)
 
 
 def unscaled() -> TabularEncoder:
-    """As it is; trees send what is missing down a branch of its own."""
+    """Unscaled; trees handle missing values themselves."""
     return TabularEncoder(conversion.NAMES, scaling="none")
 
 
@@ -64,9 +64,9 @@ MEMBERS = (
             evaluate_every=10,
         ),
         search={
-            # Sigmoids in full batches: slower than 0.1 is not there after 300 steps, 3 swings.
+            # Sigmoids in full batches: 300 steps are too few below 0.1; 3 oscillates.
             "train.lr": Real(low=0.1, high=3.0, log=True),
-            # From none that is felt to one that leaves a straight line.
+            # From no effect to a nearly linear model.
             "train.weight_decay": Real(low=1e-4, high=3e-2, log=True),
         },
     ),
@@ -84,7 +84,7 @@ MEMBERS = (
             evaluate_every=5,
         ),
         search={
-            # Fifteen steps an epoch: a tenth of the rate of full batches, and as wide a range.
+            # Fifteen steps per epoch: a tenth of the full-batch rate, and as wide a range.
             "train.lr": Real(low=0.01, high=1.0, log=True),
             "train.weight_decay": Real(low=1e-4, high=3e-2, log=True),
         },
@@ -93,7 +93,7 @@ MEMBERS = (
         name="logistic",
         encoder=scaled,
         estimator=LogisticSettings(),
-        # Eight columns for 550 rows: the penalty can do little, whichever way.
+        # Eight columns and 550 rows: the penalty matters little.
         search={"estimator.C": Real(low=1e-3, high=100.0, log=True)},
     ),
     TreesMember(
@@ -111,7 +111,7 @@ MEMBERS = (
         search={
             "trees.n_estimators": Whole(low=40, high=300, step=10),
             "trees.learning_rate": Real(low=0.01, high=0.2, log=True),
-            # Glucose with one or two others: more leaves only learn these 550 patients.
+            # Glucose interacts with one or two others; more leaves overfit 550 patients.
             "trees.num_leaves": Whole(low=2, high=12, log=True),
             "trees.min_child_samples": Whole(low=5, high=60, log=True),
             "trees.subsample": Real(low=0.4, high=1.0),

@@ -1,8 +1,8 @@
-"""Digit Recognizer: which of ten digits did somebody write by hand, on 28 by 28 pixels?
+"""Digit Recognizer: which of ten handwritten digits is it, on 28 by 28 pixels?
 
-The course climbs from linear layers over convolutions to Inception and residual blocks; its four
-networks are here as they were. What carries the score is a small network that sees every picture
-moved, turned and bent a little anew in each epoch, and in several views when it predicts.
+The course's four networks are members, unchanged: linear layers, convolutions, Inception and
+residual blocks. The score comes from a small convolutional network with random shifts, rotations
+and elastic distortions in training, and test-time augmentation.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ MEAN, DEVIATION = 0.1307, 0.3081  # of MNIST's training pixels, as shares of 255
 
 
 def as_it_is(table: pd.DataFrame) -> pd.DataFrame:
-    """The table: all that is known of a digit are its pixels."""
+    """The table unchanged: a digit has nothing but its pixels."""
     return table
 
 
 def pixels_encoder() -> ImageEncoder:
-    """Pictures of mean 0 and deviation 1."""
+    """Images of mean 0 and standard deviation 1."""
     return ImageEncoder(PIXELS, height=28, width=28, mean=MEAN, deviation=DEVIATION)
 
 
 def course_training(epochs: int, *, strategy: Strategy = "auto") -> TrainSettings:
-    """How all of the course's networks are trained: the best weights of each replica are kept."""
+    """How the course's networks are trained; each replica keeps its best weights."""
     return TrainSettings(
         epochs=epochs,
         batch_size=64,
@@ -61,14 +61,14 @@ def course_training(epochs: int, *, strategy: Strategy = "auto") -> TrainSetting
     )
 
 
-# One cycle over six epochs: the course's own rate for plain SGD, 0.01, is already rough for AdamW.
+# One cycle of six epochs; the course's rate for SGD, 0.01, is already unstable with AdamW.
 COURSE_SEARCH: Search = {"train.lr": Real(low=3e-4, high=1e-2, log=True)}
 
 MLP = NetworkMember(
     name="mlp",
     encoder=pixels_encoder,
     model=PixelMLPSettings(),
-    train=course_training(6, strategy="sequential"),  # its products fill a core
+    train=course_training(6, strategy="sequential"),  # one product fills a core
     search=COURSE_SEARCH,
 )
 CONVNET = NetworkMember(
@@ -96,7 +96,7 @@ MODERN = NetworkMember(
     name="modern",
     encoder=pixels_encoder,
     model=SmallConvNetSettings(),
-    # No label smoothing: the blend goes by log-loss, in which it fell behind the course's ConvNet.
+    # No label smoothing: with it, log-loss, which decides the blend, was worse than convnet's.
     train=TrainSettings(
         epochs=12,
         batch_size=128,
@@ -113,7 +113,7 @@ MODERN = NetworkMember(
     search={
         "train.lr": Real(low=1e-3, high=1e-2, log=True),
         "model.dropout": Real(low=0.0, high=0.5),
-        # A 6 that is turned by 30 degrees is no 9 yet, but such people are rare.
+        # Few people slant their digits by more than 25 degrees.
         "train.augment.rotate": Real(low=0.0, high=25.0),
         "train.augment.elastic": Real(low=0.0, high=1.2),
         "train.augment.shift": Real(low=0.0, high=3.0),
@@ -136,7 +136,7 @@ COMPETITION = Competition(
     form="labels",
     folds=FoldPlan(n_folds=4),
     members=(MLP, CONVNET, MODERN),
-    optional_members=(INCEPTION, RESIDUAL),  # half of a run's time, for what MODERN knows better
+    optional_members=(INCEPTION, RESIDUAL),  # half of a run's time, and MODERN is better
     other_forms=(OtherForm(files=mnist.FILES, convert=mnist.convert),),
     sample=OfflineSample(
         write=sample.write,

@@ -1,12 +1,13 @@
-"""Names: which of eighteen countries is a surname from? Characters, read one after the other.
+"""Names: which of eighteen countries is a surname from? A character-level model.
 
-The countries are very unequal: nearly half of the surnames are Russian, one in 279 is Vietnamese.
-Learned as they are, the rare ones are hardly ever named, so each row weighs by its country's share
-to the power of -`BALANCE`. For runs of characters, on a held-out fifth of the training file, that
-lifts macro-F1 from 0.447 to 0.538, and accuracy from 0.811 to 0.819 (0.828 with 100 steps, not 40).
+The classes are very unbalanced: nearly half of the surnames are Russian, one in 279 is Vietnamese.
+Without weights the rare countries are hardly ever predicted, so each row is weighted by its
+country's share to the power of -`BALANCE`. For n-grams, on a held-out fifth of the training file,
+that lifts macro-F1 from 0.447 to 0.538, and accuracy from 0.811 to 0.819 (0.828 with 100 steps
+instead of 40).
 
-Some surnames stand in both files and some under several countries; folds are dealt row by row, so
-that a held-out row is as likely to have been seen before as a row of the test file.
+Some surnames occur in both files, and some under several countries; folds split rows at random, so
+that a held-out row is as likely to be a duplicate of a training row as a row of the test file.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ BALANCE = 0.2
 
 
 def mark_ends(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with each surname in small letters between two marks: `^bach$`."""
+    """The table with each surname in lower case between two marks: `^bach$`."""
     return table.assign(marked="^" + table[conversion.NAME].str.lower() + "$")
 
 
 def characters() -> TextEncoder:
-    """Each character as its number."""
+    """Characters as numbers."""
     return TextEncoder("marked", unit="char", max_len=24, fixed_width=True)
 
 
@@ -62,12 +63,12 @@ MEMBERS = (
             length_pool=40,
         ),
         search={
-            # One cycle at batches of 64: below 1e-3 fourteen epochs are too few.
+            # One cycle, batches of 64: below 1e-3 fourteen epochs are too few.
             "train.lr": Real(low=1e-3, high=1e-2, log=True),
-            # 13,000 names are few: from no help against learning them by heart to a third.
+            # 13,000 names are few: up to a third against memorising them.
             "model.dropout": Real(low=0.0, high=0.5),
             "model.word_dropout": Real(low=0.0, high=0.3),
-            # From rows that all weigh the same to countries that nearly do.
+            # From equal rows to nearly equal countries.
             "train.balance": Real(low=0.0, high=0.6),
         },
     ),
@@ -76,7 +77,7 @@ MEMBERS = (
         encoder=characters,
         inputs={"x_num": ("tokens",)},
         estimator=NgramSettings(longest=4, min_count=1, C=10.0, max_iter=100, balance=BALANCE),
-        # From weights of which only the commonest runs have one to hardly any penalty.
+        # From a penalty under which only common n-grams count, to almost none.
         search={"estimator.C": Real(low=0.3, high=100.0, log=True)},
     ),
 )

@@ -1,8 +1,7 @@
-"""Otto: which of nine classes is a product in, by 93 counts that nobody says the meaning of?
+"""Otto: which of nine classes is a product in, given 93 counts of undisclosed meaning?
 
-What tells classes apart is the company a product keeps: the distances to the nearest products of
-each class are the strongest inputs, and a network that cuts each count into pieces makes the most
-of them. Members are chosen on log-loss in cross-validation.
+The distances to the nearest products of each class are the strongest features, and TabM with
+piecewise-linear encodings makes the most of them. Members were chosen by cross-validated log-loss.
 """
 
 from __future__ import annotations
@@ -48,12 +47,12 @@ ALL_INPUTS = {"x_num": NUMBERS, "x_bin": ("bins",)}
 
 
 def as_it_is(table: pd.DataFrame) -> pd.DataFrame:
-    """The table: all that is known of a product are its counts."""
+    """The table unchanged: a product has nothing but its counts."""
     return table
 
 
 def product_encoder() -> EncoderBlocks:
-    """Counts, their places among bin edges, and the distances to each class in four spaces."""
+    """Log counts, piecewise-linear bins, and the distances to each class in four spaces."""
     neighbours = {
         name: ClassNeighbours(space, nearest=(1, 4, 16)) for name, space in SPACES.items()
     }
@@ -74,12 +73,12 @@ MEMBERS = (
         model=MLPSettings(hidden=(128, 64), dropout=0.0),
         train=TrainSettings(epochs=10, batch_size=128, schedule="one_cycle", evaluate_every=5),
         search={
-            # One cycle reaches its peak for a moment only: it bears ten times the usual 1e-3.
+            # One cycle is at its peak only briefly, so ten times the usual 1e-3 is stable.
             "train.lr": Real(low=3e-4, high=1e-2, log=True),
-            # Ten epochs hardly overfit: from none, as in the notes, to a decay that is felt.
+            # Ten epochs hardly overfit: from none, as in the notes, to a noticeable decay.
             "train.weight_decay": Real(low=0.0, high=0.3),
             "model.dropout": Real(low=0.0, high=0.5),
-            # Up to four times the width of the notes; more is the business of the larger members.
+            # Up to four times the width of the notes; the larger members cover the rest.
             "model.hidden": Choice(values=((128, 64), (256, 128), (512, 256), (256, 256, 128))),
         },
     ),
@@ -95,10 +94,10 @@ MEMBERS = (
             weight_decay=0.01,
             schedule="one_cycle",
             evaluate_every=4,
-            strategy="sequential",  # three times as fast as a stack: its products fill a core
+            strategy="sequential",  # three times as fast as a stack: one product fills a core
         ),
         search={
-            # The paper's own space for AdamW, without the end that needs hundreds of epochs.
+            # The paper's space for AdamW, without the end that needs hundreds of epochs.
             # Source: Gorishniy et al., "TabM", 2025, appendix on hyperparameters.
             "train.lr": Real(low=1e-3, high=1e-2, log=True),
             "train.weight_decay": Real(low=1e-3, high=0.1, log=True),
@@ -109,8 +108,8 @@ MEMBERS = (
         name="mlp",
         encoder=product_encoder,
         inputs=ALL_INPUTS,
-        # A little more input dropout would be better alone (0.452 for 0.454), but this one is less
-        # like TabM: in the blend it is worth twice as much.
+        # A little more input dropout is better alone (0.452 against 0.454), but this one is less
+        # correlated with TabM, and improves the blend twice as much.
         model=MLPSettings(hidden=(512, 512), dropout=0.5, input_dropout=0.1, n_bins=N_BINS),
         train=TrainSettings(
             epochs=25,
@@ -121,10 +120,10 @@ MEMBERS = (
             evaluate_every=5,
         ),
         search={
-            # One cycle at batches of 256: below 3e-4 25 epochs are too few, above 1e-2 too rough.
+            # One cycle, batches of 256: 25 epochs are too few below 3e-4, unstable above 1e-2.
             "train.lr": Real(low=3e-4, high=1e-2, log=True),
             "train.weight_decay": Real(low=1e-3, high=0.3, log=True),
-            # 512 numbers over 93 noisy counts: without dropout the network learns rows by heart.
+            # 512 units on 93 noisy counts: without dropout the network memorises rows.
             "model.dropout": Real(low=0.2, high=0.7),
             "model.input_dropout": Real(low=0.05, high=0.5),
         },
@@ -144,12 +143,12 @@ MEMBERS = (
             max_bin=127,
         ),
         search={
-            # 190 rounds: the rate decides how far they go.
+            # With 190 rounds fixed, the rate decides how far boosting goes.
             "trees.learning_rate": Real(low=0.03, high=0.15, log=True),
             "trees.num_leaves": Whole(low=15, high=63, log=True),
-            # 60,000 rows in nine classes: leaves of ten are noise, of 200 miss the small classes.
+            # 60,000 rows, nine classes: leaves of 10 fit noise, of 200 miss small classes.
             "trees.min_child_samples": Whole(low=10, high=200, log=True),
-            # Many of the 160 columns tell the same distance: few per tree make trees differ.
+            # Many of the 160 columns are near-duplicate distances: few per tree decorrelate.
             "trees.colsample_bytree": Real(low=0.08, high=0.5, log=True),
             "trees.subsample": Real(low=0.5, high=1.0),
             "trees.reg_lambda": Real(low=0.5, high=50.0, log=True),

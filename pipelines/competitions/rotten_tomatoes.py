@@ -1,15 +1,14 @@
-"""Rotten Tomatoes: how good or bad is a phrase, on five steps from very bad to very good?
+"""Rotten Tomatoes: the sentiment of a review phrase, from 0 (very bad) to 4 (very good).
 
-The phrases are all the parts of sentences from film reviews. Folds keep the phrases of a sentence
-together. Three networks read the words and what they are spelled with, a bag and a straight line
-count them, and a second level sees, beside their predictions, those of the phrases around and
-within each phrase: only texts of the file at hand are used for that.
+The phrases are the nodes of parsed sentences from film reviews, and folds are grouped by sentence.
+Three networks read words and their spelling, a bag of embeddings and a linear model count them,
+and a second level also sees the predictions for the phrases around and within each phrase; it
+uses only texts of the same file.
 
-Kaggle's files hold each phrase once: 15 of 100 test phrases stand, word for word, in the training
-file too, mostly short ones, and a label belongs to a phrase, wherever it stands. They take the
-training file's label. The cross-validated score is built the same way: for that share of the rows
-the label is known, for the others it is the accuracy on held-out phrases that stand in no
-sentence of the other folds.
+Kaggle's files hold each phrase once, and a label belongs to the phrase: 15 of 100 test phrases,
+mostly short ones, also occur in the training file and take its label. The cross-validated score is
+built the same way: for that share of the rows the label is known, for the rest it is the accuracy
+on held-out phrases that occur in no sentence of the other folds.
 """
 
 from __future__ import annotations
@@ -47,25 +46,25 @@ RATINGS = np.arange(len(CLASS_NAMES), dtype=np.float64)
 
 
 def as_it_is(table: pd.DataFrame) -> pd.DataFrame:
-    """The table: all that is known of a phrase are its words."""
+    """The table unchanged: a phrase has nothing but its words."""
     return table
 
 
 def phrase_encoder() -> TextEncoder:
-    """Words by number and by spelling; those that stand once in a fold's training rows are unknown.
+    """Words by number and by spelling; words that occur once in the training rows are unknown.
 
-    Of the words of a new sentence one in sixteen is unknown. Capitals tell names, endings tell
-    adverbs from nouns, "un-" and "-less" turn what they stand beside. The longest of Kaggle's
-    phrases has 53 words and marks. One width for all folds: a longest phrase that is held out
-    would make its fold narrower than the others.
+    One in sixteen words of a new sentence is unknown; spelling still carries information: capitals
+    mark names, endings tell adverbs from nouns, "un-" and "-less" negate. The longest of Kaggle's
+    phrases has 53 tokens. The width is fixed, since a fold that holds out the longest phrase would
+    be narrower than the others.
     """
     return TextEncoder("Phrase", min_count=2, max_len=64, fixed_width=True, spelled=True)
 
 
 def context(table: pd.DataFrame, predicted: np.ndarray) -> np.ndarray:
-    """What is predicted for the phrases around, within and beside each one: `(n_rows, 42)`.
+    """The predictions for the phrases around, within and beside each one: `(n_rows, 42)`.
 
-    Each as log-probabilities and, since the classes are ordered, as an expected rating.
+    As log-probabilities and, since the classes are ordered, as expected ratings.
     """
     phrases = nest(table["Phrase"].to_list(), table["SentenceId"].to_numpy())
     logs = np.log(np.clip(predicted, 1e-4, None))
@@ -73,13 +72,13 @@ def context(table: pd.DataFrame, predicted: np.ndarray) -> np.ndarray:
     related = [logs[rows] for rows in views]
     related += [phrases.mean_around(logs), phrases.mean_within(logs)]
     rating = predicted @ RATINGS
-    ratings = [rating[:, None], *(np.exp(own) @ RATINGS[:, None] for own in related)]
+    ratings = [rating[:, None], *(np.exp(view) @ RATINGS[:, None] for view in related)]
     sizes = [np.log1p(phrases.n_words[rows])[:, None] for rows in (slice(None), *views)]
     return np.hstack([*related, *ratings, *sizes])
 
 
 def is_new(table: pd.DataFrame, fold_of_row: np.ndarray) -> np.ndarray:
-    """Held-out phrases that stand in no sentence of the other folds."""
+    """Held-out phrases that occur in no sentence of the other folds."""
     phrases, sentences = table["Phrase"].to_list(), table["SentenceId"].to_numpy()
     return ~stand_elsewhere(phrases, sentences, fold_of_row)
 
@@ -94,16 +93,16 @@ READING = TrainSettings(
     length_pool=50,
 )
 READERS: Search = {
-    # Four epochs under one cycle: a peak below 5e-4 is too little, above 1e-2 gradients are cut.
+    # Four epochs of one cycle: peaks below 5e-4 are too low, above 1e-2 gradients are clipped.
     "train.lr": Real(low=5e-4, high=1e-2, log=True),
-    # Vectors of rare words overfit first: without dropout they are learned by heart.
+    # Vectors of rare words overfit first: without dropout they are memorised.
     "model.dropout": Real(low=0.1, high=0.6),
     "model.word_dropout": Real(low=0.0, high=0.3),
 }
 
 
 def reader(name: str, cell: Cell, spelling: Parts) -> NetworkMember:
-    """A network that reads the words of a phrase from both ends."""
+    """A bidirectional network over the words of a phrase."""
     return NetworkMember(
         name=name,
         encoder=phrase_encoder,
@@ -136,14 +135,14 @@ MEMBERS = (
         encoder=phrase_encoder,
         inputs={"x_num": ("tokens",)},
         estimator=NgramSettings(),
-        # From weights of which only the commonest runs have one to hardly any penalty.
+        # From a penalty under which only common n-grams count, to almost none.
         search={"estimator.C": Real(low=0.1, high=30.0, log=True)},
     ),
 )
 
 COMPETITION = Competition(
     name="rotten-tomatoes",
-    title="Rotten Tomatoes: how good does a phrase say that a film is?",
+    title="Rotten Tomatoes: what is the sentiment of a review phrase, from 0 to 4?",
     kaggle=Kaggle(slug="sentiment-analysis-on-movie-reviews"),
     files={"train": "train.tsv", "test": "test.tsv", "sample_submission": "sampleSubmission.csv"},
     file_format=FileFormat(separator="\t", quoting=False),

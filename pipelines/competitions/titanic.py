@@ -1,12 +1,11 @@
-"""Titanic: who survived? Parties that travelled together mostly lived or died together.
+"""Titanic: who survived? People who travelled together mostly lived or died together.
 
-Few features, so that the score told is the score got: who a passenger is (woman, boy or man, and
-the class), the fate of the women and children of the party, and that of the women and children
-who hold the tickets next to theirs.
+A few features keep the cross-validated score close to the leaderboard's: who a passenger is
+(woman, boy or man, and the class), what became of the women and children of the same party, and
+of those with the neighbouring tickets.
 
-Folds keep those who share a ticket together. The offline sample is dealt that way, and on Kaggle's
-rows, where some companions of the test passengers are known, it makes the score told a cautious
-one.
+Folds are grouped by ticket. The offline sample is split that way; on Kaggle's rows, where some
+companions of the test passengers are in the training file, the score is a little pessimistic.
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ COLUMNS = (
 
 
 def add_features(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with features of each passenger alone, and the keys of their companions."""
+    """The table with row-wise features of each passenger, and the keys of their companions."""
     table = table.assign(
         title=title(table["Name"]),
         surname=table["Name"].str.split(",").str[0].str.strip(),
@@ -86,13 +85,13 @@ def add_features(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def title(name: pd.Series) -> pd.Series:
-    """The title between the comma and the first dot, rare forms under their usual one."""
+    """The title between the comma and the first dot, with rare forms mapped to the usual one."""
     found = name.str.extract(r",\s*([^.,]*)\.", expand=False).str.strip()
     return found.map(TITLES).fillna("other").astype("str")
 
 
 def ticket_prefix(ticket: pd.Series) -> pd.Series:
-    """The letters before the number, without their dots and strokes; missing where none are."""
+    """The letters before the number, without dots and slashes; missing where there are none."""
     letters = ticket.str.extract(r"^(.*\D)\s*\d*$", expand=False)
     letters = letters.str.replace(r"[^A-Za-z0-9]", "", regex=True).str.upper()
     return letters.where(letters != "")
@@ -106,13 +105,13 @@ def kind(table: pd.DataFrame) -> pd.Series:
 
 
 def ticket_neighbours(table: pd.DataFrame) -> pd.Series:
-    """Key of those whose ticket differs in the last character at most: often friends, one deck."""
+    """Key of tickets that differ at most in the last character: often friends on one deck."""
     port = table["Embarked"].fillna("?")
     return table["Pclass"].astype("str") + "|" + table["Ticket"].str[:-1] + "|" + port
 
 
 def party(table: pd.DataFrame) -> pd.Series:
-    """Key of those who also have the surname and the fare in common.
+    """Key of passengers who also share surname and fare.
 
     Source: Deotte, "Titanic using Name only" and "Titanic WCG+XGBoost", Kaggle notebooks, 2018.
     """
@@ -121,24 +120,24 @@ def party(table: pd.DataFrame) -> pd.Series:
 
 
 def linear_encoder() -> EncoderChain:
-    """What a straight line can use: kinds as columns of 0 and 1, and the companions' fate."""
+    """For a linear model: one-hot kinds and the survival of companions."""
     return EncoderChain([*companions(), with_kinds(FATES)])
 
 
 def mlp_encoder() -> EncoderChain:
-    """The same with age, fare and family, whose effects are no straight lines."""
+    """The same with age, fare and family size, whose effects are not linear."""
     return EncoderChain(
         [*companions(), with_kinds((*FATES, "Age", "fare_per_person", "family_size"))]
     )
 
 
 def with_kinds(numbers: tuple[str, ...]) -> TabularEncoder:
-    """Scaled numbers, and a column of 0 and 1 for each kind of passenger."""
+    """Scaled numbers and one-hot kinds of passenger."""
     return TabularEncoder(numbers, ("kind",), categories="one_hot", levels={"kind": KINDS})
 
 
 def trees_encoder() -> EncoderChain:
-    """Numbers as they are; trees find the kinds themselves."""
+    """Unscaled numbers; trees find the kinds themselves."""
     lifts = ("party_lift", "party_count", "neighbours_lift", "neighbours_count")
     who = ("is_woman", "is_woman_or_boy", "Pclass", "Age", "fare_per_person", "family_size")
     categories = ("title", "deck", "ticket_prefix", "Embarked")
@@ -146,7 +145,7 @@ def trees_encoder() -> EncoderChain:
 
 
 def companions() -> list[GroupStatistics]:
-    """The fate of the other women and boys of the party, and of the ticket's neighbours."""
+    """Survival of the other women and boys of the party, and of the neighbouring tickets."""
     return [
         GroupStatistics("party", among="is_woman_or_boy", cell="kind"),
         GroupStatistics(
@@ -164,9 +163,9 @@ MEMBERS = (
             epochs=150, batch_size=None, lr=0.05, weight_decay=0.1, evaluate_every=10
         ),
         search={
-            # 150 steps in all: slower than 0.005 they do not arrive, faster than 0.3 they jump.
+            # In 150 steps, rates below 0.005 do not converge and rates above 0.3 are unstable.
             "train.lr": Real(low=0.005, high=0.3, log=True),
-            # Weaker than 0.01 changes nothing in so few steps, stronger than 3 forgets the kinds.
+            # Below 0.01 changes nothing in so few steps; above 3 underfits the kinds.
             "train.weight_decay": Real(low=0.01, high=3.0, log=True),
         },
     ),
@@ -179,13 +178,13 @@ MEMBERS = (
         ),
         n_seeds=4,
         search={
-            # 150 steps in all: slower than 0.001 they do not arrive, faster than 0.1 they jump.
+            # In 150 steps, rates below 0.001 do not converge and rates above 0.1 are unstable.
             "train.lr": Real(low=0.001, high=0.1, log=True),
-            # Decay is per step and times lr, so it takes numbers this large to matter.
+            # Decay is per step and times lr, so only values this large matter.
             "train.weight_decay": Real(low=0.01, high=10.0, log=True),
-            # Half of some sixteen numbers is all that can be missed.
+            # There are about sixteen inputs: half of them is the most that can be dropped.
             "model.dropout": Real(low=0.05, high=0.5),
-            # 800 passengers of nine kinds: wider learns them by heart, narrower is a line.
+            # 800 passengers of nine kinds: wider networks memorise, narrower ones are linear.
             "model.hidden": Choice(values=((8,), (16,), (32,), (64,), (16, 8))),
         },
     ),
@@ -201,16 +200,16 @@ MEMBERS = (
             reg_lambda=10.0,
         ),
         search={
-            # With the rate below, from a model that has hardly begun to one that knows each row.
+            # With the rate below, from clear underfitting to clear overfitting.
             "trees.n_estimators": Whole(low=50, high=400, step=10),
             "trees.learning_rate": Real(low=0.01, high=0.2, log=True),
-            # Class, sex and fate interact two or three at a time: four to eight leaves hold that.
+            # Class, sex and companions interact two or three at a time: four to eight leaves.
             "trees.num_leaves": Whole(low=2, high=16, log=True),
-            # Parties are of two to eight: a leaf of five is one family.
+            # Parties have two to eight members: a leaf of five is one family.
             "trees.min_child_samples": Whole(low=5, high=60, log=True),
             "trees.subsample": Real(low=0.4, high=1.0),
             "trees.colsample_bytree": Real(low=0.3, high=1.0),
-            # From next to nothing to a pull that takes a hundred rows to overcome.
+            # From almost none to a penalty that outweighs a hundred rows.
             "trees.reg_lambda": Real(low=0.1, high=100.0, log=True),
         },
     ),
