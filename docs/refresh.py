@@ -1,8 +1,10 @@
-"""Makes the README's pictures and tree anew: `python docs/refresh.py [--tree]`.
+"""Renews the README's pictures and CONTRIBUTING's layout: `python docs/refresh.py [--tree]`.
 
-The pictures are those of real runs on the offline sample of Titanic, in a folder of its own; those
-of pages are taken in Chromium. Each line of the tree is the first one of that file's docstring.
+The pictures come from real runs of Titanic on its offline sample, in a temporary folder; those of
+pages are taken in Chromium. Each line of the layout is the first one of a folder's docstring.
 """
+
+from __future__ import annotations
 
 import ast
 import contextlib
@@ -18,50 +20,45 @@ import urllib.request
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from pipelines import competitions
-from pipelines.configuration.assignments import choose_members
-from pipelines.console import Narrator
-from pipelines.runs import summary_page
-from pipelines.runs.run import Request, run
-from pipelines.workspace.summary import Summary
+if TYPE_CHECKING:
+    from pipelines.workspace.summary import Summary
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("pipelines", "features", "models", "submissions")
-TREE = re.compile(r"(## The house\n\n)```\n.*?```\n|(## The house\n\n)TREE\n", re.DOTALL)
-NAME_WIDTH, LINE_WIDTH = 24, 120
+PACKAGES = ("foldwise", "pipelines", "features", "models", "submissions")
+TREE = re.compile(r"(?<=^```\n)(?:[a-z_]+/.*\n)*(?=```$)", re.MULTILINE)
+NAME_WIDTH = 34
 
 
 def tree() -> str:
-    """A line for each file of the house: its name, and what its docstring says first."""
-    lines: list[str] = []
-    for package in PACKAGES:
-        folders = sorted({path.parent for path in (ROOT / package).rglob("*.py")})
-        for folder in folders:
-            lines.append(f"{folder.relative_to(ROOT).as_posix()}/")
-            lines += [_line(path) for path in sorted(folder.glob("*.py"))]
-    return "\n".join(line for line in lines if line)
+    """A line for each folder of the packages: its path, and the first line of its docstring."""
+    files = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("__init__.py")))
+    return "\n".join(map(_line, files))
 
 
-def _line(path: Path) -> str:
-    if path.name == "__init__.py":
-        return ""
-    told = (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()[0].rstrip(".")
-    return f"  {path.name:<{NAME_WIDTH}}{told}"
+def _line(file: Path) -> str:
+    folder = f"{file.parent.relative_to(ROOT).as_posix()}/"
+    docstring = ast.get_docstring(ast.parse(file.read_text())) or ""
+    return f"{folder:<{NAME_WIDTH}}{docstring.split(chr(10))[0].rstrip('.')}".rstrip()
 
 
 def refresh_tree() -> None:
-    """Put the tree into the README."""
-    readme = ROOT / "README.md"
-    block = f"## The house\n\n```\n{tree()}\n```\n"
-    readme.write_text(TREE.sub(lambda _: block, readme.read_text()))
+    """Write the layout into CONTRIBUTING.md."""
+    page = ROOT / "CONTRIBUTING.md"
+    page.write_text(TREE.sub(lambda _: f"{tree()}\n", page.read_text()))
 
 
 def refresh_pictures() -> None:
     """Run Titanic on its sample in an empty folder; keep its pages and one figure."""
     import browser  # beside this file
+    from rich.console import Console
+
+    from pipelines import competitions
+    from pipelines.configuration.assignments import choose_members
+    from pipelines.console import Narrator
+    from pipelines.runs import summary_page
+    from pipelines.runs.run import Request, run
 
     console = Console(record=True, width=132, file=io.StringIO())
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
@@ -81,7 +78,7 @@ def refresh_pictures() -> None:
 
 
 def shoot_report(shoot: Callable[..., None], summary: Summary) -> None:
-    """The top of the report, on a desk and on a phone."""
+    """The top of the report, on a desktop and on a phone."""
     report = Path("runs", summary.competition, summary.run, "report.html").resolve().as_uri()
     docs = ROOT / "docs"
     shoot(report, docs / "report.png", width=1200, height=1080)
@@ -97,8 +94,8 @@ def shoot_mlflow(shoot: Callable[..., None], summary: Summary) -> None:
     ) as server:
         try:
             assert server.stdout is not None
-            told = [server.stdout.readline(), server.stdout.readline()]
-            table = told[1].split()[1]
+            _, address = server.stdout.readline(), server.stdout.readline()
+            table = address.split()[1]
             wait_for(table, server)
             shot = {"width": 1600, "height": 560, "hide": "Close"}
             run_page = table.replace("/runs?", f"/runs/{summary.mlflow_run_id}?")
@@ -110,7 +107,7 @@ def shoot_mlflow(shoot: Callable[..., None], summary: Summary) -> None:
             server.send_signal(signal.SIGINT)
 
 
-def wait_for(address: str, server: "subprocess.Popen[str]") -> None:
+def wait_for(address: str, server: subprocess.Popen[str]) -> None:
     """Wait until the page is up."""
     while server.poll() is None:
         with contextlib.suppress(OSError), urllib.request.urlopen(address.split("#")[0], timeout=5):

@@ -1,4 +1,6 @@
-"""What the README says is done here: its commands, its code, its tree."""
+"""The README's commands and code run, its pictures exist, and CONTRIBUTING's layout is exact."""
+
+from __future__ import annotations
 
 import importlib.util
 import os
@@ -13,7 +15,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-PACKAGES = ("pipelines", "features", "models", "submissions")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+PACKAGES = ("foldwise", "pipelines", "features", "models", "submissions")
 # A server that runs until Ctrl-C, this very suite, studies of minutes: their own tests run them.
 SHOWN_ONLY = ("make mlflow", "make test", "make tune-titanic")
 
@@ -23,11 +26,15 @@ def blocks(language):
 
 
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
+TYPED = [line.removeprefix("$ ") for block in blocks("console") for line in block.splitlines()]
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
-    """The checkout's files in a new folder, with this environment as its `.venv`."""
+    """A new folder with the files that git lists, and this environment as its `.venv`.
+
+    What a run leaves in a checkout (`submissions/`, `studies/`, `mlflow.db`) is not among them.
+    """
     folder = tmp_path_factory.mktemp("clone") / "foldwise"
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -75,14 +82,26 @@ def test_every_command_works(command, clone, environment):
         assert (clone / "mlflow.db").exists()
 
 
+@pytest.mark.parametrize("command", [*COMMANDS, *TYPED])
+def test_zsh_reads_every_command_as_sh_does(command):
+    """An unquoted `[32,16]` is a pattern there, and a pattern without matches is an error."""
+    zsh = shutil.which("zsh")
+    if zsh is None:
+        pytest.skip("no zsh here: apt-get install zsh")
+    words = [zsh, "-fc", f"print -rN -- {command}"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.removesuffix("\0").split("\0") == shlex.split(command)
+
+
 @pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.split("\n")[0])
 def test_every_piece_of_code_runs(code, capsys):
     names = {"__name__": "readme"}
     exec(compile(code, "README.md", "exec"), names)
     if "fitted" in names:
-        told = capsys.readouterr().out
-        assert told.startswith("50 replicas, ")
-        assert float(told.split()[-1]) > 0.8
+        printed = capsys.readouterr().out
+        assert printed.startswith("50 replicas, ")
+        assert float(printed.split()[-1]) > 0.8
     else:
         assert names["COMPETITION"].name == "shapes"
 
@@ -93,14 +112,25 @@ def test_every_picture_exists():
     assert all((ROOT / picture).stat().st_size > 1000 for picture in pictures)
 
 
-def test_the_tree_is_that_of_the_house():
-    """`python docs/refresh.py --tree` puts it right."""
+def test_every_link_leads_to_a_file():
+    for page in (README, CONTRIBUTING, (ROOT / "CHANGELOG.md").read_text()):
+        links = re.findall(r"\]\(([^):]+)\)", page)
+        assert all((ROOT / link).is_file() for link in links), links
+
+
+def test_the_layout_is_that_of_the_folders():
+    """`python docs/refresh.py --tree` writes it again."""
     spec = importlib.util.spec_from_file_location("refresh", ROOT / "docs" / "refresh.py")
     refresh = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(refresh)
-    assert f"```\n{refresh.tree()}\n```" in README
-    there = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
-    assert all(path.name == "__init__.py" or f" {path.name} " in README for path in there)
+    lines = refresh.tree().splitlines()
+    assert f"```\n{refresh.tree()}\n```" in CONTRIBUTING
+    folders = {path.parent for name in PACKAGES for path in (ROOT / name).rglob("*.py")}
+    assert {line.split()[0] for line in lines} == {
+        f"{folder.relative_to(ROOT).as_posix()}/" for folder in folders
+    }
+    silent = [line for line in lines if len(line.split()) < 4]
+    assert not silent, "the docstring of its __init__.py says what lives there"
 
 
 def test_make_alone_lists_the_targets():
