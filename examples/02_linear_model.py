@@ -21,4 +21,4 @@ def curve(axes):
 
 print(f"smallest loss {losses.min():.2f} at w = {best:.1f}")
 draw(__file__, f"The loss is smallest at w = {best:g}", curve)
-print("41 weights by hand here; `foldwise tune diabetes` searches many settings the same way")
+print("41 weights by hand here; `foldwise tune diabetes` searches many settings likewise")

@@ -13,36 +13,36 @@ OPTIMISERS = (
 EPOCHS = 200
 
 
-def losses_of(optimiser):
+def losses_of(kind):
     """The loss before each epoch, from the same first weights."""
     torch.manual_seed(0)
     model = nn.Linear(1, 1)
-    own = optimiser(model.parameters(), lr=0.1)
+    optimiser = kind(model.parameters(), lr=0.1)
     criterion, losses = nn.MSELoss(), []
 
     def closure():  # LBFGS asks for the loss more than once in a step
-        own.zero_grad()
+        optimiser.zero_grad()
         loss = criterion(model(x), y)
         loss.backward()
         return loss
 
     for _ in range(EPOCHS):
-        losses.append(own.step(closure).item())
+        losses.append(optimiser.step(closure).item())
     return losses
 
 
 losses = {optimiser.__name__: losses_of(optimiser) for optimiser in OPTIMISERS}
-final = {name: own[-1] for name, own in losses.items()}
+final = {name: curve[-1] for name, curve in losses.items()}
 arrival = {  # the first epoch with a loss below 0.001
-    name: next((epoch for epoch, loss in enumerate(own) if loss < 1e-3), None)
-    for name, own in losses.items()
+    name: next((epoch for epoch, loss in enumerate(curve) if loss < 1e-3), None)
+    for name, curve in losses.items()
 }
 arrived = sorted((n for n, epoch in arrival.items() if epoch), key=lambda n: arrival[n])
 
 
 def curves(axes):
-    for name, own in losses.items():
-        axes.semilogy(range(EPOCHS), [max(loss, 1e-12) for loss in own], label=name)
+    for name, curve in losses.items():
+        axes.semilogy(range(EPOCHS), [max(loss, 1e-12) for loss in curve], label=name)
     axes.set(xlabel="epoch", ylabel="mean squared error")
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
 

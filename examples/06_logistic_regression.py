@@ -1,4 +1,4 @@
-"""Logistic regression: will they pass after so many hours of study? With the project's trainer.
+"""Logistic regression with the project's trainer: who passes after so many hours of study?
 
 The course writes 10 as the third label. A label of this loss is 0 or 1: the 10 is a slip for 1.
 """

@@ -1,4 +1,4 @@
-"""Convolution and max-pooling: what they do to the shape of a picture, and to the picture."""
+"""Convolution and max-pooling: their effect on an image and on its shape."""
 
 import torch
 from drawing import draw

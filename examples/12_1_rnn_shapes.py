@@ -1,4 +1,4 @@
-"""RNNCell takes one step, RNN a whole sequence: what goes in and what comes out."""
+"""RNNCell takes one step, RNN a whole sequence: the shapes of inputs and outputs."""
 
 import torch
 from drawing import draw
@@ -26,7 +26,7 @@ by_row, last_too = batch_first(
 )  # (length, batch, ..) -> (batch, length, ..)
 print(f"batch first: outputs {tuple(by_row.shape)}, last hidden {tuple(last_too.shape)}")
 
-# With the RNN's own weights the cell does the same as the RNN.
+# With the RNN's weights the cell gives the same as the RNN.
 with torch.no_grad():
     for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
         getattr(cell, name).copy_(getattr(rnn, f"{name}_l0"))

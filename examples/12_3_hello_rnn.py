@@ -1,4 +1,4 @@
-"""The same by nn.RNN, which walks through the word by itself."""
+"""The same with nn.RNN, which loops over the word itself."""
 
 import torch
 from drawing import draw_spelling

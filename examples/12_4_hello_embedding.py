@@ -45,4 +45,4 @@ for epoch in range(1, 16):
 learned = said.index("ohlol") + 1
 
 draw_spelling(__file__, f"With an embedding it says ohlol from epoch {learned} on", said, losses)
-print("surnames, read the same way, tell their country: `foldwise run names`")
+print("the same on surnames predicts their country: `foldwise run names`")

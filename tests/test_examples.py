@@ -1,4 +1,6 @@
-"""The course's first steps: every script runs as it is, finds what it says, and saves a figure."""
+"""The course's first steps: every script runs, reaches its result, and saves a figure."""
+
+from __future__ import annotations
 
 import runpy
 import subprocess
@@ -44,7 +46,7 @@ FOUND = {
         len(found["final"]) == 8
         and found["arrived"][0] == "LBFGS"
         and set(found["arrived"]) == {"LBFGS", "Rprop", "RMSprop", "SGD", "ASGD"}
-        and all(own[-1] < own[0] / 5 for own in found["losses"].values())
+        and all(curve[-1] < curve[0] / 5 for curve in found["losses"].values())
     ),
     "06_logistic_regression": lambda found: 2 < found["even"] < 3 and 0.8 < found["after_four"] < 1,
     "10_convolution": lambda found: (
