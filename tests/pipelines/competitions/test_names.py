@@ -134,4 +134,4 @@ def test_a_typed_surname_gets_a_country(finished, monkeypatch, capsys):
 def test_without_a_page_on_kaggle_the_sample_is_taken_and_kaggle_is_refused(capsys):
     assert "Kaggle does not have it" in choose_source("auto", COMPETITION).said
     assert app.main(["run", "names", "--source", "kaggle"]) == 2
-    assert "Kaggle does not have names" in capsys.readouterr().err
+    assert "names is not on Kaggle" in capsys.readouterr().err

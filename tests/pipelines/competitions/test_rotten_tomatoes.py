@@ -6,7 +6,7 @@ import pytest
 
 from features.tables.schema import TableError
 from pipelines.commands import app
-from pipelines.competitions.rotten_tomatoes import COMPETITION, is_new, kin, phrase_encoder
+from pipelines.competitions.rotten_tomatoes import COMPETITION, context, is_new, phrase_encoder
 from pipelines.raw_files.samples import rotten_tomatoes as sample
 from pipelines.raw_files.sources import choose_source
 from pipelines.stages import preprocess
@@ -54,13 +54,13 @@ def test_texts_that_look_like_missing_values_stay_text(odd) -> None:
     assert odd.test["Phrase"].to_list() == ODD
 
 
-def test_odd_phrases_are_encoded_and_have_kin(odd) -> None:
+def test_odd_phrases_are_encoded_and_have_a_context(odd) -> None:
     encoder = phrase_encoder().fit(odd.train)
     encoded = encoder.transform(odd.test)
     # One width whatever a fold has seen; of 10,000 words the first and the last stay.
     assert encoded["tokens"].shape == (len(ODD), 64)
     assert encoded["lengths"].tolist() == [1, 1, 1, 1, 1, 3, 3, 2, 64]
-    related = kin(odd.test, np.full((len(ODD), 5), 0.2))
+    related = context(odd.test, np.full((len(ODD), 5), 0.2))
     assert related.shape == (len(ODD), 42)
     assert np.isfinite(related).all()
 

@@ -4,6 +4,7 @@ from torch import nn
 from models.networks.architecture import Architecture
 from pipelines.configuration.assignments import (
     ConfigurationError,
+    as_stored,
     assign,
     choose_members,
     configure,
@@ -112,3 +113,14 @@ def test_a_network_of_one_s_own_is_set_and_told_apart_like_the_others(toy):
     changed = assign(brought, {"linear.model.width": 5})
     assert changed.members[0].model == OwnSettings(width=5)
     assert resolved(brought) != resolved(changed)
+
+
+def test_a_run_stored_under_former_field_names_is_opened(toy):
+    """A run keeps members, folds and blend; other fields are those that the file has now."""
+    stored = resolved(assign(choose_members(toy, ["trees"]), {"folds.n_folds": 4}))
+    del stored["file_format"], stored["second_level"], stored["extra_metrics"]
+    former = {"separator": ";", "stackers": {"kin": {}}, "also": ["auc"], "numbered": True}
+    opened = as_stored(toy, stored | former)
+    assert [member.name for member in opened.members] == ["trees"]
+    assert opened.folds.n_folds == 4
+    assert (opened.file_format, opened.extra_metrics) == (toy.file_format, toy.extra_metrics)
