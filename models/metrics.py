@@ -1,4 +1,6 @@
-"""The scores of the competitions, for one model or for many at once."""
+"""Competition metrics, for one model or for many at once."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ class Metric:
 
     Attributes:
         name: The key in `METRICS`.
-        greater_is_better: The direction.
+        greater_is_better: Whether a greater score is better.
         batched: (target (R, n), probabilities (R, n, n_classes)) -> (R,), for R models at once.
     """
 
@@ -34,7 +36,7 @@ class Metric:
         return self.function(target, probabilities)
 
     def is_better(self, score: float, than: float) -> bool:
-        """Whether `score` beats `than`; never true of a NaN score."""
+        """Whether `score` beats `than`; a NaN beats nothing."""
         return score > than if self.greater_is_better else score < than
 
 
@@ -43,7 +45,7 @@ def _accuracy(target: Tensor, probabilities: Tensor) -> Tensor:
 
 
 def _log_loss(target: Tensor, probabilities: Tensor) -> Tensor:
-    """Clipped at the dtype's epsilon, rows made to sum to one, as scikit-learn does."""
+    """Clipped at the dtype's epsilon and normalised to rows that sum to 1, as in scikit-learn."""
     epsilon = torch.finfo(probabilities.dtype).eps
     columns = probabilities.double().clamp(epsilon, 1 - epsilon)
     columns = columns / columns.sum(dim=-1, keepdim=True)
@@ -51,9 +53,9 @@ def _log_loss(target: Tensor, probabilities: Tensor) -> Tensor:
 
 
 def _auc(target: Tensor, probabilities: Tensor) -> Tensor:
-    """Area under the ROC curve of class 1: the Mann-Whitney statistic, ties count one half.
+    """Area under the ROC curve of class 1: the Mann-Whitney statistic, where a tie counts one half.
 
-    NaN where a row holds one class only.
+    NaN for targets of one class only.
     """
     scores = probabilities[..., 1].contiguous()
     ordered, order = scores.sort(dim=-1)
