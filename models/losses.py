@@ -109,7 +109,7 @@ LOSSES: dict[str, Loss] = {
 
 
 def row_weights(target: np.ndarray, power: float) -> np.ndarray:
-    """Weights that raise rare classes: the class's share to the power of `-power`, scaled to mean 1.
+    """Weights that raise rare classes: each class's share to the power of `-power`, with mean 1.
 
     In the limit a classifier trained with them predicts probabilities divided by the shares to that
     power: 0 changes nothing, 1 makes all classes equally likely a priori.

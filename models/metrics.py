@@ -1,14 +1,19 @@
-"""Competition metrics, for one model or for many at once."""
+"""Competition metrics, for one model or for many at once.
+
+Competition files import this module for its names, so torch is imported on first use.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,8 @@ class Metric:
 
     def function(self, target: NDArray[np.int64], probabilities: NDArray[np.floating]) -> float:
         """The score of one model: target `(n,)`, probabilities `(n, n_classes)`."""
+        import torch
+
         rows = torch.as_tensor(np.asarray(target, dtype=np.int64))
         columns = torch.as_tensor(np.asarray(probabilities, dtype=np.float64))
         return float(self.batched(rows[None], columns[None])[0])
@@ -46,6 +53,8 @@ def _accuracy(target: Tensor, probabilities: Tensor) -> Tensor:
 
 def _log_loss(target: Tensor, probabilities: Tensor) -> Tensor:
     """Clipped at the dtype's epsilon and normalised to rows that sum to 1, as in scikit-learn."""
+    import torch
+
     epsilon = torch.finfo(probabilities.dtype).eps
     columns = probabilities.double().clamp(epsilon, 1 - epsilon)
     columns = columns / columns.sum(dim=-1, keepdim=True)
@@ -57,6 +66,8 @@ def _auc(target: Tensor, probabilities: Tensor) -> Tensor:
 
     NaN for targets of one class only.
     """
+    import torch
+
     scores = probabilities[..., 1].contiguous()
     ordered, order = scores.sort(dim=-1)
     first = torch.searchsorted(ordered, ordered)
@@ -71,9 +82,11 @@ def _auc(target: Tensor, probabilities: Tensor) -> Tensor:
 
 def _macro_f1(target: Tensor, probabilities: Tensor) -> Tensor:
     """The mean F1 over the classes that occur in the target or in the predictions."""
+    from torch.nn.functional import one_hot
+
     n_classes = probabilities.shape[-1]
-    truth = torch.nn.functional.one_hot(target, n_classes).double()
-    guess = torch.nn.functional.one_hot(probabilities.argmax(dim=-1), n_classes).double()
+    truth = one_hot(target, n_classes).double()
+    guess = one_hot(probabilities.argmax(dim=-1), n_classes).double()
     hits = (truth * guess).sum(dim=-2)
     total = truth.sum(dim=-2) + guess.sum(dim=-2)
     f1 = 2 * hits / total.clamp(min=1)

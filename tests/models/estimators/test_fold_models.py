@@ -69,7 +69,7 @@ def test_files_are_found_by_fold_and_seed(tmp_path):
 SETTINGS = (
     *("models.estimators.trees", "models.estimators.sklearn_models", "models.estimators.ngrams"),
     *("models.estimators.persistence", "models.estimators.boosters"),
-    "models.ensembling.blending",
+    *("models.ensembling.blending", "models.metrics"),
 )
 
 
