@@ -155,7 +155,7 @@ class Pipeline:
         def make(folder: Path, _: Advance) -> None:
             prepared = self.prepared
             blend = ensemble.ensemble(
-                self.competition,
+                ensemble.EnsembleSettings.of(self.competition),
                 prepared.target,
                 prepared.folds,
                 self.predictions,
