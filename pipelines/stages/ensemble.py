@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote
@@ -74,8 +74,8 @@ class EnsembleSettings:
     metric: Metric
     n_classes: int
     extra_metrics: tuple[Metric, ...] = ()
-    blend: BlendSettings = BlendSettings()
-    second_level: SecondLevel = SecondLevel()
+    blend: BlendSettings = field(default_factory=BlendSettings)
+    second_level: SecondLevel = field(default_factory=SecondLevel)
     overlap: TrainTestOverlap | None = None
 
     @classmethod
