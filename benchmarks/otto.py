@@ -60,14 +60,14 @@ def write_page(folder: Path, summary: Summary) -> str:
     """The tables as Markdown."""
     target, lines = measure(folder, summary)
     blend = ensemble.load(folder / "stages" / "ensemble")
-    best = f"{blend.cv:.4f} ± {blend.cv_std:.4f} by {blend.way}"
+    best = f"{blend.cv:.4f} ± {blend.cv_std:.4f} by {blend.chosen}"
     return "\n".join(
         [
             f"# {summary.competition}: what each member is worth\n",
             f"Run `{summary.run}` on {summary.source}: {len(target):,} rows, {summary.folds}, "
             f"{summary.seconds:.0f} s in all.",
             f"Cross-validated log-loss {best}, accuracy {ACCURACY(target, blend.oof):.4f}.\n",
-            *_table(_member_rows(lines, float(blend.way_scores[0].mean()))),
+            *_table(_member_rows(lines, float(blend.candidate_scores[0].mean()))),
             "",
             *_table(_way_rows(blend)),
             "",
@@ -118,8 +118,8 @@ def _member_rows(lines: Sequence[Line], whole: float) -> Iterator[tuple[str, ...
 
 def _way_rows(blend: ensemble.Blend) -> Iterator[tuple[str, ...]]:
     yield ("second level", "log-loss", "± folds", "better by")
-    first = blend.way_scores[0].mean()
-    for name, scores in zip(blend.ways, blend.way_scores, strict=True):
+    first = blend.candidate_scores[0].mean()
+    for name, scores in zip(blend.candidates, blend.candidate_scores, strict=True):
         gain = first - scores.mean()
         yield (name, f"{scores.mean():.4f}", f"{scores.std():.4f}", f"{gain:+.4f}")
 

@@ -1,4 +1,7 @@
-"""Losses that give one number per row, so that rows, classes and replicas can be weighted."""
+"""Training losses of classifiers: one number per row, and weights for rows of rare classes.
+
+A loss gives one number per row so that the trainer can weigh rows, classes and replicas.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,16 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Loss:
-    """A per-row loss and the probabilities that belong to it.
+    """A per-row loss, and the link from logits to probabilities that belongs to it.
 
-    Logits are `(n, n_outputs)`, or `(n, k, n_outputs)` for networks that are an ensemble of k in
-    one: their loss and their probabilities are averaged over k.
+    Logits are `(n, n_outputs)`, or `(n, k, n_outputs)` for a network that holds an ensemble of k:
+    its losses and probabilities are averaged over k.
 
     Attributes:
         name: The key in `LOSSES`.
         row_loss: (logits (m, n_outputs), target (m,), label_smoothing, class_weights) -> (m,).
-        probabilities_of: logits (m, n_outputs) -> (m, n_classes).
-        is_binary: One logit for two classes.
+        probabilities_of: Logits (m, n_outputs) -> (m, n_classes).
+        is_binary: Whether one logit stands for two classes.
     """
 
     name: str
@@ -31,7 +34,7 @@ class Loss:
     is_binary: bool = False
 
     def n_outputs(self, n_classes: int) -> int:
-        """How many logits the network must give for `n_classes` classes."""
+        """The number of logits that a network needs for `n_classes` classes."""
         return 1 if self.is_binary else n_classes
 
     def rows(
@@ -47,7 +50,7 @@ class Loss:
         Args:
             logits: `(n, n_outputs)` or `(n, k, n_outputs)`.
             target: `(n,) int64` class index.
-            label_smoothing: In [0, 1): this share of the target is spread evenly over classes.
+            label_smoothing: In [0, 1): the share of the target that is spread evenly over classes.
             class_weights: `(n_classes,)`; a row's loss is multiplied by its class's weight.
 
         Returns:
@@ -88,7 +91,7 @@ def _multiclass_rows(
 
 
 def _two_columns(logits: Tensor) -> Tensor:
-    """One logit (..., 1) -> (..., 2); both columns are exact where the sigmoid saturates."""
+    """One logit (..., 1) -> (..., 2); both columns stay exact where the sigmoid saturates."""
     return torch.cat([torch.sigmoid(-logits), torch.sigmoid(logits)], dim=-1)
 
 
@@ -106,14 +109,17 @@ LOSSES: dict[str, Loss] = {
 
 
 def row_weights(target: np.ndarray, power: float) -> np.ndarray:
-    """Each row by its class's share to the power of `-power`: `(n_rows,) float64`, mean 1.
+    """Weights that raise rare classes: each class's share to the power of `-power`, with mean 1.
 
-    A classifier trained with them gives, in the limit, probabilities divided by the shares to that
-    power: 0 leaves all as it is, 1 makes all classes as likely beforehand.
+    In the limit a classifier trained with them predicts probabilities divided by the shares to that
+    power: 0 changes nothing, 1 makes all classes equally likely a priori.
 
     Args:
         target: `(n_rows,) int64` class index.
-        power: 0 to 1.
+        power: From 0 to 1.
+
+    Returns:
+        `(n_rows,) float64`.
 
     Source: Menon et al., "Long-tail learning via logit adjustment", ICLR 2021.
     """

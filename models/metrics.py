@@ -1,12 +1,19 @@
-"""The scores of the competitions, for one model or for many at once."""
+"""Competition metrics, for one model or for many at once.
+
+Competition files import this module for its names, so torch is imported on first use.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -15,7 +22,7 @@ class Metric:
 
     Attributes:
         name: The key in `METRICS`.
-        greater_is_better: The direction.
+        greater_is_better: Whether a greater score is better.
         batched: (target (R, n), probabilities (R, n, n_classes)) -> (R,), for R models at once.
     """
 
@@ -25,6 +32,8 @@ class Metric:
 
     def function(self, target: NDArray[np.int64], probabilities: NDArray[np.floating]) -> float:
         """The score of one model: target `(n,)`, probabilities `(n, n_classes)`."""
+        import torch
+
         rows = torch.as_tensor(np.asarray(target, dtype=np.int64))
         columns = torch.as_tensor(np.asarray(probabilities, dtype=np.float64))
         return float(self.batched(rows[None], columns[None])[0])
@@ -34,7 +43,7 @@ class Metric:
         return self.function(target, probabilities)
 
     def is_better(self, score: float, than: float) -> bool:
-        """Whether `score` beats `than`; never true of a NaN score."""
+        """Whether `score` beats `than`; a NaN beats nothing."""
         return score > than if self.greater_is_better else score < than
 
 
@@ -43,7 +52,9 @@ def _accuracy(target: Tensor, probabilities: Tensor) -> Tensor:
 
 
 def _log_loss(target: Tensor, probabilities: Tensor) -> Tensor:
-    """Clipped at the dtype's epsilon, rows made to sum to one, as scikit-learn does."""
+    """Clipped at the dtype's epsilon and normalised to rows that sum to 1, as in scikit-learn."""
+    import torch
+
     epsilon = torch.finfo(probabilities.dtype).eps
     columns = probabilities.double().clamp(epsilon, 1 - epsilon)
     columns = columns / columns.sum(dim=-1, keepdim=True)
@@ -51,10 +62,12 @@ def _log_loss(target: Tensor, probabilities: Tensor) -> Tensor:
 
 
 def _auc(target: Tensor, probabilities: Tensor) -> Tensor:
-    """Area under the ROC curve of class 1: the Mann-Whitney statistic, ties count one half.
+    """Area under the ROC curve of class 1: the Mann-Whitney statistic, where a tie counts one half.
 
-    NaN where a row holds one class only.
+    NaN for targets of one class only.
     """
+    import torch
+
     scores = probabilities[..., 1].contiguous()
     ordered, order = scores.sort(dim=-1)
     first = torch.searchsorted(ordered, ordered)
@@ -69,9 +82,11 @@ def _auc(target: Tensor, probabilities: Tensor) -> Tensor:
 
 def _macro_f1(target: Tensor, probabilities: Tensor) -> Tensor:
     """The mean F1 over the classes that occur in the target or in the predictions."""
+    from torch.nn.functional import one_hot
+
     n_classes = probabilities.shape[-1]
-    truth = torch.nn.functional.one_hot(target, n_classes).double()
-    guess = torch.nn.functional.one_hot(probabilities.argmax(dim=-1), n_classes).double()
+    truth = one_hot(target, n_classes).double()
+    guess = one_hot(probabilities.argmax(dim=-1), n_classes).double()
     hits = (truth * guess).sum(dim=-2)
     total = truth.sum(dim=-2) + guess.sum(dim=-2)
     f1 = 2 * hits / total.clamp(min=1)

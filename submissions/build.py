@@ -1,4 +1,6 @@
-"""Predictions to the CSV that goes to Kaggle: joined on id, written whole or not at all."""
+"""From predictions to the CSV that goes to Kaggle: joined on id, written whole or not at all."""
+
+from __future__ import annotations
 
 import errno
 import os
@@ -24,7 +26,7 @@ FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class OutputError(OSError):
-    """A file that could not be written; nothing of it is left."""
+    """A file that could not be written; no part of it is left."""
 
     exit_code = 3
 
@@ -32,22 +34,22 @@ class OutputError(OSError):
 def build(
     ids: npt.ArrayLike, predictions: npt.ArrayLike, sample: pd.DataFrame, form: SubmissionForm
 ) -> pd.DataFrame:
-    """Puts each prediction into the row of the sample submission that has its id.
+    """Put each prediction into the row of the sample submission that has its id.
 
     Args:
-        ids: (n_test,) ids of the predicted rows, in any order.
-        predictions: (n_test, n_classes) probabilities; for a form of labels also (n_test,)
-            labels; for a form of one probability also (n_test,), the last class's.
-        sample: the sample submission: its ids, in its order, are those that are asked for.
-        form: what the columns hold. Of several probabilities, the largest gives the label.
+        ids: `(n_test,)` ids of the predicted rows, in any order.
+        predictions: `(n_test, n_classes)` probabilities; for a form of labels also `(n_test,)`
+            labels; for a form with one probability also `(n_test,)`, the last class's.
+        sample: The sample submission, which sets the ids and their order.
+        form: The contents of the columns; the most probable class gives the label.
 
     Returns:
-        The submission: the sample's rows and columns, the form's values.
+        The submission, with the sample's rows and columns and the form's values.
 
     Raises:
-        SubmissionError: ids that are not just the sample's, a prediction that is not finite
-            or no known label, or predictions of a wrong shape.
-        SampleError: the sample submission does not have the form.
+        SubmissionError: The ids differ from the sample's, a prediction is not finite or not one of
+            the labels, or the predictions have a wrong shape.
+        SampleError: The sample submission does not have the form.
     """
     check_sample(sample, form)
     found = as_text(pd.Series(np.asarray(ids)))
@@ -65,12 +67,12 @@ def build(
 
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:
-    r"""Writes a table, so that the file is there whole or not at all.
+    r"""Write a table whole or not at all.
 
-    The same table gives the same bytes: "\n" ends a line, a float has nine digits.
+    The same table gives the same bytes: "\n" ends a line, a float has nine significant digits.
 
     Raises:
-        OutputError: the disk is full, or the folder cannot be written.
+        OutputError: The disk is full, or the folder cannot be written to.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -90,7 +92,7 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
 
 
 def csv_text(table: pd.DataFrame) -> str:
-    r"""The table as `write_csv` writes it: "\n" ends a line, a float has nine digits."""
+    r"""The text that `write_csv` writes: "\n" ends a line, a float has nine significant digits."""
     text: str = table.to_csv(index=False, lineterminator="\n", float_format=FLOAT_FORMAT)
     return text
 
@@ -99,11 +101,11 @@ def answer(predictions: np.ndarray, form: SubmissionForm) -> pd.DataFrame:
     """The form's columns without the id, in the order of the predictions.
 
     Args:
-        predictions: as `build` takes them.
-        form: what the columns hold.
+        predictions: As in `build`.
+        form: The contents of the columns.
 
     Raises:
-        SubmissionError: a prediction that is not finite or no known label, or a wrong shape.
+        SubmissionError: A prediction is not finite or not one of the labels, or the shape is wrong.
     """
     if predictions.ndim not in (1, 2):
         raise _shape_error(predictions, "(n_rows, n_classes)")
@@ -115,7 +117,7 @@ def answer(predictions: np.ndarray, form: SubmissionForm) -> pd.DataFrame:
 
 
 def _labels(predictions: np.ndarray, form: SubmissionForm) -> pd.Series:
-    """The label of each row, (n_rows,), as the form has it: 1 stays 1 and never becomes 1.0."""
+    """The label of each row, `(n_rows,)`, as the form spells it: 1 never becomes 1.0."""
     labels = pd.Series(form.labels)
     if predictions.ndim == 2:
         if predictions.shape[1] != len(labels):
@@ -126,14 +128,15 @@ def _labels(predictions: np.ndarray, form: SubmissionForm) -> pd.Series:
     if (codes < 0).any():
         unknown = text[codes < 0]
         fault = f"found {unknown.iloc[0]!r} in {rows_named(unknown.index + 2)}"
-        known = ", ".join(as_text(labels).iloc[:10])
-        step = "predict with these labels, or add the label to the competition's form"
-        raise SubmissionError(one_line("predictions", [f"{fault}, expected one of {known}"], step))
+        allowed = ", ".join(as_text(labels).iloc[:10])
+        step = "predict with these labels, or add the label to the competition's classes"
+        fault = f"{fault}, expected one of {allowed}"
+        raise SubmissionError(one_line("predictions", [fault], step))
     return labels.take(codes).reset_index(drop=True)
 
 
 def _probabilities(predictions: np.ndarray, form: SubmissionForm) -> npt.NDArray[np.float64]:
-    """The probabilities that the form asks for, (n_rows, n_columns)."""
+    """The probabilities of the form's columns, `(n_rows, n_columns)`."""
     columns = predictions.reshape(len(predictions), -1)
     if len(form.columns) == 1 and columns.shape[1] == 2:
         columns = columns[:, 1:]
@@ -147,18 +150,18 @@ def _check_finite(predictions: np.ndarray) -> None:
     if wrong.size:
         rows = ", ".join(str(row) for row in wrong[:3])
         fault = f"{wrong.size} rows are missing or infinite (first, from 0: {rows})"
-        step = "look at the members' scores: a member has diverged"
+        step = "check the members' scores: one of them has diverged"
         raise SubmissionError(one_line("predictions", [f"{fault}, expected finite numbers"], step))
 
 
 def _shape_error(predictions: np.ndarray, expected: str) -> SubmissionError:
     fault = f"found the shape {predictions.shape}, expected {expected}"
-    step = "give one row for each id, one column for each class"
+    step = "give one row for each id and one column for each class"
     return SubmissionError(one_line("predictions", [fault], step))
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes a rename in the folder last through a power cut."""
+    """Make a rename in the folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,6 @@
-"""Whether a submission has the form that Kaggle takes; all its faults are told at once."""
+"""Checks whether Kaggle will accept a submission; one message lists every fault."""
+
+from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -11,27 +13,27 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MAX_FAULTS_SHOWN = 5
 MAX_ROWS_SHOWN = 3
-# Nine significant digits hold a float32; a fixed number of decimals would turn a small
-# probability into 0, for which log-loss is merciless.
+# Nine significant digits are enough for a float32; a fixed number of decimals would round a small
+# probability to 0, which log-loss punishes without limit.
 FLOAT_FORMAT = "%.9g"
 
 Label = int | bool | str
 
 
 class SubmissionError(ValueError):
-    """A submission whose form is wrong."""
+    """A submission that Kaggle would not accept."""
 
     exit_code = 5
 
 
 class SampleError(ValueError):
-    """A sample submission that disagrees with the test file or with the competition."""
+    """A sample submission that does not match the test file or the competition."""
 
     exit_code = 3
 
 
 class SubmissionForm(BaseModel):
-    """What the columns of a competition's submission hold."""
+    """The columns of a competition's submission, and their contents."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,7 +41,7 @@ class SubmissionForm(BaseModel):
     kind: Literal["labels", "probabilities"]
     columns: tuple[str, ...] = Field(min_length=1, description="the columns after the id, in order")
     labels: tuple[Label, ...] = Field(
-        default=(), description="the known classes, in the order of a prediction's columns"
+        default=(), description="the classes, in the order of a prediction's columns"
     )
     sum_tolerance: float = Field(
         default=1e-3, gt=0, description="how far from 1 a row of probabilities may sum"
@@ -62,11 +64,11 @@ class SubmissionForm(BaseModel):
 def check(
     submission: pd.DataFrame | str | Path, sample: pd.DataFrame, form: SubmissionForm
 ) -> None:
-    """Checks a submission, in memory or on disk, against the sample submission.
+    """Check a submission, in memory or on disk, against the sample submission.
 
     Raises:
-        SubmissionError: its columns, ids or values are wrong.
-        SampleError: the sample submission itself does not have the form.
+        SubmissionError: Its columns, ids or values are wrong.
+        SampleError: The sample submission itself does not have the form.
     """
     check_sample(sample, form)
     name, faults = "submission", list[str]()
@@ -76,12 +78,12 @@ def check(
         name = str(submission)
         table = _read_text(Path(submission), faults)
     faults += _column_faults(list(table.columns), form.all_columns)
-    known = [column for column in form.all_columns if list(table.columns).count(column) == 1]
-    if form.id in known:
+    unique = [column for column in form.all_columns if list(table.columns).count(column) == 1]
+    if form.id in unique:
         table = table.assign(**{form.id: as_text(table[form.id])})
         faults += id_faults(table[form.id], as_text(sample[form.id]))
-    values = table[[column for column in known if column != form.id]]
-    ids = table[form.id] if form.id in known else None
+    values = table[[column for column in unique if column != form.id]]
+    ids = table[form.id] if form.id in unique else None
     if form.kind == "labels":
         faults += _label_faults(values, form, ids)
     else:
@@ -92,10 +94,10 @@ def check(
 
 
 def check_sample(sample: pd.DataFrame, form: SubmissionForm) -> None:
-    """Checks that the sample submission has the form's columns, and each id once.
+    """Check that the sample submission has the form's columns, and each id once.
 
     Raises:
-        SampleError: it does not.
+        SampleError: It does not.
     """
     faults = _column_faults(list(sample.columns), form.all_columns)
     if not faults:
@@ -115,10 +117,10 @@ def check_sample_matches_test(
     sample_file: str | Path = "sample submission",
     test_file: str | Path = "test file",
 ) -> None:
-    """Checks that the sample submission asks for just the rows of the test file.
+    """Check that the sample submission has the ids of the test file and no others.
 
     Raises:
-        SampleError: an id is in one of them only, or twice in one.
+        SampleError: An id is in only one of them, or twice in one.
     """
     test = as_text(test_ids.set_axis(range(2, len(test_ids) + 2)))
     faults = id_faults(test, as_text(sample_ids), expected_in=str(sample_file))
@@ -131,7 +133,7 @@ def check_sample_matches_test(
 
 
 def as_text(values: pd.Series) -> pd.Series:
-    """Each value as the CSV shows it; a missing value is ''."""
+    """Each value as it is written in the CSV; a missing value is ''."""
     if pd.api.types.is_float_dtype(values.dtype):
         text = values.map(lambda value: FLOAT_FORMAT % value)
     else:
@@ -140,11 +142,11 @@ def as_text(values: pd.Series) -> pd.Series:
 
 
 def id_faults(found: pd.Series, expected: pd.Series, expected_in: str = "the sample") -> list[str]:
-    """What is wrong with a column of ids, as text; the index of `found` is line numbers."""
+    """What is wrong with a column of ids, as texts; the index of `found` holds line numbers."""
     faults = []
-    lost = expected[~expected.isin(found)]
-    if len(lost):
-        faults.append(f"{len(lost)} ids of {expected_in} are missing (first: {_first(lost)})")
+    missing = expected[~expected.isin(found)]
+    if len(missing):
+        faults.append(f"{len(missing)} ids of {expected_in} are missing (first: {_first(missing)})")
     unknown = found[~found.isin(expected) & (found != "")]
     if len(unknown):
         rows = rows_named(unknown.index)
@@ -152,14 +154,14 @@ def id_faults(found: pd.Series, expected: pd.Series, expected_in: str = "the sam
     doubled = found[found.duplicated() & (found != "")]
     if len(doubled):
         rows = rows_named(doubled.index)
-        faults.append(f"{len(doubled)} ids stand there again ({_first(doubled)}; {rows})")
+        faults.append(f"{len(doubled)} ids are repeated ({_first(doubled)}; {rows})")
     if (found == "").any():
         faults.append(f"the id is missing ({rows_named(found.index[found == ''])})")
     return faults
 
 
 def rows_named(lines: Iterable[int], ids: pd.Series | None = None) -> str:
-    """The first lines, with their ids when known, and how many more."""
+    """The first line numbers, with their ids if given, and how many more there are."""
     lines = list(lines)
     names = [
         f"line {line}" + (f" = id {ids[line]}" if ids is not None else "")
@@ -170,16 +172,16 @@ def rows_named(lines: Iterable[int], ids: pd.Series | None = None) -> str:
 
 
 def one_line(name: str, faults: Sequence[str], next_step: str) -> str:
-    """A message: where, what, what next."""
-    told = "; ".join(faults[:MAX_FAULTS_SHOWN])
+    """A message of one line: where, what, and what to do next."""
+    listed = "; ".join(faults[:MAX_FAULTS_SHOWN])
     n_more = len(faults) - MAX_FAULTS_SHOWN
     more = f"; and {n_more} more fault{'s' * (n_more > 1)}" if n_more > 0 else ""
-    return f"{name}: {told}{more}. Next: {next_step}"
+    return f"{name}: {listed}{more}. Next: {next_step}"
 
 
 def _read_text(path: Path, faults: list[str]) -> pd.DataFrame:
-    """The CSV as text, indexed by line number; lines of a wrong width are noted in `faults`."""
-    step = "name a CSV that foldwise run wrote"
+    """The CSV as text, indexed by line number; lines of a wrong width are added to `faults`."""
+    step = "give a CSV that foldwise run wrote"
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
@@ -209,19 +211,19 @@ def _column_faults(found: list[str], expected: list[str]) -> list[str]:
     kinds = {
         "missing": [name for name in expected if name not in found],
         "unknown": [name for name in dict.fromkeys(found) if name not in expected],
-        "doubled": [name for name in dict.fromkeys(found) if found.count(name) > 1],
+        "repeated": [name for name in dict.fromkeys(found) if found.count(name) > 1],
     }
-    told = [f"{kind} columns {_listed(names)}" for kind, names in kinds.items() if names]
+    wrong = [f"{kind} columns {_listed(names)}" for kind, names in kinds.items() if names]
     wanted = f"expected the columns {_listed(expected)}"
-    return [f"{', '.join(told) or f'found the columns {_listed(found)}'}, {wanted}"]
+    return [f"{', '.join(wrong) or f'found the columns {_listed(found)}'}, {wanted}"]
 
 
 def _label_faults(values: pd.DataFrame, form: SubmissionForm, ids: pd.Series | None) -> list[str]:
-    known = as_text(pd.Series(form.labels, dtype=object))
+    allowed = as_text(pd.Series(form.labels, dtype=object))
     faults = []
     for column in values:
         text = as_text(values[column])
-        faults += _value_fault(text[~text.isin(known)], f"one of {_listed(known)}", ids)
+        faults += _value_fault(text[~text.isin(allowed)], f"one of {_listed(allowed)}", ids)
     return faults
 
 
@@ -243,7 +245,7 @@ def _probability_faults(
 
 
 def _value_fault(wrong: pd.Series, expected: str, ids: pd.Series | None) -> list[str]:
-    """One fault for all the wrong values of a column, none when there are none."""
+    """One fault for all wrong values of a column; none if there are no wrong values."""
     if wrong.empty:
         return []
     rows = rows_named(wrong.index, ids)
@@ -251,7 +253,7 @@ def _value_fault(wrong: pd.Series, expected: str, ids: pd.Series | None) -> list
 
 
 def _first(values: pd.Series) -> str:
-    """The first value as a message shows it."""
+    """The first value, as shown in a message."""
     text = str(as_text(values.iloc[:1]).iloc[0])
     return repr(text if len(text) <= 40 else text[:37] + "…") if text else "nothing"
 

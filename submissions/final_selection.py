@@ -1,4 +1,4 @@
-"""Which two submissions to choose at the end of a competition."""
+"""Proposes the two submissions to select at the end of a competition."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Candidate:
-    """A run that could be chosen.
+    """A run that could be selected.
 
     Attributes:
-        cv: its cross-validated score.
-        cv_std: its standard deviation over the folds.
-        n_splits: over how many.
-        table: its submission, indexed by id.
+        run: The run's id.
+        cv: Its cross-validated score.
+        cv_std: The standard deviation of the score over folds.
+        n_splits: The number of folds.
+        table: Its submission, indexed by id.
     """
 
     run: str
@@ -29,7 +30,7 @@ class Candidate:
 
     @property
     def standard_error(self) -> float:
-        """Of `cv`, as if folds were independent: they share training rows, so it is too small."""
+        """Of `cv`, as if folds were independent; too small, since folds share training rows."""
         return self.cv_std / math.sqrt(self.n_splits)
 
 
@@ -38,10 +39,10 @@ class Finals:
     """The proposal.
 
     Attributes:
-        best: the run of the best cross-validated score.
-        other: of those as good, the one that differs most; None where there is no other run.
-        n_as_good: how many runs lie within one standard error of the best, itself included.
-        difference: between the two, from 0 (same answers).
+        best: The run with the best cross-validated score.
+        other: The run that differs most from it among those as good; None if there is no other.
+        n_as_good: The number of runs within one standard error of the best, itself included.
+        difference: Between the two; 0 for identical submissions.
     """
 
     best: Candidate
@@ -56,15 +57,15 @@ Difference = Callable[[pd.DataFrame, pd.DataFrame], float]
 def propose(
     candidates: Sequence[Candidate], *, greater_is_better: bool, difference: Difference
 ) -> Finals:
-    """The best by cross-validation, and among those as good the one that differs from it most.
+    """The best run by cross-validation, and the run that differs most from it among those as good.
 
-    As good is within one standard error of the best. Where no other run is, the second best is
-    proposed. Runs that give the same answers as the best count as the best.
+    A run is as good if it is within one standard error of the best. If there is no such run, the
+    second best is proposed. Runs with the same submission as the best one are left out.
 
     Source: the one-standard-error rule of Breiman, Friedman, Stone and Olshen (1984).
 
     Raises:
-        ValueError: no candidate.
+        ValueError: There is no candidate.
     """
     if not candidates:
         raise ValueError("no candidate to choose from")
@@ -80,13 +81,13 @@ def propose(
 
 
 def share_differing(one: pd.DataFrame, other: pd.DataFrame) -> float:
-    """The share of rows with another label; both tables are indexed by the same ids."""
+    """The share of rows with different labels; both tables are indexed by the same ids."""
     labels = one.to_numpy(), other.loc[one.index].to_numpy()
     return float(np.mean(np.any(labels[0] != labels[1], axis=1)))
 
 
 def lack_of_correlation(one: pd.DataFrame, other: pd.DataFrame) -> float:
-    """1 minus the mean over columns of the correlation of two submissions of probabilities."""
+    """1 minus the correlation of two submissions of probabilities, averaged over columns."""
     x = one.to_numpy(np.float64)
     y = other.loc[one.index].to_numpy(np.float64)
     if np.array_equal(x, y):

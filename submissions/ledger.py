@@ -1,8 +1,10 @@
 """The ledger: cross-validated, local, public and private score of every run, side by side.
 
-One JSON object per line, only ever appended to. The first line of a run is an `Entry`; later
-lines of the same run are `Scores`, and what they hold supersedes what was said before.
+One JSON object per line; lines are only ever appended. The first line of a run is an `Entry`;
+later lines of the same run are `Scores`, whose fields supersede the earlier ones.
 """
+
+from __future__ import annotations
 
 import errno
 import fcntl
@@ -15,6 +17,8 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
+FILE = Path("submissions") / "ledger.jsonl"  # seen from the workspace
+
 
 class LedgerError(ValueError):
     """A ledger that cannot be read or written."""
@@ -23,11 +27,11 @@ class LedgerError(ValueError):
 
 
 class LedgerWarning(UserWarning):
-    """The ledger's last line was torn when its writer was killed."""
+    """The ledger's last line is incomplete, because its writer was killed."""
 
 
 class Entry(BaseModel):
-    """What is known of one run."""
+    """One run and its scores."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,7 +39,7 @@ class Entry(BaseModel):
     competition: str = Field(min_length=1)
     time_utc: AwareDatetime = Field(description="when the submission was written")
     source: str = Field(description="where the raw files came from: kaggle, sample or a path")
-    synthetic: bool = Field(description="the rows are made up, so the scores mean nothing")
+    synthetic: bool = Field(description="the rows were generated, so the scores mean nothing")
     metric: str
     greater_is_better: bool
     cv: FiniteFloat = Field(description="cross-validated score of the blend")
@@ -43,18 +47,22 @@ class Entry(BaseModel):
     local_score: FiniteFloat | None = Field(
         default=None, description="score on rows held back with their labels"
     )
-    public_score: FiniteFloat | None = Field(default=None, description="Kaggle's, on its part")
-    private_score: FiniteFloat | None = Field(default=None, description="Kaggle's, on the rest")
+    public_score: FiniteFloat | None = Field(
+        default=None, description="Kaggle's, on the public part"
+    )
+    private_score: FiniteFloat | None = Field(
+        default=None, description="Kaggle's, on the private part"
+    )
     submission: str | None = Field(default=None, description="path of the CSV")
     sha256: str | None = Field(default=None, description="of the CSV")
-    message: str = Field(default="", description="what is told to Kaggle with the upload")
-    submitted_utc: AwareDatetime | None = Field(default=None, description="when Kaggle took it")
+    message: str = Field(default="", description="sent to Kaggle with the upload")
+    submitted_utc: AwareDatetime | None = Field(default=None, description="when Kaggle accepted it")
     kaggle_ref: int | None = Field(default=None, description="Kaggle's number of the submission")
     refused: str | None = Field(default=None, description="why Kaggle did not score it")
 
 
 class Scores(BaseModel):
-    """What became known of a run later; a field that is None changes nothing."""
+    """Later scores of a run; a field that is None changes nothing."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -70,21 +78,22 @@ class Scores(BaseModel):
 
 
 def append(path: str | Path, entry: Entry) -> None:
-    """Writes a run's line, on the disk when this returns; safe beside other writers.
+    """Append a run's line, durably; other processes may write at the same time.
 
-    A run that is appended again keeps what only the earlier lines say, such as public scores.
+    A run that is appended again keeps the fields that only its earlier lines have, such as public
+    scores.
 
     Raises:
-        LedgerError: it could not be written; the ledger is as it was.
+        LedgerError: The line could not be written; the ledger is unchanged.
     """
     _append_line(Path(path), entry.model_dump_json(exclude_none=True))
 
 
 def update_scores(path: str | Path, scores: Scores) -> None:
-    """Appends a line that supersedes some fields of a run.
+    """Append a line that supersedes some fields of a run.
 
     Raises:
-        LedgerError: the ledger has no such run, or could not be read or written.
+        LedgerError: The ledger has no such run, or could not be read or written.
     """
     key = (scores.competition, scores.run)
     if key not in {(entry.competition, entry.run) for entry in read(path)}:
@@ -96,12 +105,12 @@ def update_scores(path: str | Path, scores: Scores) -> None:
 
 
 def read(path: str | Path) -> list[Entry]:
-    """The runs in the order in which they were first written; no file is an empty ledger.
+    """The runs in the order in which they were first written; a missing file is an empty ledger.
 
-    A last line that was torn by a kill is left out, with a `LedgerWarning`.
+    A last line that is incomplete is left out, with a `LedgerWarning`.
 
     Raises:
-        LedgerError: any other line is broken; it is named.
+        LedgerError: Another line is invalid; the message names it.
     """
     path = Path(path)
     runs: dict[tuple[str, str], Entry] = {}
@@ -109,8 +118,8 @@ def read(path: str | Path) -> list[Entry]:
         try:
             fields = json.loads(line)
             key = (fields["competition"], fields["run"])
-            known = runs[key].model_dump() if key in runs else {}
-            runs[key] = Entry.model_validate(known | fields)
+            earlier = runs[key].model_dump() if key in runs else {}
+            runs[key] = Entry.model_validate(earlier | fields)
         except (ValueError, KeyError, TypeError) as error:
             raise LedgerError(
                 f"{path}: line {number}: found {_reason(error)}, expected one run as JSON. "
@@ -120,7 +129,7 @@ def read(path: str | Path) -> list[Entry]:
 
 
 def _reason(error: Exception) -> str:
-    """Why a line is broken, in one line."""
+    """Why a ledger line is invalid, in one line of text."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
@@ -128,7 +137,7 @@ def _reason(error: Exception) -> str:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yields (line number, line) of what was written whole."""
+    """The complete lines, with their numbers from 1."""
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH)
@@ -140,7 +149,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     *whole, tail = data.split(b"\n")
     if tail and not _is_json(tail):
         warnings.warn(
-            f"{path}: line {len(whole) + 1} was torn when its writer was killed; left out",
+            f"{path}: line {len(whole) + 1} is incomplete, its writer was killed; left out",
             LedgerWarning,
             stacklevel=3,
         )
@@ -163,7 +172,7 @@ def _append_line(path: Path, text: str) -> None:
 
 
 def _mend_tail(descriptor: int) -> bytes:
-    """Cuts off a torn last line, which nobody was told of; returns what must precede a new one."""
+    """Cut off an incomplete last line, which no reader uses; returns the separator for a new one."""
     data = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
     start = data.rfind(b"\n") + 1
     if start == len(data):
@@ -175,7 +184,7 @@ def _mend_tail(descriptor: int) -> bytes:
 
 
 def _write_whole(descriptor: int, line: bytes) -> None:
-    """Writes the line with one call and syncs it; takes a part that was written back."""
+    """Write the line in one call and sync it; a part that was written is removed again."""
     size = os.fstat(descriptor).st_size
     try:
         n_written = os.write(descriptor, line)
@@ -199,5 +208,5 @@ def _ledger_error(path: Path, done: str, error: OSError) -> LedgerError:
     folder = shlex.quote(str(path.parent))
     return LedgerError(
         f"{path}: the ledger cannot be {done} ({error.strerror}). "
-        f"Next: ls -ld {folder}; df -h {folder}; make room or access, then run it again"
+        f"Next: ls -ld {folder}; df -h {folder}; free space or grant access, then run it again"
     )

@@ -1,7 +1,7 @@
-"""Blends members: greedy weights on out-of-fold predictions, and an honest score of the blend.
+"""Weighted blends: greedy weights on out-of-fold predictions, and an honest score of the blend.
 
-Weights are chosen on log-loss whatever the competition's metric: it is smooth, it has a standard
-error that can be computed from its rows, and a blend with good probabilities has good labels.
+Weights are chosen by log-loss whatever the competition's metric is: log-loss is smooth, its
+standard error can be computed from the rows, and good probabilities give good labels.
 """
 
 from __future__ import annotations
@@ -19,38 +19,40 @@ if TYPE_CHECKING:
 
 SMALLEST_PROBABILITY = 1e-15
 SUM_TOLERANCE = 1e-3
-SHARES = np.linspace(0.0, 1.0, 21)  # of the greedy weights in the blend, against equal ones
-CHUNK = 1 << 18  # numbers that are worked on at a time: what a core's cache holds
+SHARES = np.linspace(0.0, 1.0, 21)  # of the greedy weights, the rest being equal weights
+CHUNK = 1 << 18  # numbers processed at a time: what fits in a core's cache
 
 
 class BlendSettings(BaseModel):
-    """How weights are chosen, and how they are kept from fitting the out-of-fold rows' noise."""
+    """How weights are chosen without overfitting the out-of-fold rows."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    n_steps: int = Field(60, ge=1, description="members drawn one after another, with replacement")
-    n_bags: int = Field(12, ge=2, description="greedy runs, each on its own draw of rows")
+    n_steps: int = Field(60, ge=1, description="members added one after another, with replacement")
+    n_bags: int = Field(12, ge=2, description="greedy runs, each on a random draw of rows")
     row_fraction: float = Field(0.5, gt=0, lt=1, description="share of rows that a run sees")
     member_fraction: float = Field(1.0, gt=0, le=1, description="share of members that a run sees")
-    min_gain: float = Field(1.0, ge=0, description="gain to go on for, in its standard errors")
+    min_gain: float = Field(
+        1.0, ge=0, description="smallest gain of a longer blend, in standard errors"
+    )
     shrink: bool = Field(True, description="shrink towards equal weights")
-    seed: int = Field(0, ge=0, description="draws rows and members")
+    seed: int = Field(0, ge=0, description="seed of the draws of rows and members")
 
 
 class BlendError(ValueError):
-    """Members that cannot be blended; tells all faults at once."""
+    """Members that cannot be blended; the message lists every fault."""
 
     exit_code = 3
 
 
 @dataclass(frozen=True)
 class NestedBlend:
-    """A blend in which no row had a say in its own weights.
+    """A blend in which the label of a row has no influence on the row's own prediction.
 
     Attributes:
-        oof: `(n_rows, n_classes) float64`, mean over repeats.
+        oof: `(n_rows, n_classes) float64`, the mean over repeats.
         fold_scores: `(n_repeats * n_folds,) float64`, repeat-major.
-        weights: `(n_repeats * n_folds, n_members) float64`, those that each fold was blended with.
+        weights: `(n_repeats * n_folds, n_members) float64`, the weights that predict each fold.
     """
 
     oof: np.ndarray
@@ -83,20 +85,20 @@ def greedy_weights(
 ) -> np.ndarray:
     """Weights of the members, `(n_members,) float64`, zero or more, sum 1.
 
-    Each of `n_bags` greedy runs sees half of the rows. It starts from the best members, adds one
-    after another, and keeps a later mixture only where it beats the kept one by more than the
-    standard error of the difference. The runs' mean is then shrunk towards equal weights, by the
-    share that does best on the rows that the runs did not see.
-    A member with a higher log-loss than the classes' shares gets no weight.
+    Each of `n_bags` greedy runs sees a share `row_fraction` of the rows. It starts from the best
+    members, adds one after another, and replaces the blend it has only by a longer one whose gain
+    exceeds `min_gain` standard errors. The mean over runs is then shrunk towards equal weights, by
+    the share that does best on the rows that the runs did not see. A member that is no better than
+    always predicting the class frequencies gets no weight.
 
     Args:
         oof: `(n_members, n_rows, n_classes)` out-of-fold probabilities.
         target: `(n_rows,) int64` class index.
-        settings: the defaults if None.
-        members: names for error messages.
+        settings: The defaults if None.
+        members: Names for error messages.
 
     Raises:
-        BlendError: probabilities that are none.
+        BlendError: Invalid probabilities.
 
     Source: Caruana et al., "Ensemble Selection from Libraries of Models", ICML 2004.
     """
@@ -118,18 +120,18 @@ def nested(
     metric: Metric,
     members: Sequence[str] | None = None,
 ) -> NestedBlend:
-    """Blend each fold with weights that were chosen on the other folds' rows, and score it.
+    """Blend each fold with weights chosen on the other folds' rows, and score it.
 
     Args:
         oof: `(n_members, n_rows, n_classes)` out-of-fold probabilities.
         target: `(n_rows,) int64` class index.
         fold_of_row: `(n_rows,)` or `(n_repeats, n_rows)`, the fold that holds each row out.
-        settings: the defaults if None.
-        metric: scores each fold.
-        members: names for error messages.
+        settings: The defaults if None.
+        metric: Scores each fold.
+        members: Names for error messages.
 
     Raises:
-        BlendError: probabilities that are none, or folds that do not fit them.
+        BlendError: Invalid probabilities, or folds that do not fit them.
     """
     check_members(oof, target, members=members)
     assignment = check_folds(fold_of_row, n_rows=len(target))
@@ -146,13 +148,13 @@ def nested(
 
 
 def _of_true_class(oof: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """`(n_members, n_rows) float64`: all that log-loss looks at, since mixing is linear."""
+    """`(n_members, n_rows) float64`, all that log-loss depends on, since blending is linear."""
     chosen = oof[:, np.arange(len(target)), target].astype(np.float64)
     return np.clip(chosen, SMALLEST_PROBABILITY, 1.0)
 
 
 def _better_than_chance(of_true: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Numbers of the members that beat the classes' shares; the best one where none does."""
+    """Indices of the members that beat the class frequencies; the best one if none does."""
     shares = np.bincount(target) / len(target)
     chance = -np.log(shares[target]).mean()
     losses = -np.log(of_true).mean(axis=1)
@@ -177,7 +179,7 @@ def _bagged(of_true: np.ndarray, settings: BlendSettings) -> np.ndarray:
 
 
 def _draw(n_members: int, n_rows: int, settings: BlendSettings) -> tuple[np.ndarray, np.ndarray]:
-    """Rows `(n_bags, n_seen)` and members `(n_bags, n_members) bool` that each run sees."""
+    """The rows `(n_bags, n_seen)` and members `(n_bags, n_members) bool` that each run sees."""
     rng = np.random.default_rng(settings.seed)
     n_seen = min(max(2, round(settings.row_fraction * n_rows)), n_rows - 1)
     n_allowed = max(2, math.ceil(settings.member_fraction * n_members))
@@ -187,13 +189,13 @@ def _draw(n_members: int, n_rows: int, settings: BlendSettings) -> tuple[np.ndar
 
 
 def _chunks(n_bags: int, numbers_per_bag: int) -> Iterator[slice]:
-    """Small tables: many runs at a time, for few calls. Large ones: one, which fits the cache."""
+    """For small tables many runs at a time, to save calls; for large ones one, to fit the cache."""
     size = max(1, CHUNK // numbers_per_bag)
     return (slice(start, start + size) for start in range(0, n_bags, size))
 
 
 def _greedy(of_true: np.ndarray, allowed: np.ndarray, settings: BlendSettings) -> np.ndarray:
-    """Run the greedy search in every bag: `(B, M, n), (B, M) bool` -> weights `(B, M)`."""
+    """The greedy search in every bag: `(B, M, n), (B, M) bool` -> weights `(B, M)`."""
     bags = np.arange(len(of_true))
     counts = _start(of_true, allowed)
     total = (counts[:, None, :] @ of_true)[:, 0]  # (B, n), sum over the drawn members
@@ -213,7 +215,7 @@ def _greedy(of_true: np.ndarray, allowed: np.ndarray, settings: BlendSettings) -
 
 
 def _start(of_true: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-    """Draw the k best members once each, with the k that is best: counts `(B, M) float64`."""
+    """Start from the k best members, with the best k: counts `(B, M) float64`."""
     losses = np.where(allowed, -np.log(of_true).mean(axis=2), np.inf)
     rank = losses.argsort(axis=1, kind="stable").argsort(axis=1)
     prefixes = rank[:, None, :] <= np.arange(of_true.shape[1])[:, None]  # (B, k, M)
@@ -226,7 +228,7 @@ def _start(of_true: np.ndarray, allowed: np.ndarray) -> np.ndarray:
 
 
 def _gain(before: np.ndarray, after: np.ndarray, min_gain: float) -> np.ndarray:
-    """Whether the loss falls by more than `min_gain` standard errors: `(B, n)` twice -> `(B,)`."""
+    """Whether the loss falls by more than `min_gain` standard errors: two `(B, n)` -> `(B,)`."""
     difference = before - after
     error = difference.std(axis=1) / math.sqrt(before.shape[1])
     better: np.ndarray = difference.mean(axis=1) > np.maximum(min_gain * error, 1e-12)
@@ -234,9 +236,9 @@ def _gain(before: np.ndarray, after: np.ndarray, min_gain: float) -> np.ndarray:
 
 
 def _trust(of_true: np.ndarray, weights: np.ndarray, seen: np.ndarray) -> float:
-    """How much of the runs' weights to keep, the rest being equal ones: 0 to 1.
+    """The share of the runs' weights in the blend, 0 to 1, the rest being equal weights.
 
-    Every row is mixed by the runs that did not see it, so that noise which they fitted is no gain.
+    Every row is blended by the runs that did not see it, so overfitting does not count as a gain.
     """
     unseen = np.ones((len(weights), of_true.shape[1]))
     np.put_along_axis(unseen, seen, 0.0, axis=1)
@@ -254,23 +256,23 @@ def check_members(
     """Check that each member gives every row a probability for each class.
 
     Raises:
-        BlendError: naming each member that does not.
+        BlendError: The predictions' shape is wrong, or a member is invalid; each one is named.
     """
     if oof.ndim != 3 or not len(oof) or oof.shape[1] != len(target):
         raise BlendError(
             f"out-of-fold predictions have shape {oof.shape}, "
             f"expected (n_members, {len(target)}, n_classes) to match the target"
         )
-    names = members or [f"number {i}" for i in range(len(oof))]
+    names = members or [f"member {i}" for i in range(len(oof))]
     faults = [f"{name}: {text}" for name, p in zip(names, oof, strict=True) for text in _faults(p)]
     if faults:
         raise BlendError(
-            f"members that cannot be blended: {'; '.join(faults)}; leave them out with --members"
+            f"cannot blend these members: {'; '.join(faults)}; leave them out with --members"
         )
 
 
 def _faults(probabilities: np.ndarray) -> Iterator[str]:
-    """What is wrong with one member's `(n_rows, n_classes)`; the first fault of each row counts."""
+    """What is wrong with one member's `(n_rows, n_classes)`; a row counts for its first fault."""
     finite = np.isfinite(probabilities).all(axis=1)
     inside = ((probabilities >= 0) & (probabilities <= 1 + SUM_TOLERANCE)).all(axis=1)
     whole = abs(probabilities.sum(axis=1) - 1) <= SUM_TOLERANCE
@@ -288,11 +290,11 @@ def check_folds(fold_of_row: np.ndarray, *, n_rows: int) -> np.ndarray:
     """The assignment as `(n_repeats, n_rows)`.
 
     Raises:
-        BlendError: another number of rows, a row that is never held out, or one fold only.
+        BlendError: The number of rows differs, a row is never held out, or there is one fold only.
     """
     assignment = np.atleast_2d(fold_of_row)
     if assignment.shape[1] != n_rows:
         raise BlendError(f"folds are for {assignment.shape[1]} rows, predictions for {n_rows}")
     if (assignment < 0).any() or any(len(np.unique(folds)) < 2 for folds in assignment):
-        raise BlendError("a blend needs two folds at least, and every row in one of them")
+        raise BlendError("a blend needs at least two folds, and every row in one of them")
     return assignment

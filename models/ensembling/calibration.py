@@ -1,4 +1,4 @@
-"""Temperature scaling: one number that takes over- or under-confidence out of probabilities."""
+"""Temperature scaling: one number that corrects over- or under-confident probabilities."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ FLAT = 1e-10  # slope of the mean log-loss at which the search ends
 
 @dataclass(frozen=True)
 class NestedTemperature:
-    """Probabilities whose temperature no row had a say in for itself.
+    """Probabilities scaled by temperatures that the row's own label did not influence.
 
     Attributes:
-        oof: `(n_rows, n_classes) float64`, mean over repeats.
-        temperatures: `(n_repeats * n_folds,) float64`, repeat-major, chosen on the other folds.
+        oof: `(n_rows, n_classes) float64`, the mean over repeats.
+        temperatures: `(n_repeats * n_folds,) float64`, repeat-major, each chosen on the other
+            folds.
     """
 
     oof: np.ndarray
@@ -28,17 +29,17 @@ class NestedTemperature:
 
 
 def temperature(oof: np.ndarray, target: np.ndarray) -> float:
-    """The temperature with the lowest log-loss, 0.1 to 10; above 1 tones the probabilities down.
+    """The temperature with the lowest log-loss, 0.1 to 10; above 1 makes the model less confident.
 
-    Log-loss is convex in the inverse temperature: Newton's steps, held inside a bracket that
-    shrinks around the minimum.
+    Log-loss is convex in the inverse temperature: Newton's steps, within a bracket that shrinks
+    around the minimum.
 
     Args:
         oof: `(n_rows, n_classes)` out-of-fold probabilities.
         target: `(n_rows,) int64` class index.
 
     Raises:
-        BlendError: probabilities that are none.
+        BlendError: Invalid probabilities.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
     """
@@ -57,7 +58,7 @@ def temperature(oof: np.ndarray, target: np.ndarray) -> float:
 
 
 def scale(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Probabilities at that temperature: `(n_rows, n_classes)` of the same form."""
+    """Probabilities `(n_rows, n_classes)` at that temperature, in the same shape."""
     return _softmax(_logits(probabilities) / temperature)
 
 
@@ -72,7 +73,7 @@ def nested_temperature(
         fold_of_row: `(n_rows,)` or `(n_repeats, n_rows)`, the fold that holds each row out.
 
     Raises:
-        BlendError: probabilities that are none, or folds that do not fit them.
+        BlendError: Invalid probabilities, or folds that do not fit them.
     """
     assignment = check_folds(fold_of_row, n_rows=len(target))
     total, temperatures = np.zeros(oof.shape), []
@@ -85,7 +86,7 @@ def nested_temperature(
 
 
 def _logits(probabilities: np.ndarray) -> np.ndarray:
-    """Log-probabilities; softmax takes them back."""
+    """Log-probabilities; their softmax gives the probabilities back."""
     return np.log(np.clip(probabilities.astype(np.float64), SMALLEST_PROBABILITY, None))
 
 
@@ -98,8 +99,8 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 def _derivatives(logits: np.ndarray, of_true: float, inverse: float) -> tuple[float, float]:
     """First and second derivative of the mean log-loss by the inverse temperature.
 
-    The mean of the logits under the predicted probabilities less that of the true class, and
-    their variance.
+    The first is the mean logit under the predicted probabilities minus the true class's logit, the
+    second is the variance of the logits.
     """
     probabilities = _softmax(logits * inverse)
     mean = (probabilities * logits).sum(axis=1)

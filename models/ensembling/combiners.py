@@ -1,12 +1,13 @@
-"""How a way makes one prediction of all members': kept with a run, for new rows.
+"""Combine the members' predictions into one; serialisable, so that a run can predict new rows.
 
-A recipe is plain data and the second level's models; it is written as JSON beside their files.
+A combiner is plain data plus the fitted models of its stackers. The data are written as JSON, the
+models as files beside it.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,152 +15,172 @@ import numpy as np
 
 from models.ensembling.blending import blend
 from models.ensembling.calibration import scale
-from models.estimators.boosters import Boosters
-from models.estimators.persistence import Estimators
+from models.estimators.fold_models import FoldModels
 
-SMALLEST_PROBABILITY = 1e-5  # smaller ones say no more of a row, but would rule a line
-Models = Boosters | Estimators
+SMALLEST_PROBABILITY = 1e-5  # smaller ones carry no information but would dominate a linear model
 
 
-class Recipe(ABC):
+class Combiner(ABC):
     """From the members' probabilities to one prediction."""
 
     @abstractmethod
-    def predict(self, members: np.ndarray, kin: np.ndarray | None = None) -> np.ndarray:
-        """`(n_members, n, n_classes)` -> `(n, n_classes)`; `kin (n, d)` as the stackers had it."""
+    def predict(self, members: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
+        """Combine: `(n_members, n_rows, n_classes)` -> `(n_rows, n_classes)`.
+
+        Args:
+            members: The members' probabilities.
+            context: `(n_rows, d)` context features, where the stackers were trained with them.
+        """
 
     @abstractmethod
-    def described(self) -> dict[str, Any]:
-        """The recipe as plain JSON values, its models apart."""
+    def description(self) -> dict[str, Any]:
+        """The combiner as plain JSON values, without its models."""
 
-    def stacked(self) -> Iterator[Stacked]:
+    def stackers(self) -> Iterator[Stacked]:
         """The stackers among its parts."""
         return iter(())
 
     def members_used(self, n_members: int) -> np.ndarray:
-        """`(n_members,) bool`, which members it looks at."""
+        """`(n_members,) bool`: the members that it needs."""
         return np.ones(n_members, dtype=bool)
 
 
 @dataclass(frozen=True)
-class Weighted(Recipe):
-    """The weighted mean, `weights (n_members,)`."""
+class Weighted(Combiner):
+    """The weighted mean.
+
+    Attributes:
+        weights: `(n_members,)`.
+    """
 
     weights: np.ndarray
 
-    def predict(self, members: np.ndarray, kin: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
-        """`(n_members, n, n_classes)` -> `(n, n_classes)`."""
+    def predict(self, members: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
+        """`(n_members, n_rows, n_classes)` -> `(n_rows, n_classes)`."""
         return blend(members, self.weights)
 
-    def described(self) -> dict[str, Any]:
+    def description(self) -> dict[str, Any]:
         """Its weights."""
         return {"kind": "weighted", "weights": self.weights.tolist()}
 
     def members_used(self, n_members: int) -> np.ndarray:  # noqa: ARG002
-        """Those with a weight."""
+        """The members with a weight."""
         return self.weights > 0
 
 
 @dataclass(frozen=True)
-class Stacked(Recipe):
-    """The mean of a stacker's models, one of each of `n_folds` folds."""
+class Stacked(Combiner):
+    """The mean of a stacker's models, one for each fold.
+
+    Attributes:
+        name: The stacker's.
+        n_folds: The number of models.
+        models: The fitted models.
+    """
 
     name: str
     n_folds: int
-    models: Models
+    models: FoldModels
 
-    def predict(self, members: np.ndarray, kin: np.ndarray | None = None) -> np.ndarray:
-        """`(n_members, n, n_classes)` -> `(n, n_classes)`."""
-        return self.models.predict_mean([stacker_inputs(members, kin)] * self.n_folds)
+    def predict(self, members: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
+        """`(n_members, n_rows, n_classes)` -> `(n_rows, n_classes)`."""
+        return self.models.predict_mean([stacker_inputs(members, context)] * self.n_folds)
 
-    def described(self) -> dict[str, Any]:
-        """Its name: the models are files of their own."""
+    def description(self) -> dict[str, Any]:
+        """Its name; the models have files of their own."""
         return {"kind": "stacked", "name": self.name, "n_folds": self.n_folds}
 
-    def stacked(self) -> Iterator[Stacked]:
+    def stackers(self) -> Iterator[Stacked]:
         """Itself."""
         yield self
 
 
 @dataclass(frozen=True)
-class MeanOf(Recipe):
-    """The mean of several ways."""
+class MeanOf(Combiner):
+    """The mean of several combiners."""
 
-    parts: tuple[Recipe, ...]
+    parts: tuple[Combiner, ...]
 
-    def predict(self, members: np.ndarray, kin: np.ndarray | None = None) -> np.ndarray:
-        """`(n_members, n, n_classes)` -> `(n, n_classes)`."""
-        mean: np.ndarray = np.mean([part.predict(members, kin) for part in self.parts], axis=0)
+    def predict(self, members: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
+        """`(n_members, n_rows, n_classes)` -> `(n_rows, n_classes)`."""
+        mean: np.ndarray = np.mean([part.predict(members, context) for part in self.parts], axis=0)
         return mean
 
-    def described(self) -> dict[str, Any]:
-        """Its parts."""
-        return {"kind": "mean", "parts": [part.described() for part in self.parts]}
+    def description(self) -> dict[str, Any]:
+        """The descriptions of its parts."""
+        return {"kind": "mean", "parts": [part.description() for part in self.parts]}
 
-    def stacked(self) -> Iterator[Stacked]:
-        """Those among its parts."""
+    def stackers(self) -> Iterator[Stacked]:
+        """The stackers among its parts."""
         for part in self.parts:
-            yield from part.stacked()
+            yield from part.stackers()
 
     def members_used(self, n_members: int) -> np.ndarray:
-        """Those that any part looks at."""
+        """The members that any part needs."""
         used: np.ndarray = np.any([p.members_used(n_members) for p in self.parts], axis=0)
         return used
 
 
 @dataclass(frozen=True)
-class Tempered(Recipe):
-    """Another way at a temperature."""
+class Tempered(Combiner):
+    """Another combiner's prediction, scaled by a temperature."""
 
-    of: Recipe
+    of: Combiner
     temperature: float
 
-    def predict(self, members: np.ndarray, kin: np.ndarray | None = None) -> np.ndarray:
-        """`(n_members, n, n_classes)` -> `(n, n_classes)`."""
-        return scale(self.of.predict(members, kin), self.temperature)
+    def predict(self, members: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
+        """`(n_members, n_rows, n_classes)` -> `(n_rows, n_classes)`."""
+        return scale(self.of.predict(members, context), self.temperature)
 
-    def described(self) -> dict[str, Any]:
-        """The way and its temperature."""
-        return {"kind": "tempered", "of": self.of.described(), "temperature": self.temperature}
+    def description(self) -> dict[str, Any]:
+        """The other combiner's description, and the temperature."""
+        return {"kind": "tempered", "of": self.of.description(), "temperature": self.temperature}
 
-    def stacked(self) -> Iterator[Stacked]:
-        """Those of the other way."""
-        return self.of.stacked()
+    def stackers(self) -> Iterator[Stacked]:
+        """The stackers of the other combiner."""
+        return self.of.stackers()
 
     def members_used(self, n_members: int) -> np.ndarray:
-        """Those that the other way looks at."""
+        """The members that the other combiner needs."""
         return self.of.members_used(n_members)
 
 
-def from_description(told: dict[str, Any], models: Callable[[str], Models]) -> Recipe:
-    """The recipe that `described` told of.
+def from_description(
+    description: Mapping[str, Any], load_models: Callable[[str, int], FoldModels]
+) -> Combiner:
+    """The combiner that `Combiner.description` described.
 
     Args:
-        told: plain JSON values.
-        models: gives the models of a stacker by its name.
+        description: Plain JSON values.
+        load_models: Returns a stacker's models by its name and the number of its folds.
     """
-    if told["kind"] == "weighted":
-        return Weighted(np.array(told["weights"]))
-    if told["kind"] == "stacked":
-        return Stacked(told["name"], told["n_folds"], models(told["name"]))
-    if told["kind"] == "mean":
-        return MeanOf(tuple(from_description(part, models) for part in told["parts"]))
-    return Tempered(from_description(told["of"], models), told["temperature"])
+    kind = description["kind"]
+    if kind == "weighted":
+        return Weighted(np.array(description["weights"]))
+    if kind == "stacked":
+        name, n_folds = description["name"], description["n_folds"]
+        return Stacked(name, n_folds, load_models(name, n_folds))
+    if kind == "mean":
+        parts = (from_description(part, load_models) for part in description["parts"])
+        return MeanOf(tuple(parts))
+    return Tempered(from_description(description["of"], load_models), description["temperature"])
 
 
-def stacker_inputs(probabilities: np.ndarray, kin: np.ndarray | None) -> dict[str, np.ndarray]:
-    """What a stacker is told of rows, `x_num (n_rows, n_members * n_classes + d)`.
+def stacker_inputs(probabilities: np.ndarray, context: np.ndarray | None) -> dict[str, np.ndarray]:
+    """A stacker's inputs, `x_num (n_rows, n_members * n_classes + d)`.
 
     Args:
-        probabilities: the members', `(n_members, n_rows, n_classes)`.
-        kin: further inputs, `(n_rows, d)`.
+        probabilities: The members', `(n_members, n_rows, n_classes)`.
+        context: Context features, `(n_rows, d)`.
     """
     logits = member_logits(probabilities)
-    return {"x_num": logits if kin is None else np.hstack([logits, kin.astype(np.float32)])}
+    if context is None:
+        return {"x_num": logits}
+    return {"x_num": np.hstack([logits, context.astype(np.float32)])}
 
 
 def member_logits(probabilities: np.ndarray) -> np.ndarray:
-    """Each member's log-probabilities less their mean over classes, side by side.
+    """Each member's log-probabilities, centred over the classes, side by side.
 
     `(n_members, n_rows, n_classes)` -> `(n_rows, n_members * n_classes) float32`.
     """

@@ -1,49 +1,86 @@
-"""The second level: models that are trained on what the members say of rows held out from them.
+"""Stacked generalisation: models trained on the members' out-of-fold predictions.
 
-A stacker is an ordinary model whose inputs are the members' out-of-fold log-probabilities. It is
-trained in the same folds: what it says of a row comes from a model that saw neither the row nor
-its fold, so that its score can be held against that of a nested blend.
+A stacker is an ordinary model whose inputs are the members' log-probabilities. It is trained in
+the same folds, so its prediction of a row never saw the row's fold, and its score is comparable
+with that of a nested blend.
 
 Source: Wolpert, "Stacked Generalization", Neural Networks, 1992.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from models.data import FoldData
-from models.ensembling.blending import check_folds, check_members
+from models.ensembling.blending import BlendSettings, check_folds, check_members, nested
 from models.ensembling.calibration import nested_temperature, scale, temperature
-from models.ensembling.combiners import MeanOf, Models, Recipe, Stacked, Tempered, stacker_inputs
-from models.estimators.persistence import Estimators
-from models.estimators.sklearn_models import EstimatorSettings, fit_estimators, fit_one
-from models.estimators.trees import TreesSettings, fit_trees
+from models.ensembling.combiners import (
+    Combiner,
+    MeanOf,
+    Stacked,
+    Tempered,
+    Weighted,
+    stacker_inputs,
+)
+from models.estimators.fold_models import FoldModelSettings
 from models.metrics import Metric
 
-StackerSettings = TreesSettings | EstimatorSettings
-Kin = tuple[np.ndarray, np.ndarray]
+SEEDS = (0,)  # a stacker has one model per fold
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way to make a single prediction of all members'.
+class EnsembleInputs:
+    """What candidates are computed from.
 
     Attributes:
-        oof: `(n_rows, n_classes)`, no row having had a say in its own prediction.
+        oof: `(n_members, n_rows, n_classes)` out-of-fold probabilities.
+        test: `(n_members, n_test, n_classes)`.
+        target: `(n_rows,) int64` class index.
+        fold_of_row: `(n_rows,)` or `(n_repeats, n_rows)`, the fold that holds each row out.
+        metric: Scores each fold.
+        context: Context features of training and test rows, each `(n, d)`, as honest as `oof`.
+    """
+
+    oof: np.ndarray
+    test: np.ndarray
+    target: np.ndarray
+    fold_of_row: np.ndarray
+    metric: Metric
+    context: tuple[np.ndarray, np.ndarray] | None = None
+
+    def fold_scores(self, oof: np.ndarray) -> np.ndarray:
+        """The metric of a prediction `(n_rows, n_classes)` on each fold: `(n_repeats * n_folds,)`.
+
+        Repeat-major.
+        """
+        scores = [
+            self.metric.function(self.target[held_out_by == fold], oof[held_out_by == fold])
+            for held_out_by in np.atleast_2d(self.fold_of_row)
+            for fold in np.unique(held_out_by)
+        ]
+        return np.array(scores)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One possible prediction of the whole ensemble.
+
+    Attributes:
+        name: Shown in reports.
+        oof: `(n_rows, n_classes)`; the label of a row has no influence on its own prediction.
         test: `(n_test, n_classes)`.
         scores: `(n_repeats * n_folds,)` the metric on each fold, repeat-major.
-        recipe: makes `test` of what the members say of the test rows, and the like of new rows.
+        combiner: Computes `test` from the members' test predictions, and predicts new rows.
     """
 
     name: str
     oof: np.ndarray
     test: np.ndarray
     scores: np.ndarray
-    recipe: Recipe
+    combiner: Combiner
 
     @property
     def mean(self) -> float:
@@ -51,80 +88,80 @@ class Way:
         return float(self.scores.mean())
 
 
-def all_ways(
-    first: Way,
-    oof: np.ndarray,
-    test: np.ndarray,
-    target: np.ndarray,
-    fold_of_row: np.ndarray,
-    stackers: Mapping[str, StackerSettings],
-    *,
-    metric: Metric,
-    kin: Kin | None = None,
-) -> list[Way]:
-    """The first way; with stackers also theirs, the mean of all, and each at its temperature."""
+def make_candidates(
+    first: Candidate, stackers: Mapping[str, FoldModelSettings], inputs: EnsembleInputs
+) -> list[Candidate]:
+    """All candidates, `first` first.
+
+    With stackers also theirs, the mean of `first` and the stackers, and each of these calibrated
+    by a temperature.
+    """
     if not stackers:
         return [first]
-    ways = [first]
-    for name, settings in stackers.items():
-        ways.append(stack(name, oof, test, target, fold_of_row, settings, metric=metric, kin=kin))
-    ways.append(mean_of(ways, target, fold_of_row, metric=metric))
-    return ways + [tempered(way, target, fold_of_row, metric=metric) for way in ways]
+    candidates = [first, *(stack(name, settings, inputs) for name, settings in stackers.items())]
+    candidates.append(mean_of(candidates, inputs))
+    return candidates + [tempered(candidate, inputs) for candidate in candidates]
 
 
-def best_of(ways: Sequence[Way], metric: Metric) -> Way:
-    """The way with the best mean score; the earlier one where two are equal."""
-    best = ways[0]
-    for way in ways[1:]:
-        best = way if metric.is_better(way.mean, best.mean) else best
+def best_of(candidates: Sequence[Candidate], metric: Metric) -> Candidate:
+    """The candidate with the best mean score; of equals, the first."""
+    best = candidates[0]
+    for candidate in candidates[1:]:
+        best = candidate if metric.is_better(candidate.mean, best.mean) else best
     return best
 
 
-def stack(
-    name: str,
-    oof: np.ndarray,
-    test: np.ndarray,
-    target: np.ndarray,
-    fold_of_row: np.ndarray,
-    settings: StackerSettings,
-    *,
-    metric: Metric,
-    kin: Kin | None = None,
-) -> Way:
+def weighted_mean(
+    name: str, combiner: Weighted, inputs: EnsembleInputs, settings: BlendSettings | None = None
+) -> Candidate:
+    """The weighted blend; each fold is predicted and scored with weights of the other folds.
+
+    Args:
+        name: The candidate's.
+        combiner: With the weights that were chosen on all rows.
+        inputs: The members' predictions.
+        settings: How weights are chosen; the defaults if None.
+
+    Raises:
+        BlendError: Invalid probabilities, or folds that do not fit them.
+    """
+    honest = nested(inputs.oof, inputs.target, inputs.fold_of_row, settings, metric=inputs.metric)
+    test = combiner.predict(inputs.test)
+    return Candidate(name, honest.oof, test, honest.fold_scores, combiner)
+
+
+def stack(name: str, settings: FoldModelSettings, inputs: EnsembleInputs) -> Candidate:
     """Train a stacker in every fold.
 
     Args:
-        name: of the way.
-        oof: `(n_members, n_rows, n_classes)` out-of-fold probabilities.
-        test: `(n_members, n_test, n_classes)`.
-        target: `(n_rows,) int64` class index.
-        fold_of_row: `(n_rows,)` or `(n_repeats, n_rows)`, the fold that holds each row out.
-        settings: which model, and how.
-        metric: scores each fold.
-        kin: further inputs of training and test rows, `(n, d)`, as honest as `oof`.
+        name: The stacker's.
+        settings: Which model, and how.
+        inputs: The members' predictions.
 
     Raises:
-        BlendError: probabilities that are none, or folds that do not fit them.
+        BlendError: Invalid probabilities, or folds that do not fit them.
     """
+    oof, target = inputs.oof, inputs.target
     check_members(oof, target)
-    assignment = check_folds(fold_of_row, n_rows=len(target))
-    of_train, of_test = kin or (None, None)
+    assignment = check_folds(inputs.fold_of_row, n_rows=len(target))
+    of_train, of_test = inputs.context or (None, None)
     folds = stacker_folds(stacker_inputs(oof, of_train), assignment)
-    tests = stacker_inputs(test, of_test)
-    valid, made, models = _fit(folds, tests, target, settings, n_classes=oof.shape[2])
+    tests = [stacker_inputs(inputs.test, of_test)] * len(folds)
+    fitted = settings.fit_folds(folds, tests, target, n_classes=oof.shape[2], seeds=SEEDS)
     total, scores = np.zeros(oof.shape[1:]), []
-    for data, own in zip(folds, valid, strict=True):
-        total[data.valid_rows] += own
-        scores.append(metric.function(target[data.valid_rows], own))
-    recipe = Stacked(name, len(folds), models)
-    return Way(name, total / len(assignment), made, np.array(scores), recipe)
+    for data, valid in zip(folds, fitted.valid_probabilities, strict=True):
+        total[data.valid_rows] += valid
+        scores.append(inputs.metric.function(target[data.valid_rows], valid))
+    combiner = Stacked(name, len(folds), fitted.models)
+    mean = total / len(assignment)
+    return Candidate(name, mean, fitted.test_probabilities, np.array(scores), combiner)
 
 
 def stacker_folds(inputs: Mapping[str, np.ndarray], assignment: np.ndarray) -> list[FoldData]:
-    """What the stacker of each fold is trained on, repeat-major.
+    """The training data of the stacker in each fold, repeat-major.
 
     Args:
-        inputs: of all training rows, from `stacker_inputs`.
+        inputs: Of all training rows, from `stacker_inputs`.
         assignment: `(n_repeats, n_rows)`, the fold that holds each row out.
     """
     return [
@@ -134,62 +171,23 @@ def stacker_folds(inputs: Mapping[str, np.ndarray], assignment: np.ndarray) -> l
     ]
 
 
-def stacker_trainer(
-    settings: EstimatorSettings, folds: Sequence[FoldData], target: np.ndarray
-) -> Callable[[int, int], Any]:
-    """Gives a fold's stacker, trained on that fold's rows."""
-    return lambda fold, seed: fit_one(settings, seed, folds[fold], target)
+def mean_of(candidates: Sequence[Candidate], inputs: EnsembleInputs) -> Candidate:
+    """The mean of several candidates, as a candidate."""
+    name = " + ".join(candidate.name for candidate in candidates)
+    oof = np.mean([candidate.oof for candidate in candidates], axis=0)
+    test = np.mean([candidate.test for candidate in candidates], axis=0)
+    combiner = MeanOf(tuple(candidate.combiner for candidate in candidates))
+    return Candidate(name, oof, test, inputs.fold_scores(oof), combiner)
 
 
-def _fit(
-    folds: Sequence[FoldData],
-    test: Mapping[str, np.ndarray],
-    target: np.ndarray,
-    settings: StackerSettings,
-    *,
-    n_classes: int,
-) -> tuple[list[np.ndarray], np.ndarray, Models]:
-    """Each fold's stacker on its held-out rows, all of them on the test rows, and they."""
-    tests, seeds = [test] * len(folds), (0,)
-    if isinstance(settings, TreesSettings):
-        trees = fit_trees(folds, tests, target, settings, n_classes=n_classes, seeds=seeds)
-        valid = [r.valid_probabilities for r in trees.replicas]
-        return valid, trees.test_probabilities, trees.boosters
-    other = fit_estimators(folds, tests, target, settings, n_classes=n_classes, seeds=seeds)
-    kept = Estimators.of(settings, other.replicas, stacker_trainer(settings, folds, target))
-    return [r.valid_probabilities for r in other.replicas], other.test_probabilities, kept
+def tempered(candidate: Candidate, inputs: EnsembleInputs) -> Candidate:
+    """The candidate, calibrated by the temperature that suits its out-of-fold rows.
 
-
-def mean_of(
-    ways: Sequence[Way], target: np.ndarray, fold_of_row: np.ndarray, *, metric: Metric
-) -> Way:
-    """The mean of several ways, a way of its own."""
-    name = " + ".join(way.name for way in ways)
-    oof, test = (np.mean([getattr(w, part) for w in ways], axis=0) for part in ("oof", "test"))
-    recipe = MeanOf(tuple(way.recipe for way in ways))
-    return Way(name, oof, test, fold_scores(oof, target, fold_of_row, metric=metric), recipe)
-
-
-def tempered(way: Way, target: np.ndarray, fold_of_row: np.ndarray, *, metric: Metric) -> Way:
-    """The way's probabilities, made as sure as its out-of-fold rows say that they should be.
-
-    Each fold has the temperature of the other folds' rows, the test rows that of all rows.
+    Each fold is scaled by the temperature of the other folds' rows, the test rows by that of all
+    rows.
     """
-    oof = nested_temperature(way.oof, target, fold_of_row).oof
-    of_all = temperature(way.oof, target)
-    scores = fold_scores(oof, target, fold_of_row, metric=metric)
-    recipe = Tempered(way.recipe, of_all)
-    return Way(f"{way.name}, tempered", oof, scale(way.test, of_all), scores, recipe)
-
-
-def fold_scores(
-    oof: np.ndarray, target: np.ndarray, fold_of_row: np.ndarray, *, metric: Metric
-) -> np.ndarray:
-    """The metric on each fold's rows, `(n_repeats * n_folds,)`."""
-    return np.array(
-        [
-            metric.function(target[held_out_by == fold], oof[held_out_by == fold])
-            for held_out_by in np.atleast_2d(fold_of_row)
-            for fold in np.unique(held_out_by)
-        ]
-    )
+    oof = nested_temperature(candidate.oof, inputs.target, inputs.fold_of_row).oof
+    of_all = temperature(candidate.oof, inputs.target)
+    combiner = Tempered(candidate.combiner, of_all)
+    name, test = f"{candidate.name}, tempered", scale(candidate.test, of_all)
+    return Candidate(name, oof, test, inputs.fold_scores(oof), combiner)

@@ -1,18 +1,18 @@
-"""The boosters of a member as LightGBM's text: what they predict, and the files that hold them."""
+"""Fitted boosters as LightGBM's text: prediction, and the files that store them."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-Inputs = Mapping[str, np.ndarray]
-BLOCK = 1 << 16  # rows that are predicted at a time
-FILE = re.compile(r"fold-(\d+)-seed-(\d+)\.txt")
+from models.estimators.fold_models import Inputs, Owner, file_name, model_files
+
+SUFFIX = ".txt"
+BLOCK = 1 << 16  # rows predicted at a time
 
 
 @dataclass(frozen=True)
@@ -20,18 +20,18 @@ class Boosters:
     """One booster per fold and seed.
 
     Attributes:
-        owners: for each its fold and its seed, fold-major.
-        models: for each LightGBM's text.
+        owners: Fold and seed of each booster, fold-major.
+        models: Each booster as LightGBM's text.
     """
 
-    owners: tuple[tuple[int, int], ...]
+    owners: tuple[Owner, ...]
     models: tuple[str, ...]
 
     def predict_mean(self, inputs_per_fold: Sequence[Inputs]) -> np.ndarray:
-        """The mean over all boosters, `(n, n_classes) float64`.
+        """The mean over all boosters, `(n_rows, n_classes) float64`.
 
         Args:
-            inputs_per_fold: the same rows as each fold's encoder sees them.
+            inputs_per_fold: The same rows, as encoded by each fold's encoder.
         """
         import lightgbm
 
@@ -43,34 +43,32 @@ class Boosters:
         return mean
 
     def files(self) -> dict[str, bytes]:
-        """By file name, each booster's text."""
+        """Each booster's text, by file name."""
         named = zip(self.owners, self.models, strict=True)
-        return {f"fold-{f:03d}-seed-{s}.txt": text.encode() for (f, s), text in named}
+        return {file_name(owner, SUFFIX): text.encode() for owner, text in named}
 
     @classmethod
     def read(cls, folder: Path) -> Boosters:
         """The boosters whose files are in the folder."""
-        found = ((FILE.fullmatch(path.name), path) for path in folder.iterdir())
-        owned = {(int(name[1]), int(name[2])): path for name, path in found if name}
-        owners = tuple(sorted(owned))
-        return cls(owners, tuple(owned[owner].read_text() for owner in owners))
+        paths = model_files(folder, SUFFIX)
+        return cls(tuple(paths), tuple(path.read_text() for path in paths.values()))
 
 
 def predict(booster: Any, inputs: Inputs, *, n_trees: int = -1, n_threads: int = 0) -> np.ndarray:
-    """What one booster says of rows, `(n, n_classes) float64`; two columns for one log-odds.
+    """One booster's probabilities, `(n_rows, n_classes) float64`; two columns for one log-odds.
 
     Args:
-        booster: a `lightgbm.Booster`.
-        inputs: `x_num` and right of it `x_cat`; what is on disk is read a block at a time.
-        n_trees: boosting rounds that count; -1 is all.
+        booster: A `lightgbm.Booster`.
+        inputs: `x_num` and, right of it, `x_cat`; memory-mapped arrays are read block by block.
+        n_trees: Boosting rounds to use; -1 is all.
         n_threads: 0 is one per core.
     """
-    own = {key: inputs[key] for key in ("x_num", "x_cat") if key in inputs}
-    n_rows = len(next(iter(own.values())))
+    used = {key: inputs[key] for key in ("x_num", "x_cat") if key in inputs}
+    n_rows = len(next(iter(used.values())))
     parts = []
     for start in range(0, max(n_rows, 1), BLOCK):
         rows = slice(start, start + BLOCK)
-        block = matrix({key: array[rows] for key, array in own.items()})
+        block = matrix({key: array[rows] for key, array in used.items()})
         parts.append(booster.predict(block, num_iteration=n_trees, num_threads=n_threads))
     raw = np.concatenate(parts)
     return np.column_stack([1 - raw, raw]) if raw.ndim == 1 else raw
@@ -79,7 +77,7 @@ def predict(booster: Any, inputs: Inputs, *, n_trees: int = -1, n_threads: int =
 def matrix(inputs: Inputs, rows: np.ndarray | None = None) -> np.ndarray:
     """`x_num` and `x_cat` side by side: `(n_rows, d_num + d_cat) float32`.
 
-    float32 holds every category number below 2**24.
+    float32 is exact for category codes below 2**24.
     """
     parts = [inputs[key] for key in ("x_num", "x_cat") if key in inputs]
     chosen = parts if rows is None else [part[rows] for part in parts]

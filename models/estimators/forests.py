@@ -1,16 +1,16 @@
-"""A fitted forest of scikit-learn as a few small arrays, and back; the same bytes are predicted.
+"""A fitted forest of scikit-learn as a few small arrays, and back, with bit-identical predictions.
 
-A tree as scikit-learn holds it is 136 bytes a node for nine classes, most of which only growing
-needs. What predicting needs is a tenth of that, and half of it again when it is compressed:
+scikit-learn stores 136 bytes a node for nine classes, most of them used only while a tree grows.
+Prediction needs a tenth of that, and compression halves it again:
 
-- a branch goes left to the next node, since trees grow depth first;
-- thresholds are compared with float32 only, so the largest float32 below one does the same;
-- the shares of the classes in a leaf are whole numbers of training rows over their sum.
+- a node's left child is the next node, since trees grow depth first;
+- thresholds are only compared with float32, so the largest float32 below one is equivalent;
+- the class shares in a leaf are whole numbers of training rows over their sum.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def to_arrays(forest: Any) -> Arrays:
-    """What `rebuild` needs; nothing of a forest that is not as said above."""
+    """The arrays that `rebuild` takes; empty if the forest breaks an assumption listed above."""
     trees = [estimator.tree_ for estimator in forest.estimators_]
     parts = [_of_tree(tree) for tree in trees]
     if any(part is None for part in parts):
@@ -35,29 +35,34 @@ def to_arrays(forest: Any) -> Arrays:
 
 
 def rebuild(forest: Any, arrays: Mapping[str, np.ndarray]) -> Any:
-    """Give a forest that was not fitted the trees of `arrays`."""
+    """Put the trees of `arrays` into an unfitted forest."""
     from sklearn.tree import ExtraTreeClassifier
 
     forest.classes_, forest.n_outputs_ = arrays["classes"], 1
     forest.n_classes_, forest.n_features_in_ = len(arrays["classes"]), int(arrays["n_features"])
     forest.estimators_ = []
-    node = leaf = 0
-    for n_nodes in arrays["n_nodes"]:
-        own = slice(node, node + n_nodes)
-        n_leaves = int((arrays["feature"][own] < 0).sum())
-        counts = arrays["counts"][leaf : leaf + n_leaves]
+    for nodes, counts in _by_tree(arrays):
         tree = ExtraTreeClassifier()
         tree.classes_, tree.n_outputs_, tree.n_classes_ = arrays["classes"], 1, forest.n_classes_
         tree.n_features_in_ = forest.n_features_in_
-        nodes = {name: arrays[name][own] for name in ("feature", "threshold", "right")}
         tree.tree_ = _tree(nodes, counts, forest)
         forest.estimators_.append(tree)
-        node, leaf = node + n_nodes, leaf + n_leaves
     return forest
 
 
+def _by_tree(arrays: Mapping[str, np.ndarray]) -> Iterator[tuple[Arrays, np.ndarray]]:
+    """The nodes of each tree, and its leaves' row counts `(n_leaves, n_classes)`."""
+    node = leaf = 0
+    for n_nodes in arrays["n_nodes"]:
+        span = slice(node, node + n_nodes)
+        nodes = {name: arrays[name][span] for name in ("feature", "threshold", "right")}
+        n_leaves = int((nodes["feature"] < 0).sum())
+        yield nodes, arrays["counts"][leaf : leaf + n_leaves]
+        node, leaf = node + n_nodes, leaf + n_leaves
+
+
 def _of_tree(tree: Any) -> Arrays | None:
-    """Each node's column, threshold and right child, and each leaf's rows of each class."""
+    """Each node's column, threshold and right child, and each leaf's row count of each class."""
     is_leaf = tree.children_left < 0
     inner = np.flatnonzero(~is_leaf)
     shares = tree.value[is_leaf, 0]
@@ -75,7 +80,7 @@ def _of_tree(tree: Any) -> Arrays | None:
 
 
 def _rounded_down(values: np.ndarray) -> np.ndarray:
-    """The largest float32 that is no larger, `(n,)`."""
+    """The largest float32 that is not above each value, `(n,)`."""
     nearest = values.astype(np.float32)
     below = np.nextafter(nearest, np.float32(-np.inf))
     rounded: np.ndarray = np.where(nearest.astype(np.float64) > values, below, nearest)
@@ -83,7 +88,7 @@ def _rounded_down(values: np.ndarray) -> np.ndarray:
 
 
 def _tree(nodes: Arrays, counts: np.ndarray, forest: Any) -> Any:
-    """A tree of scikit-learn; what only growing needs stays zero."""
+    """A tree of scikit-learn; fields that only growing uses stay zero."""
     from sklearn.tree._tree import NODE_DTYPE, Tree
 
     is_leaf = nodes["feature"] < 0

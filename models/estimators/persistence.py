@@ -1,24 +1,28 @@
-"""The estimators of a member, as numbers and arrays, or trained again; nothing is unpickled.
+"""A member's fitted estimators: stored as arrays, or trained again; nothing is unpickled.
 
-What an estimator of a competition's own file does not tell of itself is trained again when it is
-asked: the same rows and the same seed give the same estimator.
+An estimator whose settings store nothing is trained again when it is needed: the same rows and
+the same seed give the same estimator.
 """
 
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.estimators.sklearn_models import EstimatorReplica, EstimatorSettings, predict
+from models.estimators.fold_models import Inputs, Owner, file_name, model_files
 
-FILE = re.compile(r"fold-(\d+)-seed-(\d+)\.npz")
-Owner = tuple[int, int]
+if TYPE_CHECKING:
+    from models.estimators.sklearn_models import EstimatorReplica, EstimatorSettings
+
+SUFFIX = ".npz"
+BLOCK = 4096  # rows predicted at a time
+Trainer = Callable[[int, int], Any]
 
 
 @dataclass(frozen=True)
@@ -26,53 +30,51 @@ class Estimators:
     """One estimator per fold and seed.
 
     Attributes:
-        settings: which estimator.
-        n_classes: columns of the probabilities.
-        owners: for each its fold and its seed, fold-major.
-        kept: by owner, what it learned, by name; nothing of those that are trained again.
-        train: gives the estimator of a fold and a seed, from the rows that it was trained on.
+        settings: Which estimator.
+        n_classes: Columns of the probabilities.
+        owners: Fold and seed of each estimator, fold-major.
+        stored: What each stored estimator learned, by owner and name.
+        train: Fits the estimator of a fold and a seed again, for those that are not stored.
     """
 
     settings: EstimatorSettings
     n_classes: int
     owners: tuple[Owner, ...]
-    kept: Mapping[Owner, Mapping[str, np.ndarray]]
-    train: Callable[[int, int], Any]
+    stored: Mapping[Owner, Mapping[str, np.ndarray]]
+    train: Trainer
 
     @classmethod
     def of(
-        cls,
-        settings: EstimatorSettings,
-        replicas: Sequence[EstimatorReplica],
-        train: Callable[[int, int], Any],
+        cls, settings: EstimatorSettings, replicas: Sequence[EstimatorReplica], train: Trainer
     ) -> Estimators:
-        """Those that were just trained."""
-        kept = {(replica.fold, replica.seed): replica.learned for replica in replicas}
+        """The estimators that were just fitted."""
+        learned = {(replica.fold, replica.seed): replica.learned for replica in replicas}
         n_classes = replicas[0].valid_probabilities.shape[1]
-        known = {owner: own for owner, own in kept.items() if own}
-        return cls(settings, n_classes, tuple(kept), known, train)
+        stored = {owner: arrays for owner, arrays in learned.items() if arrays}
+        return cls(settings, n_classes, tuple(learned), stored, train)
 
-    def predict_mean(self, inputs_per_fold: Sequence[Mapping[str, np.ndarray]]) -> np.ndarray:
-        """The mean over all estimators, `(n, n_classes) float64`; one is in memory at a time.
+    def predict_mean(self, inputs_per_fold: Sequence[Inputs]) -> np.ndarray:
+        """The mean over all estimators, `(n_rows, n_classes) float64`; one is in memory at a time.
 
         Args:
-            inputs_per_fold: `x_num` of the same rows, as each fold's encoder sees them.
+            inputs_per_fold: `x_num` of the same rows, as encoded by each fold's encoder.
         """
         total: Any = 0.0
-        for fold, seed in self.owners:
-            x = inputs_per_fold[fold]["x_num"]
-            total = total + predict(self._estimator(fold, seed), x, self.n_classes)
+        for owner in self.owners:
+            x = inputs_per_fold[owner[0]]["x_num"]
+            total = total + predict(self._estimator(owner), x, self.n_classes)
         mean: np.ndarray = total / len(self.owners)
         return mean
 
-    def _estimator(self, fold: int, seed: int) -> Any:
-        if (fold, seed) in self.kept:
-            return self.settings.rebuild(seed, self.kept[fold, seed])
+    def _estimator(self, owner: Owner) -> Any:
+        fold, seed = owner
+        if owner in self.stored:
+            return self.settings.rebuild(seed, self.stored[owner])
         return self.train(fold, seed)
 
     def files(self) -> dict[str, bytes]:
-        """By file name, what each estimator learned."""
-        return {f"fold-{f:03d}-seed-{s}.npz": _npz(own) for (f, s), own in self.kept.items()}
+        """What each stored estimator learned, by file name."""
+        return {file_name(owner, SUFFIX): _to_npz(part) for owner, part in self.stored.items()}
 
     @classmethod
     def read(
@@ -80,22 +82,44 @@ class Estimators:
         folder: Path,
         settings: EstimatorSettings,
         owners: Sequence[Owner],
-        train: Callable[[int, int], Any],
+        train: Trainer,
         *,
         n_classes: int,
     ) -> Estimators:
-        """Those of the owners; what has no file in the folder is trained when it is asked."""
-        found = ((FILE.fullmatch(path.name), path) for path in folder.glob("*.npz"))
-        kept = {(int(name[1]), int(name[2])): _arrays(path) for name, path in found if name}
-        return cls(settings, n_classes, tuple(owners), kept, train)
+        """The owners' estimators; those without a file in the folder are trained when needed."""
+        # A folder without files is not copied into an MLflow model.
+        paths = model_files(folder, SUFFIX) if folder.is_dir() else {}
+        stored = {owner: _from_npz(path) for owner, path in paths.items()}
+        return cls(settings, n_classes, tuple(owners), stored, train)
 
 
-def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
+def predict(estimator: Any, x: np.ndarray, n_classes: int) -> np.ndarray:
+    """Probabilities `(n_rows, n_classes)`, a block of rows on each core.
+
+    The estimator's own threads are not used: a forest adds up its trees in the order in which they
+    finish, so the last digits would change from call to call.
+    """
+    from joblib import cpu_count
+
+    probabilities = np.zeros((len(x), n_classes))
+    if hasattr(estimator, "n_jobs"):
+        estimator.set_params(n_jobs=1)
+
+    def fill(start: int) -> None:
+        rows = slice(start, start + BLOCK)
+        probabilities[rows, estimator.classes_] = estimator.predict_proba(x[rows])
+
+    with ThreadPoolExecutor(int(cpu_count()), thread_name_prefix="estimator") as pool:
+        list(pool.map(fill, range(0, len(x), BLOCK)))
+    return probabilities
+
+
+def _to_npz(arrays: Mapping[str, np.ndarray]) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
+def _from_npz(path: Path) -> dict[str, np.ndarray]:
     with np.load(path) as arrays:
         return {name: arrays[name] for name in arrays.files}

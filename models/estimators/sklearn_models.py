@@ -1,47 +1,77 @@
-"""Cheap members that err in other ways: estimators of scikit-learn, one per fold and seed."""
+"""Estimators of scikit-learn as members or stackers, one per fold and seed."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.estimators import forests
+from models.estimators.fold_models import FoldFit, Inputs, Owner, TrainingSource
+from models.estimators.persistence import Estimators, Trainer, predict
 
 if TYPE_CHECKING:
-    from models.training.fit import FoldData
-
-Inputs = Mapping[str, np.ndarray]
-BLOCK = 4096  # rows that are predicted at a time
+    from models.data import FoldData
 
 
 class EstimatorSettings(BaseModel, ABC):
-    """Settings of an estimator; subclass it in a competition's file to bring one of your own."""
+    """Settings of an estimator; a competition file may subclass it for an estimator of its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @abstractmethod
     def build(self, seed: int) -> Any:
-        """A scikit-learn classifier that was not fitted."""
+        """An unfitted scikit-learn classifier."""
 
     def learned(self, estimator: Any) -> dict[str, np.ndarray]:  # noqa: ARG002
-        """All that a fitted estimator needs to predict, by name.
+        """Everything a fitted estimator needs to predict, by name.
 
-        Nothing where it is better trained again, from the same rows, than kept.
+        Empty for an estimator that is trained again from the same rows rather than stored.
         """
         return {}
 
     def rebuild(self, seed: int, learned: Mapping[str, np.ndarray]) -> Any:
-        """The estimator of which `learned` told: arrays and numbers are attributes of it."""
+        """The estimator that `learned` describes; each array or number becomes an attribute."""
         estimator = self.build(seed)
         for name, value in learned.items():
             setattr(estimator, name, value if value.ndim else value.item())
         return estimator
+
+    def fit_folds(
+        self,
+        folds: Sequence[FoldData],
+        tests: Sequence[Inputs],
+        target: np.ndarray,
+        *,
+        n_classes: int,
+        seeds: Sequence[int],
+    ) -> FoldFit:
+        """Fit an estimator for each fold and seed; the arguments are those of `fit_estimators`.
+
+        Raises:
+            EstimatorError: The number of test tables is not that of the folds, or `x_num` is
+                missing.
+        """
+        fitted = fit_estimators(folds, tests, target, self, n_classes=n_classes, seeds=seeds)
+        train = self._trainer(TrainingSource(folds.__getitem__, target, n_classes))
+        valid = [replica.valid_probabilities for replica in fitted.replicas]
+        models = Estimators.of(self, fitted.replicas, train)
+        return FoldFit(valid, fitted.test_probabilities, models)
+
+    def load_models(
+        self, folder: Path, owners: Sequence[Owner], source: TrainingSource
+    ) -> Estimators:
+        """The estimators whose files are in the folder; the others are trained when needed."""
+        train = self._trainer(source)
+        return Estimators.read(folder, self, owners, train, n_classes=source.n_classes)
+
+    def _trainer(self, source: TrainingSource) -> Trainer:
+        return lambda fold, seed: fit_one(self, seed, source.fold_data(fold), source.target)
 
 
 class ExtraTreesSettings(EstimatorSettings):
@@ -55,50 +85,50 @@ class ExtraTreesSettings(EstimatorSettings):
     min_samples_leaf: int = Field(1, ge=1, description="training rows per leaf, at least")
 
     def build(self, seed: int) -> Any:
-        """Trees that grow on all cores."""
+        """A forest that grows its trees on all cores."""
         from sklearn.ensemble import ExtraTreesClassifier
 
         return ExtraTreesClassifier(**self.model_dump(), n_jobs=-1, random_state=seed)
 
     def learned(self, estimator: Any) -> dict[str, np.ndarray]:
-        """The trees, a tenth of their size."""
+        """The trees, in a tenth of their size."""
         return forests.to_arrays(estimator)
 
     def rebuild(self, seed: int, learned: Mapping[str, np.ndarray]) -> Any:
-        """The forest of which `learned` told."""
+        """The forest that `learned` describes."""
         return forests.rebuild(self.build(seed), learned)
 
 
 class NeighboursSettings(EstimatorSettings):
-    """Shares of the classes among the nearest training rows."""
+    """The shares of the classes among the nearest training rows."""
 
-    n_neighbors: int = Field(64, ge=1, description="training rows asked")
+    n_neighbors: int = Field(64, ge=1, description="nearest training rows that vote")
     weights: str = Field(
-        "distance", pattern="^(uniform|distance)$", description="whether the nearer count more"
+        "distance", pattern="^(uniform|distance)$", description="whether nearer rows count more"
     )
 
     def build(self, seed: int) -> Any:  # noqa: ARG002
-        """The search on all cores; nothing in it is random."""
+        """A search on all cores; nothing in it is random."""
         from sklearn.neighbors import KNeighborsClassifier
 
         return KNeighborsClassifier(**self.model_dump(), algorithm="brute", n_jobs=-1)
 
 
 class LogisticSettings(EstimatorSettings):
-    """A straight line for each class, with an L2 penalty."""
+    """Multinomial logistic regression with an L2 penalty."""
 
     C: float = Field(1.0, gt=0, description="inverse strength of the penalty")
     tol: float = Field(1e-3, gt=0, description="largest gradient at which the solver stops")
     max_iter: int = Field(1000, ge=1, description="steps of the solver, at most")
 
     def build(self, seed: int) -> Any:  # noqa: ARG002
-        """Solved by L-BFGS, in which nothing is random."""
+        """Solved by L-BFGS; nothing in it is random."""
         from sklearn.linear_model import LogisticRegression
 
         return LogisticRegression(**self.model_dump())
 
     def learned(self, estimator: Any) -> dict[str, np.ndarray]:
-        """The line of each class."""
+        """The coefficients and the intercept of each class."""
         names = ("classes_", "coef_", "intercept_", "n_features_in_")
         return {name: np.asarray(getattr(estimator, name)) for name in names}
 
@@ -111,11 +141,13 @@ class EstimatorError(ValueError):
 
 @dataclass(frozen=True)
 class EstimatorReplica:
-    """What the estimator of `fold` and `seed` says of the rows held out.
+    """The estimator of `fold` and `seed`.
 
     Attributes:
+        fold: Position in the folds given to `fit_estimators`.
+        seed: Its random seed.
         valid_probabilities: `(n_fold_valid, n_classes) float64`, in the order of `valid_rows`.
-        learned: what it needs to predict again, by attribute; empty where it is not kept.
+        learned: Everything it needs to predict again, by name; empty if it is not stored.
     """
 
     fold: int
@@ -126,10 +158,11 @@ class EstimatorReplica:
 
 @dataclass(frozen=True)
 class EstimatorFit:
-    """All estimators of a member, fold-major, and what they say together.
+    """All estimators of a member, and their mean prediction of the test rows.
 
     Attributes:
-        test_probabilities: `(n_test, n_classes) float64`, mean over folds and seeds.
+        replicas: The estimators, fold-major.
+        test_probabilities: `(n_test, n_classes) float64`, the mean over folds and seeds.
     """
 
     replicas: list[EstimatorReplica]
@@ -146,19 +179,20 @@ def fit_estimators(
     seeds: Sequence[int],
     on_fold: Callable[[EstimatorReplica], None] | None = None,
 ) -> EstimatorFit:
-    """Train an estimator per fold and seed, and let it predict held-out and test rows.
+    """Fit an estimator for each fold and seed, and predict held-out and test rows.
 
     Args:
-        folds: `inputs["x_num"]` of all training-file rows, as each fold's encoder sees them.
-        tests: the test rows, as each fold's encoder sees them.
+        folds: `inputs["x_num"]` of all rows of the training file, as encoded by each fold's
+            encoder.
+        tests: The test rows, as encoded by each fold's encoder.
         target: `(n_rows,) int64` class index.
-        settings: which estimator, and how.
-        n_classes: columns of the probabilities; a class that a fold lacks gets zeros.
-        seeds: one estimator per fold for each.
-        on_fold: called after each estimator, fold-major.
+        settings: Which estimator, and how.
+        n_classes: Columns of the probabilities; a class that a fold lacks gets zeros.
+        seeds: One estimator per fold for each.
+        on_fold: Called after each estimator, fold-major.
 
     Raises:
-        EstimatorError: another number of test tables than of folds, or no `x_num`.
+        EstimatorError: The number of test tables is not that of the folds, or `x_num` is missing.
     """
     _check(folds, tests)
     replicas: list[EstimatorReplica] = []
@@ -181,27 +215,6 @@ def fit_one(settings: EstimatorSettings, seed: int, data: FoldData, target: np.n
     return settings.build(seed).fit(x[data.train_rows], target[data.train_rows])
 
 
-def predict(estimator: Any, x: np.ndarray, n_classes: int) -> np.ndarray:
-    """Probabilities `(n_rows, n_classes)`, a block of rows on each core.
-
-    A forest's own threads add up its trees in the order in which they happen to end, and the last
-    digits with it.
-    """
-    from joblib import cpu_count
-
-    probabilities = np.zeros((len(x), n_classes))
-    if hasattr(estimator, "n_jobs"):
-        estimator.set_params(n_jobs=1)
-
-    def fill(start: int) -> None:
-        rows = slice(start, start + BLOCK)
-        probabilities[rows, estimator.classes_] = estimator.predict_proba(x[rows])
-
-    with ThreadPoolExecutor(int(cpu_count()), thread_name_prefix="estimator") as pool:
-        list(pool.map(fill, range(0, len(x), BLOCK)))
-    return probabilities
-
-
 def _check(folds: Sequence[FoldData], tests: Sequence[Inputs]) -> None:
     faults = []
     if not folds or len(tests) != len(folds):
@@ -211,6 +224,6 @@ def _check(folds: Sequence[FoldData], tests: Sequence[Inputs]) -> None:
         faults.append(f"{absent} encoded tables lack x_num")
     if faults:
         raise EstimatorError(
-            f"estimators cannot be trained: {'; '.join(faults)}, expected a test table for each "
-            "fold, with x_num in it"
+            f"estimators cannot be trained: {'; '.join(faults)}, expected one test table for each "
+            "fold, and x_num in every table"
         )

@@ -1,8 +1,8 @@
 """Boosted trees by LightGBM: one booster per fold and seed, trained side by side.
 
-Each booster runs on threads of its own: boosters do not wait for one another, while the threads of
-one booster meet at every node of every tree. On a table of some thousand rows that is twice as
-fast as boosters one by one, and it stays so on a machine that is busy.
+Boosters share the cores rather than taking turns: boosters do not wait for one another, while the
+threads of one booster synchronise at every node of every tree. On a table of a few thousand rows
+this is twice as fast as one booster after another, on a busy machine too.
 """
 
 from __future__ import annotations
@@ -12,22 +12,24 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.estimators.boosters import Boosters, Inputs, matrix, predict
+from models.estimators.boosters import Boosters, matrix, predict
+from models.estimators.fold_models import FoldFit, Inputs, Owner, TrainingSource
 
 if TYPE_CHECKING:
-    from models.training.fit import FoldData
+    from models.data import FoldData
 
 
 class TreesSettings(BaseModel):
     """How the trees grow.
 
-    The names are LightGBM's, the defaults suit tables of a thousand to a hundred thousand rows.
+    The names are LightGBM's; the defaults suit tables of a thousand to a hundred thousand rows.
 
     Source: https://lightgbm.readthedocs.io/en/stable/Parameters.html
     """
@@ -39,8 +41,8 @@ class TreesSettings(BaseModel):
     num_leaves: int = Field(15, ge=2, le=131_072, description="leaves per tree")
     max_depth: int = Field(-1, ge=-1, description="depth limit; -1 is none")
     min_child_samples: int = Field(20, ge=0, description="training rows per leaf, at least")
-    min_split_gain: float = Field(0.0, ge=0, description="gain that a split must bring")
-    subsample: float = Field(0.8, gt=0, le=1, description="share of rows, drawn anew each round")
+    min_split_gain: float = Field(0.0, ge=0, description="smallest gain of a split")
+    subsample: float = Field(0.8, gt=0, le=1, description="share of rows, redrawn each round")
     colsample_bytree: float = Field(0.7, gt=0, le=1, description="share of columns per tree")
     reg_alpha: float = Field(0.0, ge=0, description="L1 penalty on leaf values")
     reg_lambda: float = Field(1.0, ge=0, description="L2 penalty on leaf values")
@@ -51,15 +53,15 @@ class TreesSettings(BaseModel):
     early_stopping: int | None = Field(
         None, ge=1, description="rounds without a better log-loss; None grows all trees"
     )
-    n_threads: int = Field(0, ge=0, description="0 is one per core; never changes the result")
+    n_threads: int = Field(0, ge=0, description="0 is one per core; does not change the result")
 
     def parameters(self, *, n_classes: int, seed: int, n_threads: int) -> dict[str, Any]:
         """LightGBM's parameters of one booster, silent and deterministic."""
         binary: dict[str, Any] = {"objective": "binary", "metric": "binary_logloss"}
         multiclass = {"objective": "multiclass", "metric": "multi_logloss", "num_class": n_classes}
-        own = self.model_dump(exclude={"n_estimators", "early_stopping", "n_threads"})
+        growth = self.model_dump(exclude={"n_estimators", "early_stopping", "n_threads"})
         return {
-            **own,
+            **growth,
             **(binary if n_classes == 2 else multiclass),
             "subsample_freq": 1,
             "seed": seed,
@@ -69,22 +71,51 @@ class TreesSettings(BaseModel):
             "verbosity": -1,
         }
 
+    def fit_folds(
+        self,
+        folds: Sequence[FoldData],
+        tests: Sequence[Inputs],
+        target: np.ndarray,
+        *,
+        n_classes: int,
+        seeds: Sequence[int],
+    ) -> FoldFit:
+        """Train a booster for each fold and seed; the arguments are those of `fit_trees`.
+
+        Raises:
+            TreesError: Folds, tests and target do not fit together.
+        """
+        fitted = fit_trees(folds, tests, target, self, n_classes=n_classes, seeds=seeds)
+        valid = [replica.valid_probabilities for replica in fitted.replicas]
+        return FoldFit(valid, fitted.test_probabilities, fitted.boosters)
+
+    def load_models(
+        self,
+        folder: Path,
+        owners: Sequence[Owner],  # noqa: ARG002
+        source: TrainingSource,  # noqa: ARG002
+    ) -> Boosters:
+        """The boosters whose files are in the folder; every booster has one."""
+        return Boosters.read(folder)
+
 
 class TreesError(ValueError):
-    """Inputs that trees cannot be trained on; tells all faults at once."""
+    """Inputs that trees cannot be trained on; the message lists every fault."""
 
     exit_code = 3
 
 
 @dataclass(frozen=True)
 class TreesReplica:
-    """One booster: the one of `fold` and `seed`.
+    """The booster of `fold` and `seed`.
 
     Attributes:
-        n_trees: boosting rounds that were kept.
+        fold: Position in the folds given to `fit_trees`.
+        seed: Its random seed.
+        n_trees: Boosting rounds that predictions use.
         valid_probabilities: `(n_fold_valid, n_classes) float64`, in the order of `valid_rows`.
-        gain: `(n_features,) float64`, total gain of the splits on each column.
-        model: the booster as LightGBM's text; `lightgbm.Booster(model_str=model)` reads it.
+        gain: `(n_features,) float64`, the total gain of the splits on each column.
+        model: The booster as LightGBM's text; `lightgbm.Booster(model_str=model)` reads it.
     """
 
     fold: int
@@ -97,10 +128,11 @@ class TreesReplica:
 
 @dataclass(frozen=True)
 class TreeFit:
-    """All boosters of a member, fold-major, and what they say together.
+    """All boosters of a member, and their mean prediction of the test rows.
 
     Attributes:
-        test_probabilities: `(n_test, n_classes) float64`, mean over folds and seeds.
+        replicas: The boosters, fold-major.
+        test_probabilities: `(n_test, n_classes) float64`, the mean over folds and seeds.
     """
 
     replicas: list[TreesReplica]
@@ -108,15 +140,15 @@ class TreeFit:
 
     @property
     def boosters(self) -> Boosters:
-        """All of them, as they are kept."""
+        """All boosters, in the form in which they are stored."""
         owners = tuple((replica.fold, replica.seed) for replica in self.replicas)
         return Boosters(owners, tuple(replica.model for replica in self.replicas))
 
     @property
     def importance(self) -> np.ndarray:
-        """Share of each column in the gain, mean over boosters: `(n_features,)`, sum 1.
+        """The share of each column in the gain, averaged over boosters: `(n_features,)`, sum 1.
 
-        All zero where no booster found a split.
+        All zeros if no booster found a split.
         """
         gains = np.stack([replica.gain for replica in self.replicas])
         totals = gains.sum(axis=1, keepdims=True)
@@ -126,7 +158,7 @@ class TreeFit:
 
 @dataclass(frozen=True)
 class _Job:
-    """What one booster is made from."""
+    """What one booster is trained on."""
 
     fold: int
     seed: int
@@ -135,13 +167,12 @@ class _Job:
 
 
 @dataclass(frozen=True)
-class _Recipe:
-    """What all boosters of a member have in common."""
+class _Shared:
+    """What all boosters of a member share."""
 
     target: np.ndarray
     settings: TreesSettings
     n_classes: int
-    categorical: Sequence[int] | None
     n_threads: int
     stop: Event
 
@@ -154,36 +185,34 @@ def fit_trees(
     *,
     n_classes: int,
     seeds: Sequence[int],
-    categorical: Sequence[int] | None = None,
     on_fold: Callable[[TreesReplica], None] | None = None,
 ) -> TreeFit:
-    """Train a booster per fold and seed, and let it predict held-out and test rows.
+    """Train a booster for each fold and seed, and predict held-out and test rows.
 
-    A booster sees `x_num` (NaN is "missing") and, right of it, `x_cat`.
+    The columns are `x_num` (NaN is missing) and, right of it, `x_cat`, whose codes are categories
+    (negative ones are missing).
 
     Args:
-        folds: `inputs` of all training-file rows, as each fold's encoder sees them.
-        tests: the test rows, as each fold's encoder sees them.
+        folds: `inputs` of all rows of the training file, as encoded by each fold's encoder.
+        tests: The test rows, as encoded by each fold's encoder.
         target: `(n_rows,) int64` class index.
-        settings: how the trees grow.
+        settings: How the trees grow.
         n_classes: 2 trains on the second class's log-odds, more on a softmax.
-        seeds: one booster per fold for each.
-        categorical: columns of `[x_num | x_cat]` whose numbers are names, not sizes; negative
-            numbers are "missing". None: those of `x_cat`.
-        on_fold: called after each booster, fold-major, in the caller's thread.
+        seeds: One booster per fold for each.
+        on_fold: Called after each booster, fold-major, in the caller's thread.
 
     Raises:
-        TreesError: folds, tests and target that do not fit together.
+        TreesError: Folds, tests and target do not fit together.
     """
     _check(folds, tests, target, n_classes=n_classes, seeds=seeds)
     jobs = [_Job(f, seed, folds[f], tests[f]) for f in range(len(folds)) for seed in seeds]
     n_workers, n_threads = _share_threads(settings.n_threads, len(jobs))
     stop = Event()
-    recipe = _Recipe(target, settings, n_classes, categorical, n_threads, stop)
+    shared = _Shared(target, settings, n_classes, n_threads, stop)
     replicas: list[TreesReplica] = []
     test_sum = np.zeros((_n_rows(tests[0]), n_classes))
     with _workers(n_workers, stop) as pool:
-        for replica, test in _in_order(pool, jobs, recipe):
+        for replica, test in _in_order(pool, jobs, shared):
             replicas.append(replica)
             test_sum += test
             if on_fold is not None:
@@ -192,8 +221,8 @@ def fit_trees(
 
 
 def _share_threads(n_threads: int, n_jobs: int) -> tuple[int, int]:
-    """How many boosters run side by side, and the threads of each."""
-    # Knows the limits of containers, which `os.cpu_count` does not.
+    """The number of boosters that run side by side, and the threads of each."""
+    # It respects the limits of containers, which `os.cpu_count` does not.
     from joblib import cpu_count
 
     total = n_threads or int(cpu_count())
@@ -203,7 +232,7 @@ def _share_threads(n_threads: int, n_jobs: int) -> tuple[int, int]:
 
 @contextmanager
 def _workers(n_workers: int, stop: Event) -> Iterator[ThreadPoolExecutor]:
-    """A pool whose boosters end at their next round when the caller fails or is interrupted."""
+    """A pool whose boosters stop at their next round when the caller fails or is interrupted."""
     pool = ThreadPoolExecutor(n_workers, thread_name_prefix="booster")
     try:
         yield pool
@@ -213,55 +242,55 @@ def _workers(n_workers: int, stop: Event) -> Iterator[ThreadPoolExecutor]:
 
 
 def _in_order(
-    pool: ThreadPoolExecutor, jobs: Sequence[_Job], recipe: _Recipe
+    pool: ThreadPoolExecutor, jobs: Sequence[_Job], shared: _Shared
 ) -> Iterator[tuple[TreesReplica, np.ndarray]]:
-    """Results as they come, in the jobs' order; each is let go of once it is given."""
+    """Results in the order of the jobs; each is released once it is yielded."""
     waiting: deque[Future[tuple[TreesReplica, np.ndarray]]] = deque(
-        pool.submit(_train_one, job, recipe) for job in jobs
+        pool.submit(_train_one, job, shared) for job in jobs
     )
     while waiting:
         yield waiting.popleft().result()
 
 
-def _train_one(job: _Job, recipe: _Recipe) -> tuple[TreesReplica, np.ndarray]:
-    """Train one booster; its replica and its test probabilities `(n_test, n_classes)`."""
-    booster = _boost(job, recipe)
+def _train_one(job: _Job, shared: _Shared) -> tuple[TreesReplica, np.ndarray]:
+    """One trained booster and its test probabilities `(n_test, n_classes)`."""
+    booster = _boost(job, shared)
     n_trees = booster.best_iteration or booster.current_iteration()
 
-    def said_of(inputs: Inputs) -> np.ndarray:
-        return predict(booster, inputs, n_trees=n_trees, n_threads=recipe.n_threads)
+    def probabilities(inputs: Inputs) -> np.ndarray:
+        return predict(booster, inputs, n_trees=n_trees, n_threads=shared.n_threads)
 
     held_out = {"x_num": matrix(job.data.inputs, job.data.valid_rows)}
     replica = TreesReplica(
         fold=job.fold,
         seed=job.seed,
         n_trees=n_trees,
-        valid_probabilities=said_of(held_out),
+        valid_probabilities=probabilities(held_out),
         gain=np.asarray(booster.feature_importance("gain", iteration=n_trees)),
         model=booster.model_to_string(num_iteration=n_trees),
     )
-    return replica, said_of(job.test)
+    return replica, probabilities(job.test)
 
 
-def _boost(job: _Job, recipe: _Recipe) -> Any:
+def _boost(job: _Job, shared: _Shared) -> Any:
     """The trained `lightgbm.Booster`."""
     import lightgbm
 
-    settings, data = recipe.settings, job.data
+    settings, data = shared.settings, job.data
     parameters = settings.parameters(
-        n_classes=recipe.n_classes, seed=job.seed, n_threads=recipe.n_threads
+        n_classes=shared.n_classes, seed=job.seed, n_threads=shared.n_threads
     )
     train = lightgbm.Dataset(
         matrix(data.inputs, data.train_rows),
-        recipe.target[data.train_rows],
-        categorical_feature=_categories(data.inputs, recipe.categorical),
+        shared.target[data.train_rows],
+        categorical_feature=_categories(data.inputs),
         params=parameters,
     )
-    callbacks: list[Callable[[Any], None]] = [_stop_when(recipe.stop)]
+    callbacks: list[Callable[[Any], None]] = [_stop_when(shared.stop)]
     watched = []
     if settings.early_stopping is not None:
         rows = data.valid_rows if data.stop_rows is None else data.stop_rows
-        watched = [train.create_valid(matrix(data.inputs, rows), recipe.target[rows])]
+        watched = [train.create_valid(matrix(data.inputs, rows), shared.target[rows])]
         callbacks.append(lightgbm.early_stopping(settings.early_stopping, verbose=False))
     return lightgbm.train(
         parameters, train, settings.n_estimators, valid_sets=watched, callbacks=callbacks
@@ -269,7 +298,7 @@ def _boost(job: _Job, recipe: _Recipe) -> Any:
 
 
 class _StoppedError(Exception):
-    """Ends a booster whose result nobody waits for."""
+    """Stops a booster whose result is no longer needed."""
 
 
 def _stop_when(stop: Event) -> Callable[[Any], None]:
@@ -280,15 +309,14 @@ def _stop_when(stop: Event) -> Callable[[Any], None]:
     return callback
 
 
-def _categories(inputs: Inputs, categorical: Sequence[int] | None) -> list[int]:
-    if categorical is not None:
-        return list(categorical)
+def _categories(inputs: Inputs) -> list[int]:
+    """The columns of `x_cat`, right of those of `x_num`."""
     d_num, d_cat = _widths(inputs)
     return list(range(d_num, d_num + d_cat))
 
 
 def _widths(inputs: Inputs) -> tuple[int, int]:
-    """Columns of `x_num` and of `x_cat`."""
+    """The number of columns of `x_num` and of `x_cat`."""
     d_num, d_cat = (inputs[key].shape[1] if key in inputs else 0 for key in ("x_num", "x_cat"))
     return d_num, d_cat
 
@@ -307,7 +335,9 @@ def _check(
 ) -> None:
     faults = list(_faults_of_target(target, n_classes))
     if not folds or not seeds:
-        faults.append(f"found {len(folds)} folds and {len(seeds)} seeds, expected one at least")
+        faults.append(
+            f"found {len(folds)} folds and {len(seeds)} seeds, expected at least one of each"
+        )
     if len(tests) != len(folds):
         faults.append(f"found {len(tests)} encoded test tables, expected one for each fold")
     if len({_n_rows(test) for test in tests}) > 1:
@@ -321,7 +351,7 @@ def _check(
 def _faults_of_target(target: np.ndarray, n_classes: int) -> Iterator[str]:
     outside = np.flatnonzero((target < 0) | (target >= n_classes))
     if n_classes < 2:
-        yield f"found {n_classes} class, expected two at least"
+        yield f"found {n_classes} class, expected at least two"
     elif outside.size:
         row = int(outside[0])
         yield f"target of row {row} is {target[row]}, expected a class from 0 to {n_classes - 1}"

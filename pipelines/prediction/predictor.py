@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from models.ensembling.blending import blend
-from models.ensembling.combiners import Recipe
+from models.ensembling.combiners import Combiner
 from models.estimators.boosters import Boosters
 from models.estimators.persistence import Estimators
 from models.training import trained
@@ -84,7 +84,7 @@ class Predictor:
             PredictorError: the run lacks what predictions need, or has members of another code.
         """
         described = json.loads((folder / RUN_FILE).read_text())
-        if not (folder / "stages" / "ensemble" / ensemble.RECIPE).is_file():
+        if not (folder / "stages" / "ensemble" / ensemble.COMBINER).is_file():
             raise PredictorError(
                 f"run {folder.name} did not keep what predictions need; {_again(competition)}"
             )
@@ -109,11 +109,11 @@ class Predictor:
         return preprocess.load(self._stage("preprocess"))
 
     @cached_property
-    def recipe(self) -> Recipe:
-        """The way from the members' predictions to one."""
-        return ensemble.load_recipe(
-            self._stage("ensemble"), self.competition, self.prepared, self._stacker_inputs
-        )
+    def combiner(self) -> Combiner:
+        """Combines the members' predictions as the run did."""
+        settings = ensemble.EnsembleSettings.of(self.competition)
+        source = ensemble.stacker_source(settings, self.prepared, self._members_oof)
+        return ensemble.load_combiner(self._stage("ensemble"), settings.second_level, source)
 
     def predict(self, table: pd.DataFrame, advance: Advance | None = None) -> np.ndarray:
         """Probabilities of new rows, `(n_rows, n_classes)`.
@@ -125,15 +125,15 @@ class Predictor:
         featured = self.competition.features(table.reset_index(drop=True))
         own = self.competition.members
         members = np.zeros((len(own), len(table), len(self.competition.classes)))
-        used = self.recipe.members_used(len(own))
+        used = self.combiner.members_used(len(own))
         by_encoder: dict[Callable[[], Encoder], list[int]] = {}
         for place in np.flatnonzero(used):
             by_encoder.setdefault(own[place].encoder, []).append(int(place))
         steps = _Steps(len(by_encoder) * self._n_folds + int(used.sum()), advance)
         for encoder, places in by_encoder.items():
             self._predict_members(encoder, places, featured, members, steps)
-        made = self.recipe.predict(members, self._kin(featured, members))
-        return train_test_overlap.with_told(self._told(featured), made)
+        made = self.combiner.predict(members, self._context(featured, members))
+        return train_test_overlap.with_matching_classes(self._matching_classes(featured), made)
 
     def change(self) -> str | None:
         """What is to be said of code that has changed since the run; None where it has not.
@@ -223,31 +223,30 @@ class Predictor:
 
         return train_one
 
-    def _stacker_inputs(self) -> dict[str, np.ndarray]:
-        """What the stackers were told of the training rows."""
+    def _members_oof(self) -> np.ndarray:
+        """The members' out-of-fold predictions, `(n_members, n_train, n_classes)`."""
         names = (member.name for member in self.competition.members)
-        oof = np.stack([train.load(self._stage(f"train-{name}")).oof for name in names])
-        return ensemble.stackers_inputs(self.competition, self.prepared, oof)
+        return np.stack([train.load(self._stage(f"train-{name}")).oof for name in names])
 
-    def _kin(self, table: pd.DataFrame, members: np.ndarray) -> np.ndarray | None:
-        """What the rows say of each other, as the stackers had it: `(n_rows, d)`."""
-        context = self.competition.second_level.context_features
-        if context is None or not any(self.recipe.stacked()):
+    def _context(self, table: pd.DataFrame, members: np.ndarray) -> np.ndarray | None:
+        """The stackers' context features of new rows, `(n_rows, d)`."""
+        features = self.competition.second_level.context_features
+        if features is None or not any(self.combiner.stackers()):
             return None
         weights = ensemble.load(self._stage("ensemble")).weights
-        return context(table, blend(members, weights))
+        return features(table, blend(members, weights))
 
     def n_known(self, table: pd.DataFrame) -> int:
         """How many of the new rows stand in the training file, in a competition that asks that."""
-        return int((self._told(self.competition.features(table)) >= 0).sum())
+        return int((self._matching_classes(self.competition.features(table)) >= 0).sum())
 
-    def _told(self, table: pd.DataFrame) -> np.ndarray:
-        """The class that a training row tells of each row, `(n_rows,)`; -1 where none does."""
+    def _matching_classes(self, table: pd.DataFrame) -> np.ndarray:
+        """The class of the training row that each row repeats, `(n_rows,)`; -1 for new rows."""
         overlap = self.competition.train_test_overlap
         if overlap is None:
             return np.full(len(table), -1)
-        tables = (self.prepared.train, table)
-        return train_test_overlap.classes_told(overlap, tables, self.prepared.target)
+        key, target = self.prepared.train[overlap.key], self.prepared.target
+        return train_test_overlap.matching_classes(key, target, table[overlap.key])
 
     @property
     def _n_folds(self) -> int:

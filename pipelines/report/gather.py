@@ -70,7 +70,7 @@ def _table(competition: Competition, prepared: Prepared) -> Table:
 def _fold_scores(blend: Blend) -> Iterator[FoldScores]:
     for name, scores in zip(blend.members, blend.member_scores, strict=True):
         yield FoldScores(name=name, scores=tuple(map(float, scores)))
-    yield FoldScores(name=blend.way or BLEND, scores=tuple(map(float, blend.scores)))
+    yield FoldScores(name=blend.chosen or BLEND, scores=tuple(map(float, blend.scores)))
 
 
 def _curves(competition: Competition, stages: Path) -> Iterator[Curves]:

@@ -9,9 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from submissions import ledger
-from submissions.ledger import Entry
+from submissions.ledger import FILE, Entry
 
-FILE = Path("submissions") / "ledger.jsonl"
 FIGURE = "cv-and-public.png"
 HEADINGS = (
     *("run", "competition", "source", "metric", "cv", "± folds", "local", "public", "private"),

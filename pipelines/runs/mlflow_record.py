@@ -12,7 +12,6 @@ import numpy as np
 
 from pipelines.prediction.mlflow_model import FILE as MODEL
 from pipelines.report.html import FILE as REPORT
-from pipelines.runs.ledger_page import FILE as LEDGER
 from pipelines.stages import ensemble
 from pipelines.tracking.record import Data, Record, Row
 from pipelines.workspace import arrays
@@ -20,6 +19,7 @@ from pipelines.workspace.run_folders import FILE as RUN_FILE
 from pipelines.workspace.summary import FILE as SUMMARY
 from pipelines.workspace.summary import Summary
 from submissions import ledger
+from submissions.ledger import FILE as LEDGER
 
 DECIMALS = 6
 

@@ -8,7 +8,6 @@ import pandas as pd
 
 from pipelines.configuration.competition import Competition
 from pipelines.console import Narrator
-from pipelines.runs.ledger_page import FILE as LEDGER
 from pipelines.runs.sendable import checked_csv, sendable
 from pipelines.workspace.summary import Summary
 from submissions import ledger
@@ -19,6 +18,7 @@ from submissions.final_selection import (
     propose,
     share_differing,
 )
+from submissions.ledger import FILE as LEDGER
 
 
 def pick(competition: Competition, root: Path, narrator: Narrator) -> None:

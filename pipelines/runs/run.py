@@ -243,9 +243,9 @@ def _summarise(pipeline: Pipeline, *, run: str, **of_the_run: Any) -> Summary:
         folds=_folds(competition.folds),
         members=_lines(blend),
         ways=_ways(blend),
-        way=blend.way,
-        known_share=blend.known_share,
-        cv_new=blend.cv_new if blend.known_share else None,
+        way=blend.chosen,
+        known_share=blend.overlap_share,
+        cv_new=blend.cv_new if blend.overlap_share else None,
         local_score=submission.local_score,
         also=_further(pipeline),
         n_held_back=0 if holdout is None else len(holdout),
@@ -265,7 +265,7 @@ def _folds(plan: FoldPlan) -> str:
 
 
 def _lines(blend: Blend) -> tuple[MemberLine, ...]:
-    further = blend.member_also.mean(axis=2)
+    further = blend.member_extra_scores.mean(axis=2)
     members = zip(blend.members, blend.member_scores, blend.weights, further, strict=True)
     return tuple(
         MemberLine(name=name, score=scores.mean(), std=scores.std(), weight=weight, also=also)
@@ -274,8 +274,8 @@ def _lines(blend: Blend) -> tuple[MemberLine, ...]:
 
 
 def _further(pipeline: Pipeline) -> tuple[FurtherLine, ...]:
-    metrics, scores = pipeline.competition.extra_metrics, pipeline.blend.also
-    local = pipeline.submission.local_also or (None,) * len(metrics)
+    metrics, scores = pipeline.competition.extra_metrics, pipeline.blend.extra_scores
+    local = pipeline.submission.local_extra_scores or (None,) * len(metrics)
     return tuple(
         FurtherLine(metric=metric, cv=own.mean(), cv_std=own.std(), local_score=held_back)
         for metric, own, held_back in zip(metrics, scores, local, strict=True)
@@ -283,5 +283,5 @@ def _further(pipeline: Pipeline) -> tuple[FurtherLine, ...]:
 
 
 def _ways(blend: Blend) -> tuple[WayLine, ...]:
-    ways = zip(blend.ways, blend.way_scores, strict=True)
+    ways = zip(blend.candidates, blend.candidate_scores, strict=True)
     return tuple(WayLine(name=name, score=own.mean(), std=own.std()) for name, own in ways)

@@ -12,11 +12,11 @@ from pipelines.kaggle.client import Sent, sign_in
 from pipelines.kaggle.credentials import exposure
 from pipelines.kaggle.errors import Errand
 from pipelines.kaggle.retry import Patience
-from pipelines.runs.ledger_page import FILE as LEDGER
 from pipelines.runs.mlflow_record import kaggle_scores
 from pipelines.tracking.tracker import Tracker
 from pipelines.workspace.summary import Summary
 from submissions import ledger
+from submissions.ledger import FILE as LEDGER
 
 MARK_CHARACTERS = 12
 

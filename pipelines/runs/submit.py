@@ -14,11 +14,11 @@ from pipelines.kaggle.credentials import exposure
 from pipelines.kaggle.errors import Errand
 from pipelines.kaggle.retry import Patience
 from pipelines.runs import scores
-from pipelines.runs.ledger_page import FILE as LEDGER
 from pipelines.runs.sendable import checked_csv, choose
 from pipelines.stages import publish
 from pipelines.workspace.summary import Summary
 from submissions import ledger
+from submissions.ledger import FILE as LEDGER
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 15.0  # between two looks at the score
 

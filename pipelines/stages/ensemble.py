@@ -1,97 +1,149 @@
-"""Stage 5: all members' predictions to one, with an honest score of the way that was taken.
+"""Stage 5: from all members' predictions to one, with an honest score.
 
-The first way is a weighted blend. Where a competition names stackers, they are tried beside it,
-and the way with the best nested score is taken.
+The first candidate is the weighted blend. Where a competition has stackers, they are tried beside
+it, and the candidate with the best nested score is chosen.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 
 from features.folds import Folds
-from models.ensembling.blending import greedy_weights, nested
-from models.ensembling.combiners import Models, Recipe, Weighted, from_description, stacker_inputs
-from models.ensembling.stacking import Kin, Way, all_ways, best_of, stacker_folds, stacker_trainer
-from models.estimators.boosters import Boosters
-from models.estimators.persistence import Estimators
-from models.estimators.sklearn_models import EstimatorSettings
-from models.estimators.trees import TreesSettings
-from models.metrics import METRICS
-from pipelines.configuration.competition import Competition
-from pipelines.stages import train_test_overlap
+from models.data import FoldData
+from models.ensembling.blending import BlendSettings, greedy_weights, nested
+from models.ensembling.combiners import Combiner, Weighted, from_description, stacker_inputs
+from models.ensembling.stacking import (
+    SEEDS,
+    Candidate,
+    EnsembleInputs,
+    best_of,
+    make_candidates,
+    stacker_folds,
+    weighted_mean,
+)
+from models.estimators.fold_models import FoldModels, TrainingSource
+from models.metrics import METRICS, Metric
+from pipelines.configuration.competition import Competition, SecondLevel, TrainTestOverlap
 from pipelines.stages.preprocess import Prepared
 from pipelines.stages.train import Predictions
-from pipelines.stages.train_test_overlap import Tables
+from pipelines.stages.train_test_overlap import (
+    OverlapRows,
+    Tables,
+    find_overlap,
+    with_matching_classes,
+)
 from pipelines.workspace import arrays
 from pipelines.workspace.summary import BLEND
 
-RECIPE, STACKERS = "recipe.json", "stackers"
-ARRAYS = (
-    *("weights", "oof", "test", "scores", "member_scores", "way_scores"),
-    *("also", "member_also"),
-)
+# The names on disk are those of the first version, so that every run stays readable.
+NAMES, ARRAYS, COMBINER, STACKERS = "members.json", "blend.npz", "recipe.json", "stackers"
+STORED_NAMES = {
+    "members": "members",
+    "candidates": "ways",
+    "chosen": "way",
+    "overlap_share": "known_share",
+}
+STORED_ARRAYS = {
+    **{name: name for name in ("weights", "oof", "test", "scores", "member_scores")},
+    "candidate_scores": "way_scores",
+    "extra_scores": "also",
+    "member_extra_scores": "member_also",
+}
+
+
+@dataclass(frozen=True)
+class EnsembleSettings:
+    """What stage 5 needs of a competition.
+
+    Attributes:
+        metric: Decides between candidates.
+        extra_metrics: Reported beside it.
+        n_classes: Columns of the probabilities.
+        blend: How the members' weights are found.
+        second_level: Stackers and their context features.
+        overlap: Test rows that take the label of a training row.
+    """
+
+    metric: Metric
+    n_classes: int
+    extra_metrics: tuple[Metric, ...] = ()
+    blend: BlendSettings = field(default_factory=BlendSettings)
+    second_level: SecondLevel = field(default_factory=SecondLevel)
+    overlap: TrainTestOverlap | None = None
+
+    @classmethod
+    def of(cls, competition: Competition) -> EnsembleSettings:
+        """The settings of a competition."""
+        return cls(
+            metric=METRICS[competition.metric],
+            n_classes=len(competition.classes),
+            extra_metrics=tuple(METRICS[name] for name in competition.extra_metrics),
+            blend=competition.blend,
+            second_level=competition.second_level,
+            overlap=competition.train_test_overlap,
+        )
 
 
 @dataclass(frozen=True)
 class Blend:
-    """The members' weights and what they say together.
+    """The members' weights, and the ensemble's prediction.
 
     Attributes:
-        members: names, in the order of the weights.
-        ways: names of the ways that were tried, the weighted blend first.
-        way: the one that was taken.
-        weights: `(n_members,)` of the weighted blend, not negative, summing to one.
+        members: Names, in the order of the weights.
+        candidates: Names of the candidates that were tried, the weighted blend first.
+        chosen: The candidate with the best score.
+        weights: `(n_members,)` of the weighted blend, not negative, with sum 1.
         oof: `(n_train, n_classes)`, each row predicted without its fold.
         test: `(n_test, n_classes)`.
-        scores: `(n_splits,)` the metric on each fold, by what was learned on the other folds.
+        scores: `(n_splits,)` the metric on each fold, predicted by what the other folds taught.
         member_scores: `(n_members, n_splits)`.
-        way_scores: `(n_ways, n_splits)`.
-        also: `(n_also, n_splits)` the competition's further metrics.
-        member_also: `(n_members, n_also, n_splits)`.
-        known_share: of the test rows, those that took the label of a training row; the scores
-            count them as right, and are for the rest those of held-out rows that are new.
-        recipe: how the taken way makes a prediction; None when read back.
+        candidate_scores: `(n_candidates, n_splits)`.
+        extra_scores: `(n_extra_metrics, n_splits)`.
+        member_extra_scores: `(n_members, n_extra_metrics, n_splits)`.
+        overlap_share: The share of the test rows that took the label of a training row. The scores
+            count these as correct and estimate the rest on held-out rows that are new.
+        combiner: Computes the chosen candidate's prediction; None when read back.
     """
 
     members: tuple[str, ...]
-    ways: tuple[str, ...]
-    way: str
+    candidates: tuple[str, ...]
+    chosen: str
     weights: np.ndarray
     oof: np.ndarray
     test: np.ndarray
     scores: np.ndarray
     member_scores: np.ndarray
-    way_scores: np.ndarray
-    also: np.ndarray
-    member_also: np.ndarray
-    known_share: float = 0.0
-    recipe: Recipe | None = None
+    candidate_scores: np.ndarray
+    extra_scores: np.ndarray
+    member_extra_scores: np.ndarray
+    overlap_share: float = 0.0
+    combiner: Combiner | None = None
 
     @property
     def cv_new(self) -> float:
-        """The score on rows that are new alone."""
-        return (self.cv - self.known_share) / (1 - self.known_share)
+        """The cross-validated score on new rows alone."""
+        return (self.cv - self.overlap_share) / (1 - self.overlap_share)
 
     @property
     def cv(self) -> float:
-        """The cross-validated score that the run tells."""
+        """The cross-validated score, the mean over folds."""
         return float(self.scores.mean())
 
     @property
     def cv_std(self) -> float:
-        """Its spread: the standard deviation over folds."""
+        """The standard deviation of the score over folds."""
         return float(self.scores.std())
 
 
 def ensemble(
-    competition: Competition,
+    settings: EnsembleSettings,
     target: np.ndarray,
     folds: Folds,
     predictions: Sequence[Predictions],
@@ -100,175 +152,182 @@ def ensemble(
 ) -> Blend:
     """Weigh the members by their out-of-fold predictions, and try the competition's stackers.
 
-    The scores are nested: what a fold is scored with was learned without that fold.
+    The scores are nested: each fold is predicted by what was learned without it.
 
     Args:
-        competition: whose members they are.
+        settings: The competition's.
         target: `(n_train,) int64` class index.
-        folds: which rows are held out when.
-        predictions: of every member.
-        tables: of training and test rows, for a competition with `kin` or `known` rows.
+        folds: Which rows are held out when.
+        predictions: Of every member.
+        tables: Training and test rows, for context features and for overlapping test rows.
+
+    Raises:
+        BlendError: Invalid probabilities, or folds that do not fit them.
     """
-    metric = METRICS[competition.metric]
     oof, test = (np.stack([getattr(p, part) for p in predictions]) for part in ("oof", "test"))
+    inputs = EnsembleInputs(oof, test, target, folds.assignment, settings.metric)
     names = [member.member for member in predictions]
-    weights = greedy_weights(oof, target, competition.blend, members=names)
-    honest = nested(oof, target, folds.assignment, competition.blend, metric=metric, members=names)
-    recipe = Weighted(weights)
-    first = Way(BLEND, honest.oof, recipe.predict(test), np.ravel(honest.fold_scores), recipe)
-    stackers, kin = competition.second_level.stackers, _kin(competition, tables, first)
-    ways = all_ways(first, oof, test, target, folds.assignment, stackers, metric=metric, kin=kin)
-    taken = best_of(ways, metric)
-    blend = Blend(
-        members=tuple(names),
-        ways=tuple(way.name for way in ways),
-        way=taken.name,
-        weights=weights,
-        oof=taken.oof,
-        test=taken.test,
-        scores=taken.scores,
-        member_scores=np.stack([member.scores for member in predictions]),
-        way_scores=np.stack([way.scores for way in ways]),
-        also=_further(competition, target, folds, taken.oof),
-        member_also=np.stack([member.also for member in predictions]),
-        recipe=taken.recipe,
-    )
-    if competition.train_test_overlap is None or tables is None:
+    weights = greedy_weights(oof, target, settings.blend, members=names)
+    candidates = _candidates(settings, inputs, weights, tables)
+    chosen = best_of(candidates, settings.metric)
+    extra_scores = _extra_scores(settings.extra_metrics, target, folds, chosen.oof)
+    blend = _blend(predictions, candidates, chosen, weights, extra_scores)
+    if settings.overlap is None or tables is None:
         return blend
-    rows = train_test_overlap.find(
-        competition.train_test_overlap, tables, target, folds, n_classes=len(competition.classes)
-    )
-    return _with_known(blend, rows, oof=oof, ways=ways)
+    rows = find_overlap(settings.overlap, tables, target, folds)
+    return _with_overlap(blend, rows, oof=oof, candidates=candidates)
 
 
-def _with_known(
-    blend: Blend, rows: train_test_overlap.KnownRows, *, oof: np.ndarray, ways: Sequence[Way]
+def _candidates(
+    settings: EnsembleSettings, inputs: EnsembleInputs, weights: np.ndarray, tables: Tables | None
+) -> list[Candidate]:
+    """The weighted blend, and what the stackers make of the members' predictions."""
+    second_level = settings.second_level
+    first = weighted_mean(BLEND, Weighted(weights), inputs, settings.blend)
+    with_context = replace(inputs, context=_context(second_level, tables, first))
+    return make_candidates(first, second_level.stackers, with_context)
+
+
+def _blend(
+    predictions: Sequence[Predictions],
+    candidates: Sequence[Candidate],
+    chosen: Candidate,
+    weights: np.ndarray,
+    extra_scores: np.ndarray,
 ) -> Blend:
-    """Known test rows take their label, and all scores allow for their share."""
+    return Blend(
+        members=tuple(member.member for member in predictions),
+        candidates=tuple(candidate.name for candidate in candidates),
+        chosen=chosen.name,
+        weights=weights,
+        oof=chosen.oof,
+        test=chosen.test,
+        scores=chosen.scores,
+        member_scores=np.stack([member.scores for member in predictions]),
+        candidate_scores=np.stack([candidate.scores for candidate in candidates]),
+        extra_scores=extra_scores,
+        member_extra_scores=np.stack([member.also for member in predictions]),
+        combiner=chosen.combiner,
+    )
+
+
+def _with_overlap(
+    blend: Blend, rows: OverlapRows, *, oof: np.ndarray, candidates: Sequence[Candidate]
+) -> Blend:
+    """Overlapping test rows take their label, and all scores allow for their share."""
     return replace(
         blend,
-        test=rows.told(blend.test),
+        test=with_matching_classes(rows.test_class, blend.test),
         scores=rows.scores(blend.oof),
-        member_scores=np.stack([rows.scores(own) for own in oof]),
-        way_scores=np.stack([rows.scores(way.oof) for way in ways]),
-        known_share=rows.share,
+        member_scores=np.stack([rows.scores(member) for member in oof]),
+        candidate_scores=np.stack([rows.scores(candidate.oof) for candidate in candidates]),
+        overlap_share=rows.share,
     )
 
 
-def _kin(competition: Competition, tables: Tables | None, first: Way) -> Kin | None:
-    """What the rows of one table say of each other, in training and test table."""
-    kin = competition.second_level.context_features
-    if kin is None or tables is None or not competition.second_level.stackers:
+def _context(
+    second_level: SecondLevel, tables: Tables | None, first: Candidate
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The context features of training and test rows; None without any, or without stackers."""
+    features = second_level.context_features
+    if features is None or tables is None or not second_level.stackers:
         return None
     train, test = tables
-    return kin(train, first.oof), kin(test, first.test)
+    return features(train, first.oof), features(test, first.test)
 
 
-def _further(
-    competition: Competition, target: np.ndarray, folds: Folds, oof: np.ndarray
+def _extra_scores(
+    metrics: Sequence[Metric], target: np.ndarray, folds: Folds, oof: np.ndarray
 ) -> np.ndarray:
-    """The further metrics on each split's held-out rows, `(n_also, n_splits)`."""
+    """The extra metrics on each split's held-out rows, `(n_extra_metrics, n_splits)`."""
     held_out = [split.valid_rows for split in folds.splits()]
-    scores = [
-        METRICS[metric].function(target[rows], oof[rows])
-        for metric in competition.extra_metrics
-        for rows in held_out
-    ]
-    return np.array(scores).reshape(len(competition.extra_metrics), len(held_out))
+    scores = [metric.function(target[rows], oof[rows]) for metric in metrics for rows in held_out]
+    return np.array(scores).reshape(len(metrics), len(held_out))
 
 
 def save(blend: Blend, folder: Path) -> None:
-    """Arrays as npz, names as JSON, and what new rows need to go the way that was taken."""
-    named = {
-        "members": blend.members,
-        "ways": blend.ways,
-        "way": blend.way,
-        "known_share": blend.known_share,
-    }
-    (folder / "members.json").write_text(json.dumps(named) + "\n")
-    arrays.write(folder / "blend.npz", {name: getattr(blend, name) for name in ARRAYS})
-    if blend.recipe is not None:
-        _save_recipe(blend.recipe, folder)
-
-
-def _save_recipe(recipe: Recipe, folder: Path) -> None:
-    """The recipe as JSON, and each stacker's models in a folder of their own."""
-    (folder / RECIPE).write_text(json.dumps(recipe.described()) + "\n")
-    for stacked in recipe.stacked():
-        models = folder / STACKERS / quote(stacked.name, safe="")
-        models.mkdir(parents=True)
-        for name, content in stacked.models.files().items():
-            (models / name).write_bytes(content)
-
-
-def stackers_inputs(
-    competition: Competition, prepared: Prepared, oof: np.ndarray
-) -> dict[str, np.ndarray]:
-    """What the stackers were told of the training rows.
-
-    Args:
-        competition: as the run had it.
-        prepared: the run's tables.
-        oof: the members', `(n_members, n_rows, n_classes)`.
-    """
-    kin = competition.second_level.context_features
-    if kin is None:
-        return stacker_inputs(oof, None)
-    metric, folds = METRICS[competition.metric], prepared.folds.assignment
-    honest = nested(oof, prepared.target, folds, competition.blend, metric=metric)
-    return stacker_inputs(oof, kin(prepared.train, honest.oof))
-
-
-def load_recipe(
-    folder: Path,
-    competition: Competition,
-    prepared: Prepared,
-    inputs: Callable[[], Mapping[str, np.ndarray]],
-) -> Recipe:
-    """How the way that the run took makes a prediction.
-
-    Args:
-        folder: what `save` was given.
-        competition: as the run had it.
-        prepared: the run's tables.
-        inputs: gives what the stackers were told of the training rows, to train some again.
-    """
-
-    def models(name: str) -> Models:
-        own = folder / STACKERS / quote(name, safe="")
-        settings = competition.second_level.stacker(name)
-        if isinstance(settings, TreesSettings):
-            return Boosters.read(own)
-        return Estimators.read(
-            own,
-            settings,
-            [(fold, 0) for fold in range(len(list(prepared.folds.splits())))],
-            _trainer(settings, prepared, inputs),
-            n_classes=len(competition.classes),
-        )
-
-    return from_description(json.loads((folder / RECIPE).read_text()), models)
-
-
-def _trainer(
-    settings: EstimatorSettings, prepared: Prepared, inputs: Callable[[], Mapping[str, np.ndarray]]
-) -> Callable[[int, int], Any]:
-    """Trains a fold's stacker again; the members' predictions are read when the first is asked."""
-
-    def train(fold: int, seed: int) -> Any:
-        folds = stacker_folds(inputs(), prepared.folds.assignment)
-        return stacker_trainer(settings, folds, prepared.target)(fold, seed)
-
-    return train
+    """Arrays as npz, names as JSON, and the combiner with its models, for new rows."""
+    names = {stored: getattr(blend, name) for name, stored in STORED_NAMES.items()}
+    (folder / NAMES).write_text(json.dumps(names) + "\n")
+    stored_arrays = {stored: getattr(blend, name) for name, stored in STORED_ARRAYS.items()}
+    arrays.write(folder / ARRAYS, stored_arrays)
+    if blend.combiner is not None:
+        _save_combiner(blend.combiner, folder)
 
 
 def load(folder: Path) -> Blend:
-    """Read back what `save` wrote."""
-    named = json.loads((folder / "members.json").read_text())
+    """Read back what `save` wrote, without the combiner."""
+    names = json.loads((folder / NAMES).read_text())
+    stored_arrays = arrays.read(folder / ARRAYS)
     return Blend(
-        members=tuple(named["members"]),
-        ways=tuple(named["ways"]),
-        way=named["way"],
-        known_share=named["known_share"],
-        **arrays.read(folder / "blend.npz"),  # type: ignore[arg-type]
+        members=tuple(names[STORED_NAMES["members"]]),
+        candidates=tuple(names[STORED_NAMES["candidates"]]),
+        chosen=names[STORED_NAMES["chosen"]],
+        overlap_share=names[STORED_NAMES["overlap_share"]],
+        **{name: stored_arrays[stored] for name, stored in STORED_ARRAYS.items()},
     )
+
+
+def _save_combiner(combiner: Combiner, folder: Path) -> None:
+    """The combiner as JSON, and each stacker's models in a folder of their own."""
+    (folder / COMBINER).write_text(json.dumps(combiner.description()) + "\n")
+    for stacker in combiner.stackers():
+        models = _stacker_folder(folder, stacker.name)
+        models.mkdir(parents=True)
+        for name, content in stacker.models.files().items():
+            (models / name).write_bytes(content)
+
+
+def load_combiner(folder: Path, second_level: SecondLevel, source: TrainingSource) -> Combiner:
+    """The combiner of the candidate that the run chose.
+
+    Args:
+        folder: The folder that `save` wrote into.
+        second_level: The run's.
+        source: From `stacker_source`; trains the stackers again that have no files.
+    """
+
+    def load_models(name: str, n_folds: int) -> FoldModels:
+        settings = second_level.stacker(name)
+        owners = [(fold, seed) for fold in range(n_folds) for seed in SEEDS]
+        return settings.load_models(_stacker_folder(folder, name), owners, source)
+
+    return from_description(json.loads((folder / COMBINER).read_text()), load_models)
+
+
+def stacker_source(
+    settings: EnsembleSettings, prepared: Prepared, members_oof: Callable[[], np.ndarray]
+) -> TrainingSource:
+    """The rows that a finished run's stackers were trained on, computed when first needed.
+
+    Args:
+        settings: The run's.
+        prepared: The run's tables.
+        members_oof: Returns the members' out-of-fold predictions,
+            `(n_members, n_rows, n_classes)`.
+    """
+
+    @cache
+    def folds() -> list[FoldData]:
+        oof = members_oof()
+        inputs = stacker_inputs(oof, _training_context(settings, prepared, oof))
+        return stacker_folds(inputs, np.atleast_2d(prepared.folds.assignment))
+
+    return TrainingSource(lambda fold: folds()[fold], prepared.target, settings.n_classes)
+
+
+def _training_context(
+    settings: EnsembleSettings, prepared: Prepared, oof: np.ndarray
+) -> np.ndarray | None:
+    """The context features of the training rows, computed from the nested blend."""
+    features = settings.second_level.context_features
+    if features is None:
+        return None
+    assignment, metric = prepared.folds.assignment, settings.metric
+    honest = nested(oof, prepared.target, assignment, settings.blend, metric=metric)
+    return features(prepared.train, honest.oof)
+
+
+def _stacker_folder(folder: Path, name: str) -> Path:
+    """Where a stacker's models lie; names may hold any character."""
+    return folder / STACKERS / quote(name, safe="")

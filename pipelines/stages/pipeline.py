@@ -155,7 +155,7 @@ class Pipeline:
         def make(folder: Path, _: Advance) -> None:
             prepared = self.prepared
             blend = ensemble.ensemble(
-                self.competition,
+                ensemble.EnsembleSettings.of(self.competition),
                 prepared.target,
                 prepared.folds,
                 self.predictions,
@@ -174,7 +174,8 @@ class Pipeline:
 
     def _submission(self) -> None:
         def make(folder: Path, _: Advance) -> None:
-            submission.write(self.competition, self.prepared, self.blend, folder)
+            form = submission.submit_form(self.competition)
+            submission.write(form, self.prepared, self.blend, folder)
 
         self._do(
             "submission",

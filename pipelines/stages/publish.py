@@ -6,10 +6,10 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipelines.runs.ledger_page import FILE as LEDGER
 from pipelines.stages.submission import CSV
 from pipelines.workspace.summary import Summary
 from submissions import ledger
+from submissions.ledger import FILE as LEDGER
 
 
 def csv_path(competition: str, run_id: str) -> Path:

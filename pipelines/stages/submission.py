@@ -1,4 +1,4 @@
-"""Stage 6: the blend to a CSV joined on id and checked against the sample submission."""
+"""Stage 6: from the ensemble's prediction to a CSV, joined on id and checked against the sample."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ class Submission:
     """A checked CSV.
 
     Attributes:
-        path: the file.
-        sha256: of its bytes.
-        n_rows: how many rows it answers.
-        local_score: the metric on labels that were held back from the run; None without such.
-        local_also: the further metrics on them.
+        path: The file.
+        sha256: Of its bytes.
+        n_rows: The number of predicted rows.
+        local_score: The metric on labels that were held back from the run; None if none were.
+        local_extra_scores: The extra metrics on them; empty if none were.
     """
 
     path: Path
     sha256: str
     n_rows: int
     local_score: float | None
-    local_also: tuple[float, ...]
+    local_extra_scores: tuple[float, ...]
 
 
 def submit_form(competition: Competition) -> SubmissionForm:
-    """The form that Kaggle wants, as the submission check takes it."""
+    """The form of the competition's submissions."""
     labels = competition.form == "labels"
-    answer = competition.submission_column or competition.target
-    columns = (answer,) if labels else tuple(map(str, competition.classes))
+    column = competition.submission_column or competition.target
+    columns = (column,) if labels else tuple(map(str, competition.classes))
     return SubmissionForm(
         id=competition.id,
         kind=competition.form,
@@ -54,13 +54,12 @@ def submit_form(competition: Competition) -> SubmissionForm:
     )
 
 
-def write(competition: Competition, prepared: Prepared, blend: Blend, folder: Path) -> None:
-    """Build, check and write the CSV into the folder.
+def write(form: SubmissionForm, prepared: Prepared, blend: Blend, folder: Path) -> None:
+    """Build and check the CSV, and write it into the folder.
 
     Raises:
-        SubmissionError: the table fails its check; nothing is written.
+        SubmissionError: The table fails its check; nothing is written.
     """
-    form = submit_form(competition)
     table = build(prepared.test_ids, blend.test, prepared.sample_submission, form)
     check(table, prepared.sample_submission, form)
     write_csv(table, folder / CSV)
@@ -69,7 +68,7 @@ def write(competition: Competition, prepared: Prepared, blend: Blend, folder: Pa
 def describe(
     competition: Competition, prepared: Prepared, blend: Blend, folder: Path
 ) -> Submission:
-    """The CSV in the folder, with its score on held-back labels where there are some."""
+    """The CSV in the folder, with its scores on held-back labels if there are any."""
     path = folder / CSV
     scores = _local_scores(competition, prepared, blend)
     return Submission(
@@ -77,17 +76,17 @@ def describe(
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         n_rows=len(prepared.test_ids),
         local_score=scores[0] if scores else None,
-        local_also=scores[1:],
+        local_extra_scores=scores[1:],
     )
 
 
 def check_csv(
     competition: Competition, csv: Path, *, source: str, root: Path, patience: Patience
 ) -> int:
-    """Check a CSV on disk against the competition's sample submission; give its rows.
+    """Check a CSV on disk against the competition's sample submission; returns its number of rows.
 
     Raises:
-        SubmissionError: the CSV fails; every fault told.
+        SubmissionError: The CSV fails the check; the message lists every fault.
     """
     chosen = choose_source(source, competition)
     raw = download(competition, chosen, root / "data", patience=patience)
@@ -97,7 +96,7 @@ def check_csv(
 
 
 def _local_scores(competition: Competition, prepared: Prepared, blend: Blend) -> tuple[float, ...]:
-    """The metric and the further ones on labels held back; nothing without such."""
+    """The metric and the extra metrics on held-back labels; empty if there are none."""
     if prepared.holdout is None:
         return ()
     row_of_id = pd.Series(np.arange(len(prepared.test_ids)), index=prepared.test_ids)

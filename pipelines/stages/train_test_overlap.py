@@ -1,4 +1,4 @@
-"""Test rows that stand in the training file: they take its label, and the score allows for them."""
+"""Test rows that occur in the training file: they take its label, and the scores allow for them."""
 
 from __future__ import annotations
 
@@ -14,36 +14,31 @@ Tables = tuple[pd.DataFrame, pd.DataFrame]
 
 
 @dataclass(frozen=True)
-class KnownRows:
-    """Which rows are known, and what is known of them.
+class OverlapRows:
+    """Which test rows occur in the training file, and which training rows stand for the others.
 
     Attributes:
-        test_class: `(n_test,) int64`, the class that a training row tells; -1 for new rows.
+        test_class: `(n_test,) int64`, the class of the matching training row; -1 for new rows.
         target: `(n_train,) int64`.
         fold_of_row: `(n_train,)`.
-        is_new: `(n_train,)` held-out rows that are new to the other folds.
-        n_classes: columns of the probabilities.
+        is_new: `(n_train,) bool`, the held-out rows that do not occur in the other folds.
     """
 
     test_class: np.ndarray
     target: np.ndarray
     fold_of_row: np.ndarray
     is_new: np.ndarray
-    n_classes: int
 
     @property
     def share(self) -> float:
-        """The share of the test rows that are known."""
+        """The share of the test rows that occur in the training file."""
         return float((self.test_class >= 0).mean())
 
-    def told(self, test: np.ndarray) -> np.ndarray:
-        """Predictions `(n_test, n_classes)` in which known rows have their class for sure."""
-        return with_told(self.test_class, test)
-
     def scores(self, oof: np.ndarray) -> np.ndarray:
-        """The accuracy to expect on the test file, by fold: `(n_train, n_classes) -> (n_folds,)`.
+        """The expected accuracy on the test file, by fold: `(n_train, n_classes) -> (n_folds,)`.
 
-        That of held-out rows which are new, for the test rows which are new; the others are right.
+        For the share of new test rows it is the accuracy on new held-out rows; the other test rows
+        count as correct.
         """
         is_right = oof.argmax(axis=1) == self.target
         of_new = [
@@ -53,27 +48,39 @@ class KnownRows:
         return self.share + (1 - self.share) * np.array(of_new)
 
 
-def find(
-    known: TrainTestOverlap, tables: Tables, target: np.ndarray, folds: Folds, *, n_classes: int
-) -> KnownRows:
-    """Look up each test row's key among the training rows."""
-    found, fold_of_row = classes_told(known, tables, target), folds.assignment[0]
-    is_new = known.is_new(tables[0], fold_of_row)
-    return KnownRows(found, target, fold_of_row, is_new, n_classes)
+def find_overlap(
+    overlap: TrainTestOverlap, tables: Tables, target: np.ndarray, folds: Folds
+) -> OverlapRows:
+    """Look up each test row's key among the training rows.
 
-
-def classes_told(known: TrainTestOverlap, tables: Tables, target: np.ndarray) -> np.ndarray:
-    """The class that a training row tells of each row of the second table, `(n_rows,) int64`.
-
-    -1 for new rows; keys with two labels tell nothing.
+    Args:
+        overlap: The key column, and what makes a held-out row new.
+        tables: Training and test rows.
+        target: `(n_train,) int64` class index.
+        folds: Without repeats.
     """
-    train, others = tables
-    told = pd.Series(target, index=train[known.key]).groupby(level=0)
-    classes = told.first()[told.nunique() == 1]
-    return classes.reindex(others[known.key]).fillna(-1).to_numpy(np.int64)
+    train, test = tables
+    fold_of_row = folds.assignment[0]
+    test_class = matching_classes(train[overlap.key], target, test[overlap.key])
+    return OverlapRows(test_class, target, fold_of_row, overlap.is_new(train, fold_of_row))
 
 
-def with_told(test_class: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Predictions `(n_rows, n_classes)` in which known rows have their class for sure."""
-    sure = np.eye(probabilities.shape[1])[test_class]
-    return np.where((test_class >= 0)[:, None], sure, probabilities)
+def matching_classes(train_key: pd.Series, target: np.ndarray, key: pd.Series) -> np.ndarray:
+    """The class of the training rows with the same key, `(n_rows,) int64`.
+
+    -1 where no training row has the key, or where training rows with it have different classes.
+
+    Args:
+        train_key: `(n_train,)`.
+        target: `(n_train,) int64` class index.
+        key: `(n_rows,)` of the rows to look up.
+    """
+    by_key = pd.Series(target, index=train_key).groupby(level=0)
+    classes = by_key.first()[by_key.nunique() == 1]
+    return classes.reindex(key).fillna(-1).to_numpy(np.int64)
+
+
+def with_matching_classes(classes: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Probabilities `(n_rows, n_classes)`, replaced by 0 and 1 where `classes` is not -1."""
+    certain = np.eye(probabilities.shape[1])[classes]
+    return np.where((classes >= 0)[:, None], certain, probabilities)

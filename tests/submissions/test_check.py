@@ -50,13 +50,13 @@ BAD = {
     "missing id": (LABELS, "id,y\n11,0\n13,0\n", ["1 ids of the sample are missing", "'12'"]),
     "unknown id": (
         LABELS, "id,y\n11,0\n12,0\n13,0\n99,0\n", ["1 ids are not in the sample ('99'; line 5)"]),
-    "doubled id": (
-        LABELS, "id,y\n11,0\n12,0\n13,0\n12,1\n", ["1 ids stand there again ('12'; line 5)"]),
+    "repeated id": (
+        LABELS, "id,y\n11,0\n12,0\n13,0\n12,1\n", ["1 ids are repeated ('12'; line 5)"]),
     "no id": (LABELS, "id,y\n11,0\n,0\n13,0\n", ["the id is missing (line 3)", "'12'"]),
     "id as a float": (LABELS, "id,y\n11.0,0\n12,0\n13,0\n", ["'11.0'; line 2"]),
     "missing column": (LABELS, "id\n11\n12\n13\n", ["missing columns y"]),
     "unknown column": (LABELS, "id,y,z\n11,0,0\n12,0,0\n13,0,0\n", ["unknown columns z"]),
-    "doubled column": (LABELS, "id,y,y\n11,0,0\n12,0,0\n13,0,0\n", ["doubled columns y"]),
+    "repeated column": (LABELS, "id,y,y\n11,0,0\n12,0,0\n13,0,0\n", ["repeated columns y"]),
     "wrong order": (LABELS, "y,id\n0,11\n0,12\n0,13\n", ["found the columns y, id, expected"]),
     "index written too": (LABELS, ",id,y\n0,11,0\n1,12,0\n2,13,0\n", ["unknown columns"]),
     "missing label": (LABELS, "id,y\n11,\n12,0\n13,0\n", ["'y': found nothing (line 2 = id 11)"]),
@@ -99,7 +99,7 @@ def test_a_fault_is_told_in_one_line(csv_file, form, content, told):
     [
         (LABELS, {"y": [0, np.nan, 1]}, "'y': found nothing (line 3 = id 12)"),
         (LABELS, {"y": [0.5, 1, 1]}, "found '0.5' (line 2 = id 11)"),
-        (LABELS, {"id": [11, 12, 12]}, "1 ids stand there again ('12'; line 4)"),
+        (LABELS, {"id": [11, 12, 12]}, "1 ids are repeated ('12'; line 4)"),
         (PROBABILITIES, {"a": [0.5, np.inf, 0.5]}, "'a': found 'inf' (line 3 = id 12)"),
         (PROBABILITIES, {"a": [0.5, 0.4, 0.5]}, "found '0.9' (line 3 = id 12)"),
     ],
@@ -159,7 +159,7 @@ def test_a_wrong_sample_is_not_the_submissions_fault(sample):
     [
         ([1, 2, 3], [1, 2], "test.csv: 1 ids of sample.csv are missing (first: '3')"),
         ([1, 2], [1, 2, 3], "test.csv: 1 ids are not in sample.csv ('3'; line 4)"),
-        ([1, 2], [1, 2, 2], "test.csv: 1 ids stand there again ('2'; line 4)"),
+        ([1, 2], [1, 2, 2], "test.csv: 1 ids are repeated ('2'; line 4)"),
         ([1, 2, 2], [1, 2], "sample.csv has id 2 twice"),
     ],
 )

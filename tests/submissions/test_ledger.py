@@ -80,7 +80,7 @@ def test_a_torn_last_line_is_left_out_and_the_next_one_is_whole(ledger, n_bytes_
     append(ledger, entry("r1"))
     torn = entry("r2").model_dump_json().encode()[:n_bytes_kept]
     ledger.write_bytes(ledger.read_bytes() + torn)
-    with pytest.warns(LedgerWarning, match="line 2 was torn"):
+    with pytest.warns(LedgerWarning, match="line 2 is incomplete"):
         assert read(ledger) == [entry("r1")]
     append(ledger, entry("r3"))
     assert read(ledger) == [entry("r1"), entry("r3")]

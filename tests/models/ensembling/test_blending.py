@@ -198,7 +198,7 @@ def test_a_wrong_shape_is_told(shape):
     ("folds", "told"),
     [
         (np.arange(9) % 3, "folds are for 9 rows, predictions for 10"),
-        (np.zeros(10, dtype=int), "two folds at least"),
+        (np.zeros(10, dtype=int), "at least two folds"),
         (np.arange(10) % 3 - 1, "every row in one of them"),
     ],
 )

@@ -3,7 +3,8 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from models.data import InputShape
-from models.estimators.ngrams import NgramSettings, _runs
+from models.estimators.ngram_logistic import _runs
+from models.estimators.ngrams import NgramSettings
 from models.networks.bag import BagSettings
 
 TOKENS = np.array(

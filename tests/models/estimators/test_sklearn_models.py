@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from models.data import FoldData
 from models.estimators.sklearn_models import (
     EstimatorError,
     ExtraTreesSettings,
@@ -10,7 +11,6 @@ from models.estimators.sklearn_models import (
     fit_one,
     predict,
 )
-from models.training.fit import FoldData
 
 FAMILIES = [ExtraTreesSettings(n_estimators=20), NeighboursSettings(), LogisticSettings()]
 

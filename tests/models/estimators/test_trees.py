@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from models.data import FoldData
 from models.estimators.trees import TreesError, TreesSettings, fit_trees
-from models.training.fit import FoldData
 
 SMALL = TreesSettings(n_estimators=20, learning_rate=0.2, num_leaves=7, n_threads=2)
 N_ROWS, N_TEST, N_FOLDS = 240, 50, 3
@@ -113,13 +113,13 @@ def test_category_columns_are_split_by_name():
     train, test, target, truth = make(n_cat=2)
     settings = SMALL.model_copy(update={"min_data_per_group": 5, "cat_smooth": 1.0})
 
-    def fit(**options):
-        return fit_trees(
-            make_folds(train), [test] * 3, target, settings, n_classes=2, seeds=(0,), **options
-        )
+    def fit(train, test):
+        return fit_trees(make_folds(train), [test] * 3, target, settings, n_classes=2, seeds=(0,))
 
-    named, explicit, sizes = fit(), fit(categorical=[4, 5]), fit(categorical=())
-    assert named.replicas[0].model == explicit.replicas[0].model
+    def as_numbers(inputs):
+        return {"x_num": np.hstack([inputs["x_num"], inputs["x_cat"]], dtype=np.float32)}
+
+    named, sizes = fit(train, test), fit(as_numbers(train), as_numbers(test))
     assert "num_cat=0" in sizes.replicas[0].model
     assert "num_cat=1" in named.replicas[0].model
     assert named.importance.shape == (6,)

@@ -12,9 +12,8 @@ from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from features.encoders.base import EncoderBlocks
 from features.encoders.neighbours import ClassNeighbours
 from features.encoders.tabular import TabularEncoder
-from models.ensembling.blending import nested
-from models.ensembling.combiners import Weighted, stacker_inputs
-from models.ensembling.stacking import Way, all_ways
+from models.ensembling.combiners import Weighted
+from models.ensembling.stacking import EnsembleInputs, make_candidates, weighted_mean
 from models.estimators.sklearn_models import EstimatorSettings, ExtraTreesSettings, LogisticSettings
 from models.estimators.trees import TreesSettings
 from models.metrics import METRICS
@@ -32,6 +31,7 @@ from pipelines.prediction.predictor import Predictor, PredictorError
 from pipelines.runs import run as runs
 from pipelines.runs.run import Request
 from pipelines.stages import ensemble, preprocess, train
+from pipelines.stages.ensemble import EnsembleSettings
 from pipelines.workspace import arrays
 
 
@@ -160,7 +160,7 @@ def test_every_member_says_what_it_said_in_the_run(made):
     np.testing.assert_array_equal(predictor.predict(rows.table), kept.test)
     for place, member in enumerate(competition.members):
         alone = np.eye(len(MEMBERS))[place]
-        predictor.__dict__["recipe"] = Weighted(alone)
+        predictor.__dict__["combiner"] = Weighted(alone)
         said = arrays.read(folder / "stages" / f"train-{member.name}" / "predictions.npz")["test"]
         np.testing.assert_array_equal(predictor.predict(rows.table), said, err_msg=member.name)
 
@@ -177,27 +177,28 @@ def test_rows_of_their_own_and_in_any_order_come_out_alike(made, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def ways(made):
-    """Every way that the run tried, and what the members said of training and of test rows."""
+def tried(made):
+    """Every candidate that the run tried, and the members' out-of-fold and test predictions."""
     prepared = preprocess.load(made[2] / "stages" / "preprocess")
     members = [train.load(made[2] / "stages" / f"train-{m.name}") for m in MEMBERS]
     oof, test = (np.stack([getattr(m, part) for m in members]) for part in ("oof", "test"))
     target, folds, metric = prepared.target, prepared.folds.assignment, METRICS["log_loss"]
-    recipe = Weighted(np.full(len(MEMBERS), 1 / len(MEMBERS)))
-    honest = nested(oof, target, folds, metric=metric)
-    first = Way("blend", honest.oof, recipe.predict(test), np.ravel(honest.fold_scores), recipe)
-    return prepared, oof, test, all_ways(first, oof, test, target, folds, STACKERS, metric=metric)
+    inputs = EnsembleInputs(oof, test, target, folds, metric)
+    first = weighted_mean("blend", Weighted(np.full(len(MEMBERS), 1 / len(MEMBERS))), inputs)
+    return prepared, oof, test, make_candidates(first, STACKERS, inputs)
 
 
 @pytest.mark.parametrize("number", range(10))
-def test_every_way_is_kept(made, ways, number, tmp_path):
-    """The blend, stackers kept and trained again, their mean, and each at its temperature."""
-    prepared, oof, test, tried = ways
-    kept = ensemble.load(made[2] / "stages" / "ensemble")
-    ensemble.save(dataclasses.replace(kept, recipe=tried[number].recipe), tmp_path)
-    read = ensemble.load_recipe(tmp_path, made[1], prepared, lambda: stacker_inputs(oof, None))
-    np.testing.assert_array_equal(read.predict(test), tried[number].test)
-    assert len(tried) == 10
+def test_every_candidate_is_stored(made, tried, number, tmp_path):
+    """The blend, stackers stored and trained again, their mean, and each of them calibrated."""
+    prepared, oof, test, candidates = tried
+    kept, settings = ensemble.load(made[2] / "stages" / "ensemble"), EnsembleSettings.of(made[1])
+    combiner = candidates[number].combiner
+    ensemble.save(dataclasses.replace(kept, combiner=combiner), tmp_path)
+    source = ensemble.stacker_source(settings, prepared, lambda: oof)
+    read = ensemble.load_combiner(tmp_path, settings.second_level, source)
+    np.testing.assert_array_equal(read.predict(test), candidates[number].test)
+    assert len(candidates) == 10
 
 
 def test_nothing_is_pickled_and_what_tells_nothing_of_itself_is_not_kept(made):

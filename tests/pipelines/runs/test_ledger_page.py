@@ -10,8 +10,9 @@ from rich.console import Console
 
 from pipelines.commands import app
 from pipelines.figures import ledger as ledger_figure
-from pipelines.runs.ledger_page import FILE, SortError, show_ledger
+from pipelines.runs.ledger_page import SortError, show_ledger
 from submissions import ledger
+from submissions.ledger import FILE
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 

@@ -1,3 +1,8 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 
@@ -6,9 +11,12 @@ from models.estimators.sklearn_models import LogisticSettings
 from models.metrics import METRICS
 from pipelines.configuration.competition import SecondLevel
 from pipelines.stages import ensemble
+from pipelines.stages.ensemble import EnsembleSettings
 from pipelines.stages.train import Predictions
+from pipelines.workspace import arrays
 
 N_ROWS, N_TEST = 300, 50
+SETTINGS = EnsembleSettings(METRICS["accuracy"], n_classes=2)
 
 
 @pytest.fixture
@@ -31,56 +39,87 @@ def predictions(name, target, folds, *, noise):
     return Predictions(name, oof, test, np.array(scores))
 
 
-def test_the_better_member_weighs_more_and_weights_sum_to_one(toy, target, folds):
+def test_the_better_member_weighs_more_and_weights_sum_to_one(target, folds):
     good = predictions("good", target, folds, noise=0.15)
     poor = predictions("poorer", target, folds, noise=0.6)
-    blend = ensemble.ensemble(toy, target, folds, [good, poor])
+    blend = ensemble.ensemble(SETTINGS, target, folds, [good, poor])
     assert blend.members == ("good", "poorer")
     assert blend.weights[0] > blend.weights[1] >= 0
     assert blend.weights.sum() == pytest.approx(1)
 
 
-def test_the_score_is_that_of_rows_blended_without_their_fold(toy, target, folds):
+def test_the_score_is_that_of_rows_blended_without_their_fold(target, folds):
     members = [
         predictions("a", target, folds, noise=0.3),
         predictions("bb", target, folds, noise=0.3),
     ]
-    blend = ensemble.ensemble(toy, target, folds, members)
+    blend = ensemble.ensemble(SETTINGS, target, folds, members)
     assert blend.scores.shape == (10,)
     assert blend.cv == pytest.approx(blend.scores.mean())
     swapped = target.copy()
     held_out = next(folds.splits()).valid_rows
     swapped[held_out] = 1 - swapped[held_out]
-    again = ensemble.ensemble(toy, swapped, folds, members)
+    again = ensemble.ensemble(SETTINGS, swapped, folds, members)
     # The labels of a fold have no say in how that fold is blended, only in how it scores.
     assert again.scores[0] == pytest.approx(1 - blend.scores[0])
 
 
-def test_a_blend_is_read_back_as_it_was_written(toy, target, folds, tmp_path):
-    blend = ensemble.ensemble(toy, target, folds, [predictions("a", target, folds, noise=0.3)])
+def test_a_blend_is_read_back_as_it_was_written(target, folds, tmp_path):
+    settings = dataclasses.replace(SETTINGS, extra_metrics=(METRICS["log_loss"],))
+    blend = ensemble.ensemble(settings, target, folds, [predictions("a", target, folds, noise=0.3)])
     ensemble.save(blend, tmp_path)
     read = ensemble.load(tmp_path)
-    assert (read.members, read.ways, read.way) == (blend.members, blend.ways, blend.way)
-    for name in ensemble.ARRAYS:
+    assert (read.members, read.candidates) == (blend.members, blend.candidates)
+    assert (read.chosen, read.overlap_share) == (blend.chosen, blend.overlap_share)
+    for name in ensemble.STORED_ARRAYS:
         np.testing.assert_array_equal(getattr(read, name), getattr(blend, name))
 
 
-def test_stackers_are_tried_beside_the_blend_and_the_best_way_is_taken(toy, target, folds):
+def test_a_run_keeps_the_names_on_disk_of_the_first_version(tmp_path):
+    """Older checkouts read them, and so do the MLflow models that they logged."""
+    members = {"members": ["a"], "ways": ["blend", "lines"], "way": "lines", "known_share": 0.25}
+    (tmp_path / "members.json").write_text(json.dumps(members))
+    names = ("weights", "oof", "test", "scores", "member_scores", "way_scores", "also")
+    stored = {name: np.array([float(n)]) for n, name in enumerate((*names, "member_also"))}
+    arrays.write(tmp_path / "blend.npz", stored)
+    blend = ensemble.load(tmp_path)
+    assert (blend.members, blend.candidates) == (("a",), ("blend", "lines"))
+    assert (blend.chosen, blend.overlap_share) == ("lines", 0.25)
+    read = (blend.candidate_scores, blend.extra_scores, blend.member_extra_scores)
+    assert [array.item() for array in read] == [5, 6, 7]
+    again = tmp_path / "again"
+    again.mkdir()
+    ensemble.save(blend, again)
+    assert json.loads((again / "members.json").read_text()) == members
+    assert list(arrays.read(again / "blend.npz")) == list(stored)
+
+
+def test_stackers_are_tried_beside_the_blend_and_the_best_candidate_is_chosen(target, folds):
     level = SecondLevel(stackers={"lines": LogisticSettings(C=0.1)})
-    stacked = toy.model_copy(update={"second_level": level, "metric": "log_loss"})
-    # Both are far too unsure: a line through their logits puts that right.
+    settings = EnsembleSettings(METRICS["log_loss"], n_classes=2, second_level=level)
+    # Both are far from confident enough: a logistic regression on their logits corrects that.
     members = [predictions(name, target, folds, noise=0.1) for name in ("a", "bb")]
-    blend = ensemble.ensemble(stacked, target, folds, members)
-    assert blend.ways[:3] == ("blend", "lines", "blend + lines")
-    assert blend.way_scores.shape == (6, 10)
-    means = dict(zip(blend.ways, blend.way_scores.mean(axis=1), strict=True))
-    assert blend.way == min(means, key=means.get)
-    assert blend.cv == pytest.approx(means[blend.way])
-    assert means[blend.way] < means["blend"] - 0.1
+    blend = ensemble.ensemble(settings, target, folds, members)
+    assert blend.candidates[:3] == ("blend", "lines", "blend + lines")
+    assert blend.candidate_scores.shape == (6, 10)
+    means = dict(zip(blend.candidates, blend.candidate_scores.mean(axis=1), strict=True))
+    assert blend.chosen == min(means, key=means.get)
+    assert blend.cv == pytest.approx(means[blend.chosen])
+    assert means[blend.chosen] < means["blend"] - 0.1
     assert blend.test.shape == (N_TEST, 2)
 
 
-def test_without_stackers_there_is_one_way(toy, target, folds):
-    blend = ensemble.ensemble(toy, target, folds, [predictions("a", target, folds, noise=0.3)])
-    assert blend.ways == ("blend",) == (blend.way,)
-    np.testing.assert_array_equal(blend.way_scores, blend.scores[None])
+def test_without_stackers_there_is_one_candidate(target, folds):
+    blend = ensemble.ensemble(SETTINGS, target, folds, [predictions("a", target, folds, noise=0.3)])
+    assert blend.candidates == ("blend",) == (blend.chosen,)
+    np.testing.assert_array_equal(blend.candidate_scores, blend.scores[None])
+
+
+def test_the_settings_of_a_competition(toy):
+    level = SecondLevel(stackers={"lines": LogisticSettings(C=0.1)})
+    changed = toy.model_copy(update={"extra_metrics": ("auc",), "second_level": level})
+    settings = EnsembleSettings.of(changed)
+    assert settings.metric is METRICS[toy.metric]
+    assert settings.extra_metrics == (METRICS["auc"],)
+    assert (settings.n_classes, settings.blend) == (len(toy.classes), toy.blend)
+    assert (settings.second_level, settings.overlap) == (level, None)
