@@ -12,10 +12,10 @@ import pandas as pd
 
 from features.encoders.tabular import TabularEncoder
 from features.folds import FoldPlan
+from models.architectures.mlp import MLPSettings
 from models.estimators.sklearn_models import LogisticSettings
 from models.estimators.trees import TreesSettings
-from models.networks.mlp import MLPSettings
-from models.training.fit import TrainSettings
+from models.training.settings import TrainSettings
 from pipelines.configuration.competition import (
     Competition,
     EstimatorMember,

@@ -12,15 +12,14 @@ import pandas as pd
 from features.encoders.images import ImageEncoder
 from features.folds import FoldPlan
 from features.tables.schema import Column
-from models.networks.convnet import SmallConvNetSettings
-from models.networks.course_convnets import (
+from models.architectures.convnets import (
     ConvNetSettings,
     InceptionNetSettings,
     PixelMLPSettings,
     ResidualNetSettings,
+    SmallConvNetSettings,
 )
-from models.training.augmentation import WarpSettings
-from models.training.settings import Strategy, TrainSettings
+from models.training.settings import Strategy, TrainSettings, WarpSettings
 from pipelines.configuration.competition import (
     Competition,
     ForeignForm,

@@ -16,9 +16,9 @@ import pandas as pd
 from features.encoders.text import TextEncoder
 from features.folds import FoldPlan
 from features.tables.schema import Column
+from models.architectures.recurrent import RecurrentSettings
 from models.estimators.ngrams import NgramSettings
-from models.networks.recurrent import RecurrentSettings
-from models.training.fit import TrainSettings
+from models.training.settings import TrainSettings
 from pipelines.configuration.competition import (
     Competition,
     EstimatorMember,

@@ -15,11 +15,11 @@ from features.encoders.counts import CountVectors, LogCounts
 from features.encoders.neighbours import ClassNeighbours
 from features.folds import FoldPlan
 from features.tables.schema import Column
+from models.architectures.mlp import MLPSettings
+from models.architectures.tabm import TabMSettings
 from models.estimators.sklearn_models import LogisticSettings
 from models.estimators.trees import TreesSettings
-from models.networks.mlp import MLPSettings
-from models.networks.tabm import TabMSettings
-from models.training.fit import TrainSettings
+from models.training.settings import TrainSettings
 from pipelines.configuration.competition import (
     Competition,
     Kaggle,

@@ -21,12 +21,12 @@ from features.encoders.text import TextEncoder
 from features.folds import FoldPlan
 from features.phrase_nesting import nest, stand_elsewhere
 from features.tables.schema import Column
+from models.architectures.bag import BagSettings
+from models.architectures.base import Parts
+from models.architectures.recurrent import Cell, RecurrentSettings
 from models.estimators.ngrams import NgramSettings
 from models.estimators.trees import TreesSettings
-from models.networks.bag import BagSettings
-from models.networks.recurrent import Cell, RecurrentSettings
-from models.networks.subwords import Parts
-from models.training.fit import TrainSettings
+from models.training.settings import TrainSettings
 from pipelines.configuration.competition import (
     Competition,
     EstimatorMember,

@@ -18,10 +18,10 @@ from features.encoders.tabular import TabularEncoder
 from features.encoders.target_statistics import GroupStatistics
 from features.folds import FoldPlan
 from features.tables.schema import Column
+from models.architectures.linear import LinearSettings
+from models.architectures.mlp import MLPSettings
 from models.estimators.trees import TreesSettings
-from models.networks.linear import LinearSettings
-from models.networks.mlp import MLPSettings
-from models.training.fit import TrainSettings
+from models.training.settings import TrainSettings
 from pipelines.configuration.competition import (
     Competition,
     Kaggle,

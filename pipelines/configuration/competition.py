@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validat
 
 from features.folds import FoldPlan
 from features.tables.schema import Column
+from models.architectures.base import Architecture
 from models.ensembling.blending import BlendSettings
 from models.estimators.sklearn_models import EstimatorSettings
 from models.estimators.trees import TreesSettings
 from models.metrics import METRICS
-from models.networks.architecture import Architecture
 from models.training.settings import TrainSettings
 from pipelines.configuration.search_space import Search
 

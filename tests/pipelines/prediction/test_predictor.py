@@ -12,13 +12,13 @@ from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from features.encoders.base import EncoderBlocks
 from features.encoders.neighbours import ClassNeighbours
 from features.encoders.tabular import TabularEncoder
+from models.architectures.mlp import MLPSettings
 from models.ensembling.blending import nested
 from models.ensembling.combiners import Weighted, stacker_inputs
 from models.ensembling.stacking import Way, all_ways
 from models.estimators.sklearn_models import EstimatorSettings, ExtraTreesSettings, LogisticSettings
 from models.estimators.trees import TreesSettings
 from models.metrics import METRICS
-from models.networks.mlp import MLPSettings
 from models.training.settings import TrainSettings
 from pipelines.configuration.competition import EstimatorMember, NetworkMember, TreesMember
 from pipelines.prediction import new_rows
