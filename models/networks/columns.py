@@ -43,8 +43,8 @@ class ColumnEmbeddings(nn.Module):
 def piecewise_linear(positions: Tensor, n_bins: int) -> Tensor:
     """Each column's position among its bin edges in the piecewise-linear encoding.
 
-    There is one number per bin: position 2.3 among four bins becomes (1, 1, 0.3, 0). Works on the last dimension, so any
-    leading dimensions are allowed.
+    There is one number per bin: position 2.3 among four bins becomes (1, 1, 0.3, 0). Works on
+    the last dimension, so any leading dimensions are allowed.
 
     Args:
         positions: `(..., n_columns)`, each from 0 to n_bins.
