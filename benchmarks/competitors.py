@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
+from models.architectures.mlp import MLPSettings
 from models.data import InputShape
-from models.networks.mlp import MLPSettings
 from models.training.fit import FoldData
 
 N_FOLDS = 5

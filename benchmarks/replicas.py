@@ -25,7 +25,7 @@ import torch
 from benchmarks.competitors import COMPETITORS, N_FOLDS, Size
 from models.losses import LOSSES
 from models.metrics import METRICS
-from models.training.fit import TrainSettings, fit
+from models.training.fit import Objective, Replicas, TrainSettings, fit
 
 HERE = Path(__file__).parent
 OURS = "Foldwise"
@@ -100,14 +100,14 @@ def train_all(size: Size, method: str, n_replicas: int) -> list[tuple[float, flo
     settings = TrainSettings(
         epochs=size.epochs, batch_size=size.batch_size, lr=size.lr, evaluate_every=size.epochs
     )
+    loss = LOSSES["binary_cross_entropy" if size.n_classes == 2 else "cross_entropy"]
     fitted = fit(
         size.build,
         folds[:n_folds],
         y,
         settings,
-        loss=LOSSES["binary_cross_entropy" if size.n_classes == 2 else "cross_entropy"],
-        metric=METRICS["log_loss"],
-        seeds=range(n_replicas // n_folds),
+        Objective(loss, METRICS["log_loss"]),
+        Replicas(range(n_replicas // n_folds)),
         device="cpu",
     )
     return [_scores(y[folds[r.fold].valid_rows], r.valid_probabilities) for r in fitted.replicas]

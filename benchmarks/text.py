@@ -24,11 +24,11 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
+from models.architectures.recurrent import RecurrentSettings
 from models.data import InputShape
 from models.losses import LOSSES
 from models.metrics import METRICS
-from models.networks.recurrent import RecurrentSettings
-from models.training.fit import FoldData, TrainSettings, fit
+from models.training.fit import FoldData, Objective, Replicas, TrainSettings, fit
 
 PAGE = Path(__file__).with_suffix(".md")
 N_TOKENS, N_CLASSES, N_FOLDS, BATCH = 12_000, 5, 4, 128
@@ -183,9 +183,8 @@ def train(
         [FoldData(texts, rows, few) for rows in folds],
         target,
         TrainSettings(epochs=1, batch_size=BATCH, lr=1e-3, length_pool=50),
-        loss=LOSSES["cross_entropy"],
-        metric=METRICS["accuracy"],
-        seeds=range(n_seeds),
+        Objective(LOSSES["cross_entropy"], METRICS["accuracy"]),
+        Replicas(range(n_seeds)),
         device="cpu",
     )
 

@@ -6,11 +6,11 @@ The course writes 10 as the third label. A label of this loss is 0 or 1: the 10 
 import numpy as np
 from drawing import draw
 
+from models.architectures.linear import LinearSettings
 from models.data import InputShape
 from models.losses import LOSSES
 from models.metrics import METRICS
-from models.networks.linear import LinearSettings
-from models.training.fit import FoldData, TrainSettings, fit
+from models.training.fit import FoldData, Objective, TrainSettings, fit
 
 hours = np.array([[1.0], [2.0], [3.0]], dtype=np.float32)
 passed = np.array([0, 0, 1])
@@ -21,8 +21,7 @@ fitted = fit(
     [FoldData({"x_num": hours}, rows, rows)],  # three rows are too few to hold any out
     passed,
     TrainSettings(epochs=1000, batch_size=None, optimizer="sgd", lr=0.1, evaluate_every=100),
-    loss=LOSSES["binary_cross_entropy"],
-    metric=METRICS["accuracy"],
+    Objective(LOSSES["binary_cross_entropy"], METRICS["accuracy"]),
     device="cpu",
 )
 

@@ -23,6 +23,19 @@ if TYPE_CHECKING:
     from features.encoders.text import TextEncoder as TextEncoder
     from features.folds import FoldPlan as FoldPlan
     from features.tables.schema import Column as Column
+    from models.architectures.bag import BagSettings as BagSettings
+    from models.architectures.base import Architecture as Architecture
+    from models.architectures.base import Parts as Parts
+    from models.architectures.convnets import ConvNetSettings as ConvNetSettings
+    from models.architectures.convnets import InceptionNetSettings as InceptionNetSettings
+    from models.architectures.convnets import PixelMLPSettings as PixelMLPSettings
+    from models.architectures.convnets import ResidualNetSettings as ResidualNetSettings
+    from models.architectures.convnets import SmallConvNetSettings as SmallConvNetSettings
+    from models.architectures.linear import LinearSettings as LinearSettings
+    from models.architectures.mlp import MLPSettings as MLPSettings
+    from models.architectures.recurrent import Cell as Cell
+    from models.architectures.recurrent import RecurrentSettings as RecurrentSettings
+    from models.architectures.tabm import TabMSettings as TabMSettings
     from models.data import InputShape as InputShape
     from models.ensembling.blending import BlendSettings as BlendSettings
     from models.estimators.ngrams import NgramSettings as NgramSettings
@@ -31,22 +44,9 @@ if TYPE_CHECKING:
     from models.estimators.sklearn_models import LogisticSettings as LogisticSettings
     from models.estimators.sklearn_models import NeighboursSettings as NeighboursSettings
     from models.estimators.trees import TreesSettings as TreesSettings
-    from models.networks.architecture import Architecture as Architecture
-    from models.networks.bag import BagSettings as BagSettings
-    from models.networks.convnet import SmallConvNetSettings as SmallConvNetSettings
-    from models.networks.course_convnets import ConvNetSettings as ConvNetSettings
-    from models.networks.course_convnets import InceptionNetSettings as InceptionNetSettings
-    from models.networks.course_convnets import PixelMLPSettings as PixelMLPSettings
-    from models.networks.course_convnets import ResidualNetSettings as ResidualNetSettings
-    from models.networks.linear import LinearSettings as LinearSettings
-    from models.networks.mlp import MLPSettings as MLPSettings
-    from models.networks.recurrent import Cell as Cell
-    from models.networks.recurrent import RecurrentSettings as RecurrentSettings
-    from models.networks.subwords import Parts as Parts
-    from models.networks.tabm import TabMSettings as TabMSettings
-    from models.training.augmentation import WarpSettings as WarpSettings
     from models.training.settings import Strategy as Strategy
     from models.training.settings import TrainSettings as TrainSettings
+    from models.training.settings import WarpSettings as WarpSettings
     from pipelines.competitions import list_competitions as list_competitions
     from pipelines.competitions import load_competition as load_competition
     from pipelines.configuration.competition import Competition as Competition

@@ -1,1 +1,4 @@
-"""Networks, trees, the trainer of all replicas at once, metrics and blending."""
+"""Models of every kind, their training and their ensembles; no competition, run or file format.
+
+Called by `pipelines`; imports nothing from `features` or `pipelines`.
+"""

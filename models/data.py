@@ -1,9 +1,10 @@
-"""What goes into training and what comes out of it: folds, replicas, reports."""
+"""What goes into training and what comes out: datasets, folds, replicas, reports."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -13,34 +14,144 @@ from torch.utils.data import Dataset
 
 Array = NDArray[np.generic]
 Rows = NDArray[np.int64]
+CPU = torch.device("cpu")
 
 
 class TrainingDataError(ValueError):
-    """The arrays given to `fit` do not belong together."""
+    """The arrays given to the trainer do not match."""
 
     exit_code = 3
 
 
 class TrainingFailedError(RuntimeError):
-    """No replica ended with usable weights."""
+    """No replica has usable weights."""
 
     exit_code = 3
 
 
+Inputs = dict[str, Tensor]
+Sample = tuple[Inputs, Tensor]  # one row: inputs without the batch dimension, and its target
+Batch = tuple[Inputs, Tensor]
+
+
+class EncodedDataset(Dataset[Sample]):
+    """Some rows of encoded arrays with their targets; the arrays are shared, not copied.
+
+    The trainer gathers its batches from the same tables by the same `gather`. A `DataLoader`
+    gives the same batches with and without `collate_fn=whole_batch`, but faster with it:
+
+        >>> from torch.utils.data import DataLoader
+        >>> x, y = np.arange(6, dtype=np.float32).reshape(3, 2), np.array([0, 1, 0])
+        >>> dataset = EncodedDataset({"x_num": x}, y, np.array([2, 0]))
+        >>> loader = DataLoader(dataset, batch_size=2, collate_fn=whole_batch)
+        >>> inputs, target = next(iter(loader))
+        >>> inputs["x_num"].tolist(), target.tolist()
+        ([[4.0, 5.0], [0.0, 1.0]], [0, 0])
+
+    Attributes:
+        inputs: Keyword of the network's `forward` -> `(n_rows, ...)`, as given.
+        target: `(n_rows,)`, a tensor.
+        rows: `(n,) int64` numbers of the rows in this dataset, in its order.
+    """
+
+    def __init__(self, inputs: Mapping[str, Array], target: Array, rows: Array) -> None:
+        self.inputs = inputs
+        self.target = tensor_of(target)
+        self.rows = tensor_of(np.asarray(rows, dtype=np.int64))
+
+    @cached_property
+    def tables(self) -> Inputs:
+        """All `n_rows` rows of each input, as tensors."""
+        return {key: tensor_of(array) for key, array in self.inputs.items()}
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Sample:
+        """One row: inputs without the batch dimension, and its target."""
+        row = self.rows[index]
+        return {key: table[row] for key, table in self.tables.items()}, self.target[row]
+
+    def __getitems__(self, indices: Sequence[int]) -> GatheredRows:
+        """A whole batch by one gather per table; `DataLoader` calls this."""
+        rows = self.rows[torch.as_tensor(indices)]
+        inputs = {key: gather(table, rows) for key, table in self.tables.items()}
+        return GatheredRows((inputs, gather(self.target, rows)))
+
+
+@dataclass(frozen=True)
+class GatheredRows(Sequence[Sample]):
+    """A batch that reads as a list of its rows, as any `collate_fn` expects.
+
+    Attributes:
+        batch: The whole batch, which `whole_batch` takes as it is.
+    """
+
+    batch: Batch
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self.batch[1])
+
+    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
+        """One row of the batch."""
+        inputs, target = self.batch
+        return {key: values[index] for key, values in inputs.items()}, target[index]
+
+
+def whole_batch(rows: GatheredRows) -> Batch:
+    """The fast `collate_fn` for `EncodedDataset`: the batch as it was gathered."""
+    return rows.batch
+
+
+def gather(table: Tensor, rows: Tensor) -> Tensor:
+    """Rows of a table by number, in one pass over memory.
+
+    Args:
+        table: `(n_rows, ...)`.
+        rows: `(...) int64` row numbers, of any shape: `(B,)`, or `(R, B)` for R replicas.
+
+    Returns:
+        `(*rows.shape, ...)`.
+    """
+    return table.index_select(0, rows.flatten()).view(*rows.shape, *table.shape[1:])
+
+
+def tensor_of(array: Array, dtype: torch.dtype | None = None, device: torch.device = CPU) -> Tensor:
+    """The array as a tensor, without a copy where possible; read-only arrays are copied.
+
+    To a GPU it goes through pinned memory, so that the program need not wait for the copy.
+
+    Args:
+        array: Any array of numbers.
+        dtype: What floating-point arrays become; None keeps theirs.
+        device: Where the tensor is to be.
+    """
+    writable = array if array.flags.writeable else array.copy()
+    tensor = torch.from_numpy(np.ascontiguousarray(writable))
+    if dtype is not None and tensor.is_floating_point():
+        tensor = tensor.to(dtype)
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
 @dataclass(frozen=True)
 class FoldData:
-    """One fold as its own encoder sees it.
+    """One fold, encoded by the encoder that was fitted on its training rows.
 
     Folds whose `inputs` hold the identical array object share it in memory.
 
     Attributes:
-        inputs: ALL `n_rows` rows of the training file: keyword of `forward` -> `(n_rows, ...)`.
+        inputs: Keyword of the network's `forward` -> ALL `n_rows` rows of the training file,
+            `(n_rows, ...)`.
         train_rows: `(n_fold_train,)` row numbers.
-        valid_rows: `(n_fold_valid,)` row numbers that are held out.
-        stop_rows: Rows that early stopping and the curves look at; by default the valid rows,
-            which makes the score of an early-stopped replica optimistic.
-        initial: By name of a parameter, weights to start from in place of the network's own; NaN
-            leaves its own.
+        valid_rows: `(n_fold_valid,)` numbers of the held-out rows.
+        stop_rows: Rows for early stopping and the curves; by default the held-out rows, which
+            makes the score of an early-stopped replica optimistic.
+        initial: Name of a parameter -> weights to start from instead of the network's; where
+            they are NaN the network's stay.
     """
 
     inputs: Mapping[str, Array]
@@ -54,10 +165,42 @@ class FoldData:
         """The rows on which the curves are measured."""
         return self.valid_rows if self.stop_rows is None else self.stop_rows
 
+    def training_set(self, target: Array) -> EncodedDataset:
+        """The fold's training rows; `target` is `(n_rows,)`."""
+        return EncodedDataset(self.inputs, target, self.train_rows)
+
+    def held_out_set(self, target: Array) -> EncodedDataset:
+        """The fold's held-out rows; `target` is `(n_rows,)`."""
+        return EncodedDataset(self.inputs, target, self.valid_rows)
+
+
+@dataclass(frozen=True)
+class InputShape:
+    """The shape of the encoded inputs.
+
+    Attributes:
+        n_num: Columns of `x_num (n_rows, n_num) float32`.
+        cardinalities: Number of codes of each column of `x_cat (n_rows, d_cat) int64`; the
+            codes are 0 .. cardinality - 1.
+        n_bin: Columns of `x_bin (n_rows, n_bin) float32`: positions among a column's bin edges.
+        n_tokens: Size of the vocabulary of `tokens (n_rows, width) int64`; 0 is padding, 1 is
+            the unknown token.
+        is_spelled: Whether `spelling (n_rows, width) int64` comes with `tokens`: the letters
+            of each token packed into one integer, 0 after the text.
+        image: Channels, height and width of `image (n_rows, C, H, W) float32`.
+    """
+
+    n_num: int = 0
+    cardinalities: tuple[int, ...] = ()
+    n_bin: int = 0
+    n_tokens: int = 0
+    is_spelled: bool = False
+    image: tuple[int, ...] = ()
+
 
 @dataclass(frozen=True)
 class Curve:
-    """The learning curve of a replica, one entry per evaluated epoch.
+    """A replica's learning curve, one entry per evaluated epoch.
 
     Attributes:
         epoch: Epoch numbers, from 1.
@@ -78,13 +221,13 @@ class Replica:
 
     Attributes:
         fold: Position in the folds given to `fit`.
-        seed: The seed of its weights, its order of rows and its dropout.
-        best_epoch: The epoch of its weights, from 1; 0 if it never completed one.
-        score: The metric on its fold's valid rows; NaN with a fault.
+        seed: Seed of its weights, its order of rows and its dropout.
+        best_epoch: The epoch of its weights, from 1; 0 if it completed none.
+        score: The metric on its fold's held-out rows; NaN if it has a fault.
         valid_probabilities: `(n_fold_valid, n_classes)`.
         curve: Its learning curve.
         state_dict: Its weights, on the CPU.
-        fault: None, or what went wrong; the weights are then the last good ones, if any.
+        fault: What went wrong, if anything; the weights are then the last good ones.
     """
 
     fold: int
@@ -99,15 +242,15 @@ class Replica:
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What is known after an epoch that was evaluated.
+    """The state of all replicas after an evaluated epoch.
 
     Attributes:
         epoch: From 1.
         n_active: Replicas still in training.
-        train_loss: `(R,)`; each replica's newest value, also of those that have stopped.
+        train_loss: `(R,)`; each replica's latest value, including those that have stopped.
         valid_loss: `(R,)`.
         valid_score: `(R,)`.
-        best_score: `(R,)`; the score at the epoch whose weights would be taken now.
+        best_score: `(R,)`; the score of the weights that would be kept now.
     """
 
     epoch: int
@@ -116,66 +259,3 @@ class EpochReport:
     valid_loss: NDArray[np.float64]
     valid_score: NDArray[np.float64]
     best_score: NDArray[np.float64]
-
-
-Batch = tuple[dict[str, Tensor], Tensor]
-
-
-class EncodedDataset(Dataset[Batch]):
-    """Rows of encoded arrays with their targets; the arrays are shared, never copied.
-
-    Args:
-        inputs: by keyword of the network's `forward`, each `(n_rows, ...)`.
-        target: `(n_rows,)` class index.
-        rows: `(n,)` the row numbers that belong to this dataset, in its order.
-    """
-
-    def __init__(
-        self, inputs: Mapping[str, np.ndarray], target: np.ndarray, rows: np.ndarray
-    ) -> None:
-        self._inputs = {name: torch.from_numpy(array) for name, array in inputs.items()}
-        self._target = torch.from_numpy(target)
-        self.rows = torch.from_numpy(np.asarray(rows, dtype=np.int64))
-
-    def __len__(self) -> int:
-        """The number of rows."""
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> Batch:
-        """One row: inputs without the batch dimension, and its target."""
-        row = self.rows[index]
-        return {name: array[row] for name, array in self._inputs.items()}, self._target[row]
-
-    def __getitems__(self, indices: Sequence[int]) -> Batch:
-        """A whole batch by one gather for each array; pass `collate_fn=whole_batch` on."""
-        rows = self.rows[torch.as_tensor(indices)]
-        return {name: array[rows] for name, array in self._inputs.items()}, self._target[rows]
-
-
-def whole_batch(batch: Batch) -> Batch:
-    """The DataLoader's `collate_fn` for batches that `__getitems__` has already put together."""
-    return batch
-
-
-@dataclass(frozen=True)
-class InputShape:
-    """The width of the encoded inputs.
-
-    Attributes:
-        n_num: Columns of `x_num (n_rows, n_num) float32`.
-        cardinalities: For each column of `x_cat (n_rows, d_cat) int64` the number of codes; the
-            codes are 0 .. cardinality - 1.
-        n_bin: Columns of `x_bin (n_rows, n_bin) float32`: places among a column's bin edges.
-        n_tokens: Numbers of the vocabulary in `tokens (n_rows, width) int64`; 0 is padding,
-            1 stands for unknown ones.
-        is_spelled: Whether `spelling (n_rows, width) int64` comes with `tokens`: the letters
-            of each token as one number, 0 behind the text.
-        image: Channels, height and width of `image (n_rows, C, H, W) float32`.
-    """
-
-    n_num: int = 0
-    cardinalities: tuple[int, ...] = ()
-    n_bin: int = 0
-    n_tokens: int = 0
-    is_spelled: bool = False
-    image: tuple[int, ...] = ()

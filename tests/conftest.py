@@ -12,9 +12,9 @@ from rich.console import Console
 from features.encoders.tabular import TabularEncoder
 from features.folds import FoldPlan
 from features.tables.schema import Column
+from models.architectures.linear import LinearSettings
+from models.architectures.mlp import MLPSettings
 from models.estimators.trees import TreesSettings
-from models.networks.linear import LinearSettings
-from models.networks.mlp import MLPSettings
 from models.training.settings import TrainSettings
 from pipelines.configuration.competition import (
     Competition,

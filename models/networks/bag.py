@@ -1,39 +1,19 @@
-"""A bag of embeddings: words and pairs of neighbours as the mean and maximum of their vectors."""
+"""A bag of embeddings: mean and maximum of the vectors of words and of adjacent pairs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from models.data import InputShape
-from models.networks.architecture import Architecture
-from models.networks.subwords import Parts
 from models.networks.tokens import TokenEmbedding, is_text
 
+if TYPE_CHECKING:
+    from models.architectures.bag import BagSettings
+
 _FACTOR = 1_000_003  # spreads pairs over the buckets
-
-
-class BagSettings(Architecture):
-    """Settings of `Bag`.
-
-    Source: Joulin et al., "Bag of Tricks for Efficient Text Classification", EACL 2017.
-    """
-
-    embedding_size: int = Field(default=64, ge=1, description="numbers per word and per pair")
-    n_buckets: int = Field(
-        default=1 << 15, ge=1, description="vectors that all pairs of neighbours share"
-    )
-    hidden: int = Field(default=64, ge=1, description="width of the hidden layer")
-    dropout: float = Field(default=0.3, ge=0, lt=1, description="share of zeroed numbers")
-    word_dropout: float = Field(
-        default=0.1, ge=0, lt=1, description="share of tokens that are taken for unknown ones"
-    )
-    spelling: Parts = Field(
-        default="ends", description="what is read of words whose letters are given"
-    )
-
-    def build(self, shape: InputShape, n_outputs: int) -> nn.Module:
-        """A `Bag` for texts of this vocabulary."""
-        return Bag(shape, n_outputs, settings=self)
 
 
 class Bag(nn.Module):
@@ -59,7 +39,7 @@ class Bag(nn.Module):
         self.head = nn.Linear(settings.hidden, n_outputs)
 
     def forward(self, tokens: Tensor, lengths: Tensor, spelling: Tensor | None = None) -> Tensor:
-        """`tokens (B, L)`, `lengths (B,)`, maybe `spelling (B, L)` -> `(B, n_outputs)`."""
+        """`tokens (B, L)`, `lengths (B,)`, optional `spelling (B, L)` -> `(B, n_outputs)`."""
         inside = is_text(lengths, tokens.shape[1])
         buckets = (tokens[:, :-1] * _FACTOR + tokens[:, 1:]) % self.n_buckets
         pooled = [
@@ -71,10 +51,10 @@ class Bag(nn.Module):
 
 
 def _mean_and_max(vectors: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
-    """Over the places inside; zeros where there is none: `(B, L, D)` -> twice `(B, D)`."""
+    """Over the positions inside; zeros where there are none: `(B, L, D)` -> twice `(B, D)`."""
     if not vectors.shape[1]:
-        nothing = vectors.new_zeros(len(vectors), vectors.shape[2])
-        return nothing, nothing
+        zeros = vectors.new_zeros(len(vectors), vectors.shape[2])
+        return zeros, zeros
     outside = ~inside.unsqueeze(-1)
     n = inside.sum(dim=1, keepdim=True)
     mean = vectors.masked_fill(outside, 0).sum(dim=1) / n.clamp(min=1)

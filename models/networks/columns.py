@@ -1,4 +1,6 @@
-"""Numbers and categorical codes side by side as one vector per row."""
+"""Numeric, categorical and binned columns as one vector per row."""
+
+from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +9,7 @@ from models.data import InputShape
 
 
 def embedding_sizes(cardinalities: tuple[int, ...], *, size: int) -> list[int]:
-    """The width of each column's embedding: `size`, but never more than the column's codes."""
+    """The width of each column's embedding: `size`, but at most the column's cardinality."""
     return [min(size, cardinality) for cardinality in cardinalities]
 
 
@@ -17,10 +19,10 @@ def encoded_width(shape: InputShape, *, size: int) -> int:
 
 
 class ColumnEmbeddings(nn.Module):
-    """Embeds each categorical column and puts it behind the numbers.
+    """Embeds each categorical column and appends it to the numbers.
 
-    Every operation works on the last dimension, so that the rows may have any leading
-    dimensions: (B, D) for one replica, (R, B, D) for a stack of them.
+    Every operation works on the last dimension, so any leading dimensions are allowed:
+    `(B, D)` for one replica, `(R, B, D)` for a stack of them.
     """
 
     def __init__(self, cardinalities: tuple[int, ...], *, size: int) -> None:
@@ -38,14 +40,14 @@ class ColumnEmbeddings(nn.Module):
         return torch.cat([x_num, *embedded], dim=-1)
 
 
-def pieces(places: Tensor, n_bins: int) -> Tensor:
-    """Each column's place among its bin edges as one number per bin.
+def piecewise_linear(positions: Tensor, n_bins: int) -> Tensor:
+    """Each column's position among its bin edges in the piecewise-linear encoding.
 
-    A place of 2.3 among four bins becomes (1, 1, 0.3, 0). Works on the last dimension, so that
-    the rows may have any leading dimensions.
+    There is one number per bin: position 2.3 among four bins becomes (1, 1, 0.3, 0). Works on
+    the last dimension, so any leading dimensions are allowed.
 
     Args:
-        places: `(..., n_columns)`, each from 0 to n_bins.
+        positions: `(..., n_columns)`, each from 0 to n_bins.
         n_bins: Numbers per column.
 
     Returns:
@@ -54,5 +56,5 @@ def pieces(places: Tensor, n_bins: int) -> Tensor:
     Source: Gorishniy, Rubachev and Babenko, "On Embeddings for Numerical Features in Tabular Deep
         Learning", NeurIPS 2022.
     """
-    starts = torch.arange(n_bins, dtype=places.dtype, device=places.device)
-    return (places.unsqueeze(-1) - starts).clamp(0, 1).flatten(-2)
+    starts = torch.arange(n_bins, dtype=positions.dtype, device=positions.device)
+    return (positions.unsqueeze(-1) - starts).clamp(0, 1).flatten(-2)

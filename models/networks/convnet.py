@@ -1,32 +1,22 @@
-"""A small convolutional network as one would write it today, for small pictures."""
+"""A small modern convolutional network for small pictures."""
+
+from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.data import InputShape
-from models.networks.architecture import Architecture
 
-
-class SmallConvNetSettings(Architecture):
-    """Settings of `SmallConvNet`."""
-
-    channels: tuple[int, ...] = Field(
-        default=(32, 64), description="of each stage; a stage halves height and width at its end"
-    )
-    dropout: float = Field(default=0.25, ge=0, lt=1, description="share of zeroed maps and numbers")
-    hidden: int = Field(default=128, ge=1, description="width of the layer before the last")
-
-    def build(self, shape: InputShape, n_outputs: int) -> nn.Module:
-        """A `SmallConvNet` for pictures of this shape."""
-        return SmallConvNet(shape, n_outputs, settings=self)
+if TYPE_CHECKING:
+    from models.architectures.convnets import SmallConvNetSettings
 
 
 class SmallConvNet(nn.Module):
-    """Stages of two convolutions and one that learns to halve the picture, then a hidden layer.
+    """Stages of two convolutions and a strided one that halves the picture, then a hidden layer.
 
     Source: Deotte, "25 Million Images! [0.99757] MNIST", Kaggle notebook, 2018.
     """
@@ -70,7 +60,7 @@ def _layer(
 
 
 def _side(n_pixels: int, n_stages: int) -> int:
-    """Height or width behind that many stages."""
+    """Height or width after that many stages."""
     for _ in range(n_stages):
         n_pixels = -(-(n_pixels - 4) // 2)
     return n_pixels

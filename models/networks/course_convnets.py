@@ -3,32 +3,19 @@
 Source: Sung Kim, "PyTorch Zero To All", lectures 10 and 11.
 """
 
+from __future__ import annotations
+
 from itertools import pairwise
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.data import InputShape
-from models.networks.architecture import Architecture
-
-
-class PixelMLPSettings(Architecture):
-    """Settings of `PixelMLP`."""
-
-    hidden: tuple[int, ...] = Field(
-        default=(512, 256, 128, 64), description="width of each hidden layer"
-    )
-
-    def build(self, shape: InputShape, n_outputs: int) -> nn.Module:
-        """A `PixelMLP` for pictures of this shape."""
-        channels, height, width = shape.image
-        return PixelMLP((channels * height * width, *self.hidden, n_outputs))
 
 
 class PixelMLP(nn.Module):
-    """Linear layers with ReLU between them: all that it knows of a picture are its pixels."""
+    """Linear layers with ReLU between them, over the flattened pixels."""
 
     def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
@@ -42,38 +29,6 @@ class PixelMLP(nn.Module):
         """`(B, C, H, W)` -> `(B, n_outputs)`."""
         logits: Tensor = self.head(self.body(image.flatten(-3)))
         return logits
-
-
-class ConvNetSettings(Architecture):
-    """Settings of the course's convolutional networks: convolution, pool, block, twice."""
-
-    channels: tuple[int, int] = Field(default=(10, 20), description="of the two convolutions")
-
-    def build(self, shape: InputShape, n_outputs: int) -> nn.Module:
-        """Two convolutions with pools: 28 -> 24 -> 12 -> 8 -> 4 pixels, then a linear layer."""
-        return CourseNet(shape, n_outputs, self.channels, blocks=(nn.Identity(), nn.Identity()))
-
-
-class ResidualNetSettings(ConvNetSettings):
-    """The same with a residual block behind each pool."""
-
-    channels: tuple[int, int] = Field(default=(16, 32), description="of the two convolutions")
-
-    def build(self, shape: InputShape, n_outputs: int) -> nn.Module:
-        """As `ConvNetSettings.build`."""
-        first, second = self.channels
-        blocks = ResidualBlock(first), ResidualBlock(second)
-        return CourseNet(shape, n_outputs, self.channels, blocks=blocks)
-
-
-class InceptionNetSettings(ConvNetSettings):
-    """The same with an Inception block behind each pool."""
-
-    def build(self, shape: InputShape, n_outputs: int) -> nn.Module:
-        """As `ConvNetSettings.build`."""
-        first, second = self.channels
-        blocks = InceptionA(first), InceptionA(second)
-        return CourseNet(shape, n_outputs, self.channels, blocks=blocks)
 
 
 class CourseNet(nn.Module):
@@ -109,7 +64,7 @@ class CourseNet(nn.Module):
 class ResidualBlock(nn.Module):
     """`relu(x + conv(relu(conv(x))))`, as many channels out as in.
 
-    Source: He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition", CVPR 2016.
+    Source: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016.
     """
 
     def __init__(self, channels: int) -> None:
@@ -124,9 +79,9 @@ class ResidualBlock(nn.Module):
 
 
 class InceptionA(nn.Module):
-    """Four ways through the same place, side by side: 16 + 24 + 24 + 24 = 88 channels.
+    """Four parallel branches: 16 + 24 + 24 + 24 = 88 channels.
 
-    Source: Szegedy and others, "Rethinking the Inception Architecture for Computer Vision", 2016.
+    Source: Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", 2016.
     """
 
     n_out = 88
@@ -148,5 +103,23 @@ class InceptionA(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, C, H, W)` -> `(B, 88, H, W)`."""
-        ways = (self.branch1x1, self.branch5x5, self.branch3x3, self.branch_pool)
-        return torch.cat([way(x) for way in ways], dim=1)
+        branches = (self.branch1x1, self.branch5x5, self.branch3x3, self.branch_pool)
+        return torch.cat([branch(x) for branch in branches], dim=1)
+
+
+def plain_net(shape: InputShape, n_outputs: int, channels: tuple[int, int]) -> CourseNet:
+    """The course's plain network: no block after a pool."""
+    return CourseNet(shape, n_outputs, channels, blocks=(nn.Identity(), nn.Identity()))
+
+
+def residual_net(shape: InputShape, n_outputs: int, channels: tuple[int, int]) -> CourseNet:
+    """The course's network with a residual block after each pool."""
+    first, second = channels
+    blocks = ResidualBlock(first), ResidualBlock(second)
+    return CourseNet(shape, n_outputs, channels, blocks=blocks)
+
+
+def inception_net(shape: InputShape, n_outputs: int, channels: tuple[int, int]) -> CourseNet:
+    """The course's network with an Inception block after each pool."""
+    first, second = channels
+    return CourseNet(shape, n_outputs, channels, blocks=(InceptionA(first), InceptionA(second)))

@@ -1,23 +1,11 @@
-"""Logistic regression as a network: the first rung of every ladder."""
+"""Logistic regression as a network, the simplest baseline."""
 
-from pydantic import Field
+from __future__ import annotations
+
 from torch import Tensor, nn
 
 from models.data import InputShape
-from models.networks.architecture import Architecture
 from models.networks.columns import ColumnEmbeddings, encoded_width
-
-
-class LinearSettings(Architecture):
-    """Settings of `Linear`."""
-
-    embedding_size: int = Field(
-        default=4, ge=1, description="numbers per categorical column (never more than its codes)"
-    )
-
-    def build(self, shape: InputShape, n_outputs: int) -> nn.Module:
-        """A `Linear` for rows of this shape."""
-        return Linear(shape, n_outputs, embedding_size=self.embedding_size)
 
 
 class Linear(nn.Module):

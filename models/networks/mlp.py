@@ -1,41 +1,23 @@
 """Multilayer perceptrons for tables."""
 
-from typing import Literal
+from __future__ import annotations
 
-from pydantic import Field
+from typing import TYPE_CHECKING
+
 from torch import Tensor, cat, nn
 
 from models.data import InputShape
-from models.networks.architecture import Architecture
-from models.networks.columns import ColumnEmbeddings, encoded_width, pieces
+from models.networks.columns import ColumnEmbeddings, encoded_width, piecewise_linear
 from models.vectorised.dropout_masks import OwnRate
 
-Norm = Literal["none", "batch", "layer"]
-Activation = Literal["relu", "gelu", "silu", "tanh", "sigmoid"]
-
-
-class MLPSettings(Architecture):
-    """Settings of `MLP`."""
-
-    hidden: tuple[int, ...] = Field(default=(64, 64), description="width of each hidden layer")
-    dropout: float = Field(default=0.1, ge=0, lt=1, description="share of zeroed hidden numbers")
-    input_dropout: float = Field(default=0.0, ge=0, lt=1, description="share of zeroed inputs")
-    norm: Norm = Field(default="none", description="normalisation before each activation")
-    activation: Activation = Field(default="relu", description="after each hidden layer")
-    embedding_size: int = Field(
-        default=8, ge=1, description="numbers per categorical column (never more than its codes)"
-    )
-    n_bins: int = Field(default=0, ge=0, description="bins that each column of x_bin is cut into")
-
-    def build(self, shape: InputShape, n_outputs: int) -> nn.Module:
-        """An `MLP` for rows of this shape."""
-        return MLP(shape, n_outputs, settings=self)
+if TYPE_CHECKING:
+    from models.architectures.mlp import Activation, MLPSettings
 
 
 class MLP(nn.Module):
     """Blocks of linear layer, norm, activation and dropout, then a linear head.
 
-    Columns of `x_bin` stand behind the other inputs in their piecewise-linear encoding.
+    Columns of `x_bin` follow the other inputs in their piecewise-linear encoding.
     """
 
     def __init__(self, shape: InputShape, n_outputs: int, *, settings: MLPSettings) -> None:
@@ -58,7 +40,7 @@ class MLP(nn.Module):
         """`x_num (B, n_num)`, `x_cat (B, d_cat)`, `x_bin (B, n_bin)` -> `(B, n_outputs)`."""
         x = self.embeddings(x_num, x_cat)
         if x_bin is not None and self.n_bins:
-            x = cat([x, pieces(x_bin, self.n_bins)], dim=-1)
+            x = cat([x, piecewise_linear(x_bin, self.n_bins)], dim=-1)
         logits: Tensor = self.head(self.body(x))
         return logits
 

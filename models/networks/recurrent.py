@@ -1,47 +1,21 @@
 """Recurrent networks for words or characters: embedding, GRU or LSTM, pooling, linear head."""
 
-from typing import Literal
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from models.data import InputShape
-from models.networks.architecture import Architecture
-from models.networks.subwords import Parts
 from models.networks.tokens import TokenEmbedding, is_text
 
-Cell = Literal["gru", "lstm"]
-Pooling = Literal["last", "max_mean", "attention"]
-
-
-class RecurrentSettings(Architecture):
-    """Settings of `Recurrent`."""
-
-    cell: Cell = Field(default="gru", description="gated recurrent unit, or long short-term memory")
-    embedding_size: int = Field(default=128, ge=1, description="numbers per token")
-    hidden: int = Field(default=128, ge=1, description="numbers per token and direction")
-    n_layers: int = Field(default=1, ge=1, description="recurrent layers")
-    bidirectional: bool = Field(default=True, description="read from both ends")
-    pooling: Pooling = Field(
-        default="max_mean",
-        description="the text as its last states, its states' maximum and mean, or a learned mean",
-    )
-    dropout: float = Field(default=0.3, ge=0, lt=1, description="share of zeroed numbers")
-    word_dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="share of tokens that are taken for unknown ones"
-    )
-    spelling: Parts = Field(
-        default="ends", description="what is read of words whose letters are given"
-    )
-
-    def build(self, shape: InputShape, n_outputs: int) -> nn.Module:
-        """A `Recurrent` for texts of this vocabulary."""
-        return Recurrent(shape, n_outputs, settings=self)
+if TYPE_CHECKING:
+    from models.architectures.recurrent import Pooling, RecurrentSettings
 
 
 class Recurrent(nn.Module):
-    """Reads a text token by token; padding behind a text changes nothing."""
+    """Reads a text token by token; padding after a text changes nothing."""
 
     def __init__(self, shape: InputShape, n_outputs: int, *, settings: RecurrentSettings) -> None:
         super().__init__()
@@ -58,7 +32,7 @@ class Recurrent(nn.Module):
         self.head = nn.Linear(self.pool.width, n_outputs)
 
     def forward(self, tokens: Tensor, lengths: Tensor, spelling: Tensor | None = None) -> Tensor:
-        """`tokens (B, L)`, `lengths (B,)`, maybe `spelling (B, L)` -> `(B, n_outputs)`."""
+        """`tokens (B, L)`, `lengths (B,)`, optional `spelling (B, L)` -> `(B, n_outputs)`."""
         embedded = self.drop_embedded(self.embedding(tokens, spelling))
         pooled = self.pool(self.reader(embedded, lengths), lengths)
         logits: Tensor = self.head(self.drop_pooled(pooled))
@@ -66,11 +40,11 @@ class Recurrent(nn.Module):
 
 
 class Reader(nn.Module):
-    """Recurrent layers in one or both directions over texts of unlike lengths.
+    """Recurrent layers in one or both directions over texts of different lengths.
 
-    The backward direction reads each text reversed within its own length. The states at a text's
-    tokens are then those of packed sequences, without the packing, which costs half as much again
-    where texts are of like length.
+    The backward direction reads each text reversed within its length. The states at a text's
+    tokens are then those of packed sequences, but without packing, which costs 50 % more time
+    where texts are of similar length.
     """
 
     def __init__(self, size: int, *, settings: RecurrentSettings) -> None:
@@ -86,15 +60,15 @@ class Reader(nn.Module):
         self.between = nn.Dropout(settings.dropout)
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
-        """`(B, L, size) -> (B, L, width)`; states behind a text's end mean nothing."""
+        """`(B, L, size) -> (B, L, width)`; states after a text's end are meaningless."""
         states = embedded
-        at = _reversed_places(lengths, embedded.shape[1])
+        at = _reversed_positions(lengths, embedded.shape[1])
         for number, ahead in enumerate(self.ahead):
             inputs = self.between(states) if number else states
             states, _ = ahead(inputs)
             if self.back:
-                turned, _ = self.back[number](_at(inputs, at))
-                states = torch.cat([states, _at(turned, at)], dim=-1)
+                backward, _ = self.back[number](_gather(inputs, at))
+                states = torch.cat([states, _gather(backward, at)], dim=-1)
         return states
 
 
@@ -120,17 +94,18 @@ class Pool(nn.Module):
         return torch.cat([states.masked_fill(outside, -torch.inf).amax(dim=1), mean], dim=1)
 
     def _last(self, states: Tensor, lengths: Tensor) -> Tensor:
-        """Where each direction has read the whole text."""
+        """Each direction's state after it has read the whole text."""
         ahead = states[torch.arange(len(states), device=states.device), lengths - 1, : self.hidden]
         return torch.cat([ahead, states[:, 0, self.hidden :]], dim=1)
 
 
-def _reversed_places(lengths: Tensor, longest: int) -> Tensor:
-    """For each place of the reversed text the one it comes from; padding stays: `(B, L)`."""
-    places = torch.arange(longest, device=lengths.device)
-    return torch.where(is_text(lengths, longest), lengths.unsqueeze(1) - 1 - places, places)
+def _reversed_positions(lengths: Tensor, longest: int) -> Tensor:
+    """For each position of the reversed text its source; padding stays in place: `(B, L)`."""
+    positions = torch.arange(longest, device=lengths.device)
+    is_token = is_text(lengths, longest)
+    return torch.where(is_token, lengths.unsqueeze(1) - 1 - positions, positions)
 
 
-def _at(states: Tensor, places: Tensor) -> Tensor:
-    """The states of these places: `(B, L, width)`, `(B, L)` -> `(B, L, width)`."""
-    return states.gather(1, places.unsqueeze(-1).expand_as(states))
+def _gather(states: Tensor, positions: Tensor) -> Tensor:
+    """The states at these positions: `(B, L, width)`, `(B, L)` -> `(B, L, width)`."""
+    return states.gather(1, positions.unsqueeze(-1).expand_as(states))

@@ -1,40 +1,26 @@
-"""TabM: an ensemble of k multilayer perceptrons in one, which share their weight matrices.
+"""TabM: k multilayer perceptrons in one network, which share their weight matrices.
 
 Source: Gorishniy, Kotelnikov and Babenko, "TabM: Advancing Tabular Deep Learning with
 Parameter-Efficient Ensembling", ICLR 2025; its layers are those of the authors' package `tabm`.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tabm
-from pydantic import Field
 from torch import Tensor, cat, nn
 
 from models.data import InputShape
-from models.networks.architecture import Architecture
-from models.networks.columns import ColumnEmbeddings, embedding_sizes, pieces
+from models.networks.columns import ColumnEmbeddings, embedding_sizes, piecewise_linear
 from models.vectorised.dropout_masks import OwnRate
 
-
-class TabMSettings(Architecture):
-    """Settings of `TabM`."""
-
-    k: int = Field(default=16, ge=1, description="perceptrons in one")
-    hidden: tuple[int, ...] = Field(
-        default=(256, 256), min_length=1, description="width of each hidden layer"
-    )
-    dropout: float = Field(default=0.1, ge=0, lt=1, description="share of zeroed hidden numbers")
-    input_dropout: float = Field(default=0.0, ge=0, lt=1, description="share of zeroed inputs")
-    n_bins: int = Field(default=6, ge=0, description="bins that each column of x_bin is cut into")
-    embedding_size: int = Field(
-        default=8, ge=1, description="numbers per categorical column (never more than its codes)"
-    )
-
-    def build(self, shape: InputShape, n_outputs: int) -> nn.Module:
-        """A `TabM` for rows of this shape."""
-        return TabM(shape, n_outputs, settings=self)
+if TYPE_CHECKING:
+    from models.architectures.tabm import TabMSettings
 
 
 class TabM(nn.Module):
-    """Linear layers whose k copies differ by a scale on each input and output, then k heads."""
+    """Linear layers whose k copies differ in a scale per input and output, then k heads."""
 
     def __init__(self, shape: InputShape, n_outputs: int, *, settings: TabMSettings) -> None:
         super().__init__()
@@ -56,7 +42,7 @@ class TabM(nn.Module):
         """`x_num (B, n_num)`, `x_cat (B, d_cat)`, `x_bin (B, n_bin)` -> `(B, k, n_outputs)`."""
         x = self.embeddings(x_num, x_cat)
         if x_bin is not None and self.n_bins:
-            x = cat([x, pieces(x_bin, self.n_bins)], dim=-1)
+            x = cat([x, piecewise_linear(x_bin, self.n_bins)], dim=-1)
         x = self.input_dropout(x)
         shared = x.unsqueeze(-2).expand(*x.shape[:-1], self.k, -1)  # (B, D) -> (B, k, D)
         logits: Tensor = self.head(self.body(shared))
@@ -64,7 +50,7 @@ class TabM(nn.Module):
 
 
 def _input_chunks(shape: InputShape, settings: TabMSettings) -> list[int]:
-    """How many numbers each column becomes, in the order of the encoded row."""
+    """How many numbers each column is encoded as, in the order of the encoded row."""
     embedded = embedding_sizes(shape.cardinalities, size=settings.embedding_size)
     binned = [settings.n_bins] * (shape.n_bin if settings.n_bins else 0)
     return [1] * shape.n_num + embedded + binned

@@ -1,18 +1,25 @@
-"""Words or characters as vectors: a vector of its own for each token, and the sum of its parts'."""
+"""Embeddings of words or characters: one vector per token plus, optionally, its spelling's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from models.networks.subwords import Parts, SpellingEmbedding
+from models.networks.subwords import SpellingEmbedding
 
-UNKNOWN = 1  # the number of tokens that are not in the vocabulary
+if TYPE_CHECKING:
+    from models.architectures.base import Parts
+
+UNKNOWN = 1  # the code of tokens that are not in the vocabulary
 
 
 class TokenEmbedding(nn.Module):
-    """A vector for each token; in training some tokens are taken for unknown ones.
+    """A vector for each token; in training some tokens are replaced by the unknown token.
 
-    So the vector of unknown tokens is learned, and no single word is relied on. Where spellings
-    are given, the vectors of a token's parts are added, those of unknown tokens too.
+    This trains the unknown token's vector and keeps the network from relying on single words.
+    Where spellings are given, the vectors of a token's parts are added, for unknown tokens too.
 
     Source: Iyyer et al., "Deep Unordered Composition Rivals Syntactic Methods", ACL 2015.
     """
@@ -29,7 +36,7 @@ class TokenEmbedding(nn.Module):
         """`(B, L) -> (B, L, size)`.
 
         Raises:
-            ValueError: spellings are read, and there is none.
+            ValueError: If the network was built for spellings and is given none.
         """
         if self.training and self.keep.p:
             kept = self.keep(torch.ones(tokens.shape, device=tokens.device)) > 0
@@ -38,11 +45,14 @@ class TokenEmbedding(nn.Module):
         if self.spelled is None:
             return vectors
         if spelling is None:
-            raise ValueError("a network that was built with spellings was given none")
+            raise ValueError(
+                "the network was built for spelled tokens but got no input 'spelling'; "
+                "pass the encoder's 'spelling' array along with 'tokens'"
+            )
         spelled: Tensor = self.spelled(spelling)
         return vectors + spelled
 
 
 def is_text(lengths: Tensor, longest: int) -> Tensor:
-    """Which places hold a token of the text: `(B,) -> (B, L) bool`."""
+    """Which positions hold a token of the text: `(B,) -> (B, L) bool`."""
     return torch.arange(longest, device=lengths.device) < lengths.unsqueeze(1)

@@ -1,52 +1,30 @@
-"""Pictures as they might have been as well: moved, turned, stretched a little.
+"""Augmented pictures: moved, rotated, scaled and bent a little.
 
-In training every batch is warped at random, from a stream that belongs to the replica. In
-prediction a picture is seen in a few fixed views, the same for every row, and their mean counts.
+In training every batch is warped at random, from the replica's random stream. Predictions are
+averaged over a few fixed views, the same for every row.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Mapping
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
 
+from models.training.settings import VIEWS, WarpSettings
+
 IMAGE = "image"
-# Each view: pixels to the right, pixels down, degrees. The first is the picture as it is.
-_VIEWS = (
-    (0.0, 0.0, 0.0),
-    (1.0, 0.0, 0.0),
-    (-1.0, 0.0, 0.0),
-    (0.0, 1.0, 0.0),
-    (0.0, -1.0, 0.0),
-    (0.0, 0.0, 6.0),
-    (0.0, 0.0, -6.0),
-    (0.7, 0.7, 0.0),
-    (-0.7, -0.7, 0.0),
-)
-MOST_VIEWS = len(_VIEWS)
-
-
-class WarpSettings(BaseModel):
-    """How far a picture is moved, turned and bent; each picture draws its own numbers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    shift: float = Field(default=2.0, ge=0, description="largest move each way, in pixels")
-    rotate: float = Field(default=12.0, ge=0, description="largest turn, in degrees")
-    zoom: float = Field(default=0.1, ge=0, lt=1, description="largest change of the size")
-    shear: float = Field(default=0.1, ge=0, lt=1, description="largest slant, as its tangent")
-    elastic: float = Field(default=1.0, ge=0, description="spread of the bending, in pixels")
-    knots: int = Field(default=5, ge=2, description="points each way that the bending is drawn at")
 
 
 def warped(images: Tensor, settings: WarpSettings, generator: torch.Generator) -> Tensor:
-    """Every picture moved, turned and bent by chance: `(B, C, H, W)` -> the same.
+    """Every picture moved, rotated and bent at random: `(B, C, H, W)` -> the same.
 
-    What comes in from outside has the colour of the border.
+    Areas from outside the picture take the colour of its border.
 
-    Source: Simard, Steinkraus, Platt, "Best Practices for Convolutional Neural Networks Applied to
-    Visual Document Analysis", ICDAR 2003.
+    Source: Simard, Steinkraus and Platt, "Best Practices for Convolutional Neural Networks Applied
+    to Visual Document Analysis", ICDAR 2003.
     """
     n_images, _, height, width = images.shape
     grid = functional.affine_grid(
@@ -56,19 +34,19 @@ def warped(images: Tensor, settings: WarpSettings, generator: torch.Generator) -
         shape = (n_images, 2, settings.knots, settings.knots)
         drawn = torch.randn(shape, generator=generator, device=generator.device).to(images)
         field = functional.interpolate(drawn, (height, width), mode="bicubic", align_corners=True)
-        pixels = torch.tensor([2 / width, 2 / height]).to(images)  # a pixel, as the grid counts
+        pixels = torch.tensor([2 / width, 2 / height]).to(images)  # one pixel in grid units
         grid = grid + field.permute(0, 2, 3, 1) * pixels * settings.elastic
     return _sampled(images, grid)
 
 
-def seen(images: Tensor, view: int) -> Tensor:
+def in_view(images: Tensor, view: int) -> Tensor:
     """The pictures in one of the fixed views, `(B, C, H, W)` -> the same; view 0 changes nothing.
 
     Args:
-        images: the pictures.
-        view: from 0 to `MOST_VIEWS - 1`.
+        images: The pictures.
+        view: From 0 to `MOST_VIEWS - 1`.
     """
-    right, down, degrees = _VIEWS[view]
+    right, down, degrees = VIEWS[view]
     if view == 0:
         return images
     height, width = images.shape[-2:]
@@ -85,17 +63,25 @@ def seen(images: Tensor, view: int) -> Tensor:
     return _sampled(images, grid)
 
 
+def inputs_in_view(inputs: Mapping[str, Tensor], view: int) -> Mapping[str, Tensor]:
+    """A network's inputs with the pictures in one of the fixed views; each `(r, B, ...)`."""
+    if view == 0:
+        return inputs
+    images = inputs[IMAGE]
+    return {**inputs, IMAGE: in_view(images.flatten(0, 1), view).view(images.shape)}
+
+
 def _sampled(images: Tensor, grid: Tensor) -> Tensor:
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
 def _random_maps(images: Tensor, settings: WarpSettings, generator: torch.Generator) -> Tensor:
-    """For each picture the map from places after to places before the warp, `(B, 2, 3)`."""
+    """Each picture's affine map from positions after to positions before the warp: `(B, 2, 3)`."""
     n_images, _, height, width = images.shape
     drawn = 2 * torch.rand((6, n_images), generator=generator, device=generator.device) - 1
-    turn, across, upright, slant, right, down = drawn.to(images)
-    angle = turn * math.radians(settings.rotate)
-    sizes = 1 + settings.zoom * across, 1 + settings.zoom * upright
+    rotation, wider, taller, slant, right, down = drawn.to(images)
+    angle = rotation * math.radians(settings.rotate)
+    sizes = 1 + settings.zoom * wider, 1 + settings.zoom * taller
     cos, sin, slope = torch.cos(angle), torch.sin(angle), settings.shear * slant
     rows = [
         torch.stack([cos, slope * cos - sin, right * 2 * settings.shift / width]),

@@ -1,4 +1,6 @@
-"""Trained replicas, scored on their held-out rows, and what they predict."""
+"""Trained replicas, scored on their held-out rows, and their predictions."""
+
+from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,22 +11,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.data import Array, FoldData, Replica, TrainingFailedError
-from models.metrics import Metric
+from models.data import Array, Replica, TrainingFailedError
 from models.training.hardware import Workers, split_evenly
 from models.training.progress import Progress
-from models.training.replica_chunk import Chunk, Plan, Task
+from models.training.replica_chunk import ReplicaChunk, TrainingContext
+from models.training.replicas import ReplicaSpec
 from models.training.trained import Networks, total
 from models.vectorised.stack import Stack
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What `fit` returns.
+    """The result of a training.
 
     Attributes:
         replicas: Fold-major: fold 0 with each seed, fold 1 with each seed, and so on.
-        networks: The same replicas as one stack that predicts.
+        networks: The same replicas as one stack, for predictions.
     """
 
     replicas: list[Replica]
@@ -33,47 +35,36 @@ class Fitted:
     @classmethod
     def of(
         cls,
-        task: Task,
+        context: TrainingContext,
         stack: Stack,
-        plans: Sequence[Plan],
-        folds: Sequence[FoldData],
-        metric: Metric,
+        specs: Sequence[ReplicaSpec],
         progress: Progress,
         *,
         chunk_size: int,
         workers: Workers,
-    ) -> "Fitted":
-        """Score the weights in `stack`, which are in the order of the plans."""
-        places = sorted(range(len(plans)), key=lambda at: plans[at].replica)
-        ordered = stack.keep(places)
-        plans = [plans[at] for at in places]
-        parts = split_evenly(len(plans), n_workers=1, most=chunk_size)
-        chunks = [Chunk(task, ordered, plans[p.start : p.stop], p.start) for p in parts]
-
-        def rows(chunk: Chunk) -> list[Tensor]:
-            valid = (torch.as_tensor(folds[plan.fold].valid_rows) for plan in chunk.plans)
-            return [own.to(task.device) for own in valid]
-
-        told = workers.map(lambda chunk: _valid_probabilities(chunk, rows(chunk)), chunks)
-        replicas = []
-        for chunk, of_chunk in zip(chunks, told, strict=True):
-            own_rows = rows(chunk)
-            for at, (plan, columns) in enumerate(zip(chunk.plans, of_chunk, strict=True)):
-                place = chunk.low + at
-                weights = {n: t[place].cpu().clone() for n, t in ordered.tensors().items()}
-                truth = task.target[own_rows[at]]
-                score = float(metric.batched(truth[None], columns[None])[0])
-                replicas.append(_replica(plan, progress, weights, columns.cpu().numpy(), score))
-        return cls(replicas, _networks(task, ordered, replicas, chunk_size, workers))
+    ) -> Fitted:
+        """Score the weights in `stack`, which are in the order of the specs."""
+        positions = sorted(range(len(specs)), key=lambda at: specs[at].replica)
+        ordered = stack.keep(positions)
+        specs = [specs[at] for at in positions]
+        parts = split_evenly(len(specs), n_workers=1, most=chunk_size)
+        chunks = [ReplicaChunk(context, ordered, specs[p.start : p.stop], p.start) for p in parts]
+        by_chunk = workers.map(_held_out_probabilities, chunks)
+        probabilities = [of_one for of_chunk in by_chunk for of_one in of_chunk]
+        replicas = [
+            _replica(context, progress, spec, _weights(ordered, at), probabilities[at])
+            for at, spec in enumerate(specs)
+        ]
+        return cls(replicas, _networks(context, ordered, replicas, chunk_size, workers))
 
     def predict(self, inputs_per_fold: Sequence[Mapping[str, Array]]) -> NDArray[np.floating]:
-        """What each replica predicts for new rows.
+        """Each replica's predictions for new rows.
 
         Args:
-            inputs_per_fold: The same rows as each fold's encoder sees them.
+            inputs_per_fold: The same rows, encoded by each fold's encoder.
 
         Returns:
-            `(R, n, n_classes)`; for many rows prefer `predict_mean`.
+            `(R, n, n_classes)`; `predict_mean` needs less memory.
         """
         return self.networks.predict(inputs_per_fold)
 
@@ -81,7 +72,7 @@ class Fitted:
         """The mean over the replicas without a fault, for new rows.
 
         Args:
-            inputs_per_fold: The same rows as each fold's encoder sees them.
+            inputs_per_fold: The same rows, encoded by each fold's encoder.
 
         Returns:
             `(n, n_classes)`.
@@ -95,45 +86,64 @@ class Fitted:
 
 
 def _networks(
-    task: Task, stack: Stack, replicas: Sequence[Replica], chunk_size: int, workers: Workers
+    context: TrainingContext,
+    stack: Stack,
+    replicas: Sequence[Replica],
+    chunk_size: int,
+    workers: Workers,
 ) -> Networks:
     return Networks(
-        template=task.template,
+        template=context.template,
         stack=stack,
         owners=tuple((replica.fold, replica.seed) for replica in replicas),
         usable=tuple(replica.fault is None for replica in replicas),
-        inputs=tuple(task.tables.tables),
-        settings=task.settings,
-        loss=task.loss,
-        strategy=task.strategy,
+        inputs=tuple(context.tables.tables),
+        settings=context.settings,
+        loss=context.loss,
+        strategy=context.strategy,
         chunk_size=chunk_size,
         workers=workers,
-        device=task.device,
+        device=context.device,
     )
 
 
-def _valid_probabilities(chunk: Chunk, rows: Sequence[Tensor]) -> list[Tensor]:
-    """For each replica its rows `(n,)` -> `(n, n_classes)`, the mean over the views."""
-    loss, n_views = chunk.task.loss, chunk.task.settings.n_views
-    by_view = [chunk.logits(rows, view=view) for view in range(n_views)]
-    return [total(map(loss.probabilities, own)) / n_views for own in zip(*by_view, strict=True)]
+def _held_out_rows(context: TrainingContext, spec: ReplicaSpec) -> Tensor:
+    return torch.as_tensor(context.folds[spec.fold].valid_rows, device=context.device)
+
+
+def _held_out_probabilities(chunk: ReplicaChunk) -> list[Tensor]:
+    """Each replica's `(n_fold_valid, n_classes)`, the mean over the views."""
+    context = chunk.context
+    rows = [_held_out_rows(context, spec) for spec in chunk.specs]
+    by_view = [chunk.logits(rows, view=view) for view in range(context.settings.n_views)]
+    return [
+        total(map(context.loss.probabilities, of_replica)) / context.settings.n_views
+        for of_replica in zip(*by_view, strict=True)
+    ]
+
+
+def _weights(stack: Stack, at: int) -> dict[str, Tensor]:
+    """One replica's weights and buffers, copied to the CPU."""
+    return {name: tensor[at].cpu().clone() for name, tensor in stack.tensors().items()}
 
 
 def _replica(
-    plan: Plan,
+    context: TrainingContext,
     progress: Progress,
+    spec: ReplicaSpec,
     weights: dict[str, Tensor],
-    probabilities: NDArray[np.floating],
-    score: float,
+    probabilities: Tensor,
 ) -> Replica:
-    fault = progress.faults[plan.replica]
+    fault = progress.faults[spec.replica]
+    target = context.target[_held_out_rows(context, spec)]
+    score = float(context.metric.batched(target[None], probabilities[None])[0])
     return Replica(
-        fold=plan.fold,
-        seed=plan.seed,
-        best_epoch=int(progress.stopping.best_epoch[plan.replica]),
+        fold=spec.fold,
+        seed=spec.seed,
+        best_epoch=int(progress.stopping.best_epoch[spec.replica]),
         score=score if fault is None else math.nan,
-        valid_probabilities=probabilities,
-        curve=progress.curves[plan.replica],
+        valid_probabilities=probabilities.cpu().numpy(),
+        curve=progress.curves[spec.replica],
         state_dict=weights,
         fault=fault,
     )

@@ -1,8 +1,10 @@
-"""Batches of rows of like length, each cut to its longest row.
+"""Batches of texts of similar length, each cut to its longest text.
 
-A batch of texts costs as much as its longest one for every row. With rows of like length next to
-each other nearly nothing is padding.
+Every row of a batch costs as much as the longest one. With rows of similar length together, almost
+nothing is padding.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
@@ -10,23 +12,23 @@ import torch
 from torch import Tensor
 
 TOKENS, LENGTHS = "tokens", "lengths"
-BY_TOKEN = (TOKENS, "spelling")  # `(..., width)`: a number for each token
+BY_TOKEN = (TOKENS, "spelling")  # `(..., width)`: one integer per token
 
 
 def bucketed(
     rows: Tensor, lengths: Tensor, *, batch_size: int, pool: int, generator: torch.Generator
 ) -> Tensor:
-    """Reorder an epoch so that each full batch holds rows of like length: `(n,) -> (n,)`.
+    """Reorder an epoch so that each full batch holds rows of similar length: `(n,) -> (n,)`.
 
     Within pools of `pool` batches the rows are sorted by length; then the batches are shuffled.
-    Rows that fill no batch stay at the end, as they were drawn: they may have any length.
+    The rows of an incomplete last batch stay where they are and may have any length.
 
     Args:
         rows: Row numbers in the epoch's random order.
-        lengths: `(n,)` of these rows.
+        lengths: `(n,)`, the lengths of these rows.
         batch_size: Rows per batch.
         pool: Batches per pool.
-        generator: Shuffles the batches, on the CPU.
+        generator: Shuffles the batches; on the CPU.
     """
     n_full = len(rows) // batch_size * batch_size
     full = torch.arange(n_full, device=rows.device)
@@ -50,11 +52,11 @@ def trimmed(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def sorted_by_length(
     run: Callable[[Tensor], Tensor], lengths: Tensor, *, batch_size: int
 ) -> Tensor:
-    """`run` over positions of rows of like length, and its results in the rows' own order.
+    """`run` over batches of similar length, with its results in the original order.
 
     Args:
-        run: Takes positions `(b,)` and gives `(b, ...)`.
-        lengths: `(n,)`, on the device of the rows.
+        run: Takes positions `(b,)` and returns `(b, ...)`.
+        lengths: `(n,)`, on the rows' device.
         batch_size: Rows per call.
     """
     order = torch.argsort(lengths, stable=True)

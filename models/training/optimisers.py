@@ -1,17 +1,19 @@
 """Optimiser steps over stacked weights, with torch's own fused kernels.
 
 The kernels are elementwise, so one call over `(R, ...)` weights does what R calls would. Replicas
-whose step count, learning rate or weight decay differ get a call of their own.
+that differ in step count, learning rate or weight decay get separate calls.
 """
 
-import math
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from models.training.settings import Optimizer, Schedule, TrainSettings
+from models.training.settings import Optimizer, TrainSettings
+from models.vectorised.stack import Leaf
 
 MOMENTS: dict[Optimizer, tuple[str, ...]] = {
     "adamw": ("exp_avg", "exp_avg_sq"),
@@ -23,13 +25,13 @@ _EPS = 1e-8
 
 @dataclass(frozen=True)
 class StepRule:
-    """What the optimiser does with some neighbouring replicas in one step.
+    """What the optimiser applies to some neighbouring replicas in one step.
 
     Attributes:
-        step: How many steps each has taken, this one included.
+        step: Number of this step, from 1.
         lr: Learning rate of this step.
         weight_decay: Decoupled for adamw, L2 otherwise.
-        n_replicas: How many replicas.
+        n_replicas: Number of replicas.
     """
 
     step: int
@@ -38,22 +40,14 @@ class StepRule:
     n_replicas: int = 1
 
 
-@dataclass(frozen=True)
-class Leaf:
-    """A weight that is optimised, and its moments, all `(r, ...)` or all `(...)`."""
-
-    weight: Tensor
-    moments: tuple[Tensor, ...]
-
-
 def optimise(leaves: Sequence[Leaf], rules: Sequence[StepRule], settings: TrainSettings) -> None:
-    """One step, in place, on the gradients in `leaf.weight.grad`; then the gradients are gone.
+    """One step, in place, on the gradients in `leaf.weight.grad`, which are then freed.
 
     Args:
-        leaves: Weights with a leading dimension of all the rules' replicas, or, for a single
+        leaves: Weights whose leading dimension counts the replicas of all rules; with a single
             rule, any weights.
         rules: In the order of the replicas.
-        settings: Which optimiser.
+        settings: The optimiser and its constants.
     """
     trained = [leaf for leaf in leaves if leaf.weight.grad is not None]
     first = 0
@@ -142,41 +136,3 @@ def clip_gradients(leaves: Sequence[Leaf], max_norm: float, *, n_replicas: int) 
     scale = (max_norm / (total + 1e-6)).clamp(max=1.0)
     for grad in grads:
         grad.mul_(scale if n_replicas == 1 else scale.view(-1, *(1,) * (grad.ndim - 1)))
-
-
-_WARM_SHARE = 0.3
-_START_DIVISOR = 25.0
-_END_DIVISOR = 1e4
-
-
-def lr_factor(schedule: Schedule, step: int, n_steps: int) -> float:
-    """The learning rate at a step, as a share of the peak.
-
-    The same as torch's `CosineAnnealingLR(T_max=n_steps)` and `OneCycleLR(total_steps=n_steps)`
-    with their defaults (the momentum is not cycled).
-
-    Args:
-        schedule: Which one.
-        step: From 0 to `n_steps - 1`.
-        n_steps: Steps of the whole training of this replica.
-    """
-    if schedule == "constant":
-        return 1.0
-    if schedule == "cosine":
-        return _cosine(1.0, 0.0, step / n_steps)
-    return _one_cycle(step, n_steps)
-
-
-def _one_cycle(step: int, n_steps: int) -> float:
-    """Source: Smith, Topin, "Super-Convergence", 2017, in the two-phase form of torch."""
-    start, end = 1 / _START_DIVISOR, 1 / (_START_DIVISOR * _END_DIVISOR)
-    top = _WARM_SHARE * n_steps - 1
-    if step <= top:
-        return _cosine(start, 1.0, step / top)
-    last = n_steps - 1
-    return _cosine(1.0, end, (step - top) / (last - top)) if last > top else 1.0
-
-
-def _cosine(start: float, end: float, share: float) -> float:
-    """From `start` to `end` along half a cosine."""
-    return end + (start - end) / 2 * (1 + math.cos(math.pi * share))

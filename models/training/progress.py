@@ -1,4 +1,6 @@
-"""What a training has learned about its replicas so far."""
+"""The state of a training: curves, early stopping and faults of its replicas."""
+
+from __future__ import annotations
 
 import math
 from collections.abc import Sequence
@@ -16,7 +18,9 @@ _CURVES = ("epoch", "train_loss", "valid_loss", "valid_score")
 class Progress:
     """Curves, early stopping and faults of R replicas, by replica number."""
 
-    def __init__(self, n_replicas: int, settings: TrainSettings, *, greater_is_better: bool):
+    def __init__(
+        self, n_replicas: int, settings: TrainSettings, *, greater_is_better: bool
+    ) -> None:
         watches_loss = settings.monitor == "loss"
         self.curves = [Curve() for _ in range(n_replicas)]
         self.faults: list[str | None] = [None] * n_replicas
@@ -29,7 +33,7 @@ class Progress:
     def note(
         self, replica: int, *, epoch: int, train_loss: float, valid_loss: float, score: float
     ) -> bool:
-        """Add an evaluation to the replica's curve; whether its weights are now the best."""
+        """Add an evaluation to the replica's curve; True if its weights are now the best."""
         curve = self.curves[replica]
         curve.epoch.append(epoch)
         curve.train_loss.append(train_loss)
@@ -42,26 +46,26 @@ class Progress:
         return is_best
 
     def is_over(self, replica: int) -> bool:
-        """Whether the replica has failed or has waited long enough."""
+        """Whether the replica has failed or run out of patience."""
         return self.faults[replica] is not None or self.stopping.is_over(replica)
 
     def report(self, epoch: int, *, n_active: int) -> EpochReport:
-        """The newest values of all replicas."""
+        """The latest values of all replicas."""
         return EpochReport(
             epoch=epoch,
             n_active=n_active,
-            train_loss=self._newest("train_loss"),
-            valid_loss=self._newest("valid_loss"),
-            valid_score=self._newest("valid_score"),
+            train_loss=self._latest("train_loss"),
+            valid_loss=self._latest("valid_loss"),
+            valid_score=self._latest("valid_score"),
             best_score=self.best_score.copy(),
         )
 
-    def _newest(self, name: str) -> NDArray[np.float64]:
-        values = [getattr(curve, name) for curve in self.curves]
-        return np.array([own[-1] if own else math.nan for own in values])
+    def _latest(self, name: str) -> NDArray[np.float64]:
+        curves = [getattr(curve, name) for curve in self.curves]
+        return np.array([values[-1] if values else math.nan for values in curves])
 
     def state(self) -> dict[str, Any]:
-        """Everything that changes, as plain lists, numbers and texts."""
+        """Everything that changes, as plain lists, numbers and strings."""
         return {
             "curves": [{name: list(getattr(c, name)) for name in _CURVES} for c in self.curves],
             "faults": list(self.faults),
@@ -70,17 +74,20 @@ class Progress:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over what `state` gave."""
-        self.curves = [Curve(**{n: list(v) for n, v in own.items()}) for own in state["curves"]]
+        """Restore what `state` returned."""
+        self.curves = [
+            Curve(**{name: list(values) for name, values in curve.items()})
+            for curve in state["curves"]
+        ]
         self.faults = list(state["faults"])
         self.best_score = np.array(state["best_score"], dtype=np.float64)
         self.stopping.load_state(state["stopping"])
 
 
 class EarlyStopping:
-    """Keeps, for R replicas, the best value seen and how long ago that was.
+    """For each of R replicas the best value and how many evaluations ago it was.
 
-    Without patience every evaluation counts as the best, so that the last weights are taken.
+    Without patience every evaluation counts as the best, so that the last weights are kept.
     """
 
     def __init__(
@@ -93,7 +100,7 @@ class EarlyStopping:
         self.waited = np.zeros(n_replicas, dtype=np.int64)
 
     def update(self, replica: int, value: float, epoch: int) -> bool:
-        """Note an evaluation; whether it is the best so far."""
+        """Record an evaluation; True if it is the best so far."""
         signed = self.sign * value
         is_better = self.patience is None or signed > self.best[replica] + self.min_delta
         if is_better:
@@ -102,7 +109,7 @@ class EarlyStopping:
         return bool(is_better)
 
     def is_over(self, replica: int) -> bool:
-        """Whether the replica has waited long enough."""
+        """Whether the replica has run out of patience."""
         return self.patience is not None and bool(self.waited[replica] >= self.patience)
 
     def state(self) -> dict[str, Sequence[float]]:
@@ -114,7 +121,7 @@ class EarlyStopping:
         }
 
     def load_state(self, state: dict[str, Sequence[float]]) -> None:
-        """Take over what `state` gave."""
+        """Restore what `state` returned."""
         self.best = np.array(state["best"], dtype=np.float64)
         self.best_epoch = np.array(state["best_epoch"], dtype=np.int64)
         self.waited = np.array(state["waited"], dtype=np.int64)

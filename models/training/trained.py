@@ -1,8 +1,10 @@
-"""Trained replicas as one stack that predicts, and the two files that hold them.
+"""Trained replicas as one stack for predictions, and the two files they are saved in.
 
-What a run predicted and what its files predict later are the same bytes on the same machine: the
-replicas go through the network in the same company, which is why that is kept as well.
+Saved replicas later predict the same bytes on the same machine, since the files also keep which
+replicas went through the network together.
 """
+
+from __future__ import annotations
 
 import functools
 import json
@@ -18,12 +20,12 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from models.data import Array, InputShape, TrainingDataError, TrainingFailedError
+from models.data import Array, InputShape, TrainingDataError, TrainingFailedError, tensor_of
 from models.losses import Loss
-from models.training.batches import tensor_of
-from models.training.hardware import Workers, split_evenly
+from models.training.augmentation import inputs_in_view
+from models.training.hardware import Workers, autocast, dtype_of, split_evenly
 from models.training.length_batches import LENGTHS, sorted_by_length, trimmed
-from models.training.replica_chunk import forward_over, seen_inputs
+from models.training.replica_chunk import forward_over
 from models.training.settings import TrainSettings
 from models.vectorised.stack import Forward, Stack
 
@@ -31,11 +33,11 @@ WEIGHTS = "replicas.safetensors"
 DESCRIPTION = "networks.json"
 
 
-_POOLED = 16  # batches of texts among which rows are sorted by length
+_POOLED = 16  # texts are sorted by length within this many batches
 
 
 class SavedNetworksError(ValueError):
-    """Saved weights that are not those of the network that is to take them."""
+    """Saved weights do not fit the network's parameters."""
 
     exit_code = 3
 
@@ -47,15 +49,15 @@ class Networks:
     Attributes:
         template: The network, for its structure only.
         stack: The weights, fold-major.
-        owners: For each replica its fold and its seed.
-        usable: For each replica whether it ended without a fault.
+        owners: Fold and seed of each replica.
+        usable: Whether each replica ended without a fault.
         inputs: The keywords of the network's `forward`.
-        settings: How they were trained; dtype, precision and batches count here too.
-        loss: What turns logits into probabilities.
+        settings: How they were trained; precision and batches matter for predictions, too.
+        loss: Turns logits into probabilities.
         strategy: "layers", "vmap" or "sequential".
         chunk_size: Most replicas in one pass.
-        workers: The threads that passes are dealt to.
-        device: Where all of this lies.
+        workers: The threads that share the passes.
+        device: Where the weights are.
     """
 
     template: nn.Module
@@ -72,13 +74,13 @@ class Networks:
 
     @torch.no_grad()
     def predict(self, inputs_per_fold: Sequence[Mapping[str, Array]]) -> NDArray[np.floating]:
-        """What each replica predicts for new rows.
+        """Each replica's predictions for new rows.
 
         Args:
-            inputs_per_fold: The same rows as each fold's encoder sees them.
+            inputs_per_fold: The same rows, encoded by each fold's encoder.
 
         Returns:
-            `(R, n, n_classes)`; for many rows prefer `predict_mean`.
+            `(R, n, n_classes)`; `predict_mean` needs less memory.
         """
         parts = [
             torch.cat(self._probabilities(inputs_per_fold, rows)).cpu().numpy()
@@ -93,7 +95,7 @@ class Networks:
         The rows pass in batches, so that memory does not grow with R times n.
 
         Args:
-            inputs_per_fold: The same rows as each fold's encoder sees them.
+            inputs_per_fold: The same rows, encoded by each fold's encoder.
 
         Returns:
             `(n, n_classes)`.
@@ -102,17 +104,17 @@ class Networks:
             TrainingFailedError: If no replica is usable.
         """
         if not any(self.usable):
-            raise TrainingFailedError("every replica ended with a fault")
+            raise TrainingFailedError("no replica is usable: every one ended with a fault")
         slices = self._slices(inputs_per_fold)
         return np.concatenate([self._mean(inputs_per_fold, rows) for rows in slices])
 
     def _mean(self, inputs_per_fold: Sequence[Mapping[str, Array]], rows: slice) -> Array:
         keep = torch.tensor(self.usable, device=self.device)
         first, parts = 0, []
-        for own in self._probabilities(inputs_per_fold, rows):
-            among = keep[first : first + len(own)]
-            parts.append(own[among].double().sum(dim=0))  # (r, B, C) -> (B, C)
-            first += len(own)
+        for of_chunk in self._probabilities(inputs_per_fold, rows):
+            usable = keep[first : first + len(of_chunk)]
+            parts.append(of_chunk[usable].double().sum(dim=0))  # (r, B, C) -> (B, C)
+            first += len(of_chunk)
         mean: Array = (total(parts) / sum(self.usable)).cpu().numpy()
         return mean
 
@@ -121,7 +123,7 @@ class Networks:
     ) -> list[Tensor]:
         """For each chunk of replicas `(r, B, n_classes)`."""
 
-        @torch.no_grad()  # it holds in its own thread only
+        @torch.no_grad()  # per thread, so that of `predict` does not hold here
         def of_part(part: range) -> Tensor:
             forward = forward_over(self.template, self.stack, part.start, part.stop, self.strategy)
             folds = [self.owners[at][0] for at in part]
@@ -133,22 +135,23 @@ class Networks:
     def _mean_over_views(self, forward: Forward, batch: Mapping[str, Tensor]) -> Tensor:
         """For each key `(r, B, ...)` -> probabilities `(r, B, n_classes)`."""
         n_views = self.settings.n_views
-        by_view = (self._logits(forward, seen_inputs(batch, view)) for view in range(n_views))
-        flat = total(self.loss.probabilities(own.flatten(0, 1)) for own in by_view) / n_views
+        by_view = (self._logits(forward, inputs_in_view(batch, v)) for v in range(n_views))
+        flat = total(self.loss.probabilities(logits.flatten(0, 1)) for logits in by_view) / n_views
         return flat.view(len(next(iter(batch.values()))), -1, flat.shape[-1])
 
     def _logits(self, forward: Forward, batch: Mapping[str, Tensor]) -> Tensor:
         """For each key `(r, B, ...)` -> `(r, B, ..., n_outputs)`."""
+        dtype = dtype_of(self.settings.precision)
 
         def run(part: Mapping[str, Tensor]) -> Tensor:
-            with self.settings.autocast(self.device):
-                return forward(part, training=False).to(self.settings.dtype)
+            with autocast(self.settings.precision, self.device):
+                return forward(part, training=False).to(dtype)
 
         if self.settings.length_pool is None:
             return run(batch)
         return sorted_by_length(
             lambda at: run(trimmed({key: value[:, at] for key, value in batch.items()}))[0],
-            batch[LENGTHS][0],  # replicas come singly
+            batch[LENGTHS][0],  # one replica at a time
             batch_size=self.settings.eval_batch_size,
         )[None]
 
@@ -156,10 +159,10 @@ class Networks:
         self, inputs_per_fold: Sequence[Mapping[str, Array]], folds: Sequence[int], rows: slice
     ) -> dict[str, Tensor]:
         """For each key the rows of each replica's fold: `(r, B, ...)`."""
-        batch = {}
+        batch, dtype = {}, dtype_of(self.settings.precision)
         for key in self.inputs:
             parts = {
-                fold: tensor_of(inputs_per_fold[fold][key][rows], self.settings.dtype, self.device)
+                fold: tensor_of(inputs_per_fold[fold][key][rows], dtype, self.device)
                 for fold in dict.fromkeys(folds)
             }
             batch[key] = torch.stack([parts[fold] for fold in folds])
@@ -180,19 +183,19 @@ class Networks:
 
 
 def total(parts: Iterable[Tensor]) -> Tensor:
-    """Their sum, in their order."""
+    """Their sum, added in order."""
     return functools.reduce(torch.add, parts)
 
 
 def save(networks: Networks, shape: InputShape, n_outputs: int) -> dict[str, bytes]:
-    """By file name: all weights in one safetensors file, and what else is needed as JSON.
+    """File names -> contents: the weights as safetensors, everything else as JSON.
 
     The keys of the weights are `fold-000-seed-0.<parameter>`.
 
     Args:
         networks: The replicas.
-        shape: What the network was built for.
-        n_outputs: The same.
+        shape: The inputs that the network was built for.
+        n_outputs: The number of outputs that it was built with.
     """
     described = {
         "shape": asdict(shape),
@@ -222,41 +225,41 @@ def load(
     loss: Loss,
     device: torch.device,
 ) -> Networks:
-    """The replicas that `save` described.
+    """The replicas that `save` wrote.
 
     Args:
-        folder: Where the two files are.
-        build: Makes the network for rows of a shape and a number of outputs.
+        folder: The folder of the two files.
+        build: Makes the network for inputs of a shape and a number of outputs.
         settings: How the replicas were trained.
         loss: The loss that they were trained with.
         device: Where they are to predict.
 
     Raises:
-        SavedNetworksError: If the network that `build` makes has other parameters.
+        SavedNetworksError: If the network that `build` makes has different parameters.
     """
-    told = json.loads((folder / DESCRIPTION).read_text())
-    shape = _shape(told["shape"])
-    with torch.random.fork_rng(devices=[]):  # the weights that `build` draws are not kept
-        template = build(shape, told["n_outputs"]).to(device, settings.dtype)
-    owners = tuple((fold, seed) for fold, seed in told["owners"])
+    saved = json.loads((folder / DESCRIPTION).read_text())
+    shape = _shape(saved["shape"])
+    with torch.random.fork_rng(devices=[]):  # the weights that `build` draws are discarded
+        template = build(shape, saved["n_outputs"]).to(device, dtype_of(settings.precision))
+    owners = tuple((fold, seed) for fold, seed in saved["owners"])
     return Networks(
         template=template,
         stack=_stack(template, load_file(folder / WEIGHTS, str(device)), owners, folder),
         owners=owners,
-        usable=tuple(told["usable"]),
-        inputs=tuple(told["inputs"]),
+        usable=tuple(saved["usable"]),
+        inputs=tuple(saved["inputs"]),
         settings=settings,
         loss=loss,
-        strategy=told["strategy"],
-        chunk_size=told["chunk_size"],
-        workers=Workers(torch.get_num_threads() if told["is_parallel"] else 1),
+        strategy=saved["strategy"],
+        chunk_size=saved["chunk_size"],
+        workers=Workers(torch.get_num_threads() if saved["is_parallel"] else 1),
         device=device,
     )
 
 
-def _shape(told: Mapping[str, Any]) -> InputShape:
-    """JSON has lists only, a shape tuples only."""
-    frozen: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in told.items()}
+def _shape(saved: Mapping[str, Any]) -> InputShape:
+    """The shape from JSON, whose lists were tuples."""
+    frozen: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in saved.items()}
     return InputShape(**frozen)
 
 
@@ -271,21 +274,22 @@ def _stack(
     folder: Path,
 ) -> Stack:
     weights, buffers = dict(template.named_parameters()), dict(template.named_buffers())
-    wanted = {
-        f"{_name(*owner)}.{name}": own.shape
+    expected = {
+        f"{_name(*owner)}.{name}": tensor.shape
         for owner in owners
-        for name, own in (weights | buffers).items()
+        for name, tensor in (weights | buffers).items()
     }
     found = {name: tensor.shape for name, tensor in saved.items()}
-    if wanted != found:
-        unlike = sorted(n for n in wanted.keys() | found.keys() if wanted.get(n) != found.get(n))
+    if expected != found:
+        names = expected.keys() | found.keys()
+        differing = sorted(n for n in names if expected.get(n) != found.get(n))
         raise SavedNetworksError(
-            f"{folder / WEIGHTS}: {len(unlike)} weights are not those of the network as it is "
-            f"written today (first: {unlike[0]}); make the run anew"
+            f"{folder / WEIGHTS}: {len(differing)} weights do not fit the network as its code is "
+            f"now (first: {differing[0]}); run the competition again"
         )
 
     def stacked(names: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {n: torch.stack([saved[f"{_name(*own)}.{n}"] for own in owners]) for n in names}
+        return {n: torch.stack([saved[f"{_name(*owner)}.{n}"] for owner in owners]) for n in names}
 
     moments: dict[str, tuple[Tensor, ...]] = dict.fromkeys(weights, ())
     return Stack(stacked(weights), stacked(buffers), moments, [0] * len(owners))

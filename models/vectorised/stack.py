@@ -1,12 +1,14 @@
 """The stacked weights of R replicas, and three ways to run an ordinary module over them.
 
-- `LayersForward`: the common layers are swapped for stacked ones and the module's own `forward`
-  runs once on `(R, B, ...)`.
+- `LayersForward`: common layers are replaced by stacked ones and the module's `forward` runs once
+  on `(R, B, ...)`.
 - `VmapForward`: `torch.func.vmap` over `functional_call`.
-- `SequentialForward`: one replica, the module as it is.
+- `SequentialForward`: one replica, the module unchanged.
 
-All three work on views: what they learn is written into the one stack.
+All three work on views, so an optimiser step on their weights updates the stack.
 """
+
+from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -17,10 +19,17 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from models.training.optimisers import Leaf
 from models.vectorised.dropout import MaskSource, with_replica_dropout
 from models.vectorised.fused_layers import fuse_hidden_layers
 from models.vectorised.layers import can_stack, stacked_layer
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A weight that is optimised, and its moments, all `(r, ...)` or all `(...)`."""
+
+    weight: Tensor
+    moments: tuple[Tensor, ...]
 
 
 @dataclass
@@ -28,9 +37,9 @@ class Stack:
     """Weights, buffers and moments of R replicas: every tensor is `(R, ...)`.
 
     Attributes:
-        weights: Name of the parameter -> stacked parameter.
-        buffers: Name of the buffer -> stacked buffer.
-        moments: Name of the parameter -> the optimiser's stacked moments.
+        weights: Name of a parameter -> stacked parameter.
+        buffers: Name of a buffer -> stacked buffer.
+        moments: Name of a parameter -> the optimiser's stacked moments.
         steps: Optimiser steps that each replica has taken.
     """
 
@@ -40,8 +49,8 @@ class Stack:
     steps: list[int] = field(default_factory=list)
 
     @classmethod
-    def of(cls, modules: Sequence[nn.Module], *, n_moments: int) -> "Stack":
-        """Copies of these modules' weights, one above the other."""
+    def of(cls, modules: Sequence[nn.Module], *, n_moments: int) -> Stack:
+        """A stack of copies of these modules' weights."""
         weights = _stacked([dict(module.named_parameters()) for module in modules])
         buffers = _stacked([dict(module.named_buffers()) for module in modules])
         moments = {
@@ -50,7 +59,7 @@ class Stack:
         }
         return cls(weights, buffers, moments, [0] * len(modules))
 
-    def keep(self, replicas: Sequence[int]) -> "Stack":
+    def keep(self, replicas: Sequence[int]) -> Stack:
         """A stack of only these replicas."""
         device = next(iter(self.weights.values())).device
         at = torch.tensor(replicas, dtype=torch.int64, device=device)
@@ -61,8 +70,8 @@ class Stack:
             [self.steps[replica] for replica in replicas],
         )
 
-    def snapshot(self) -> "Stack":
-        """A copy of weights and buffers, for predictions only: without moments."""
+    def snapshot(self) -> Stack:
+        """A copy without moments, for predictions."""
         copied = self.keep(range(len(self.steps)))
         copied.moments = dict.fromkeys(copied.weights, ())
         return copied
@@ -73,17 +82,17 @@ class Stack:
 
 
 def _stacked(tensors: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    return {name: _stack([own[name].detach() for own in tensors]) for name in tensors[0]}
+    return {name: _stack([of_one[name].detach() for of_one in tensors]) for name in tensors[0]}
 
 
 def _stack(tensors: Sequence[Tensor]) -> Tensor:
-    """`(...)` of each -> `(R, ...)`; filters whose channels lie innermost stay so.
+    """`(...)` of each replica -> `(R, ...)`; keeps channels-last filters channels-last.
 
-    Convolutions on a CPU are a quarter faster that way (benchmarks/NOTES.md).
+    Convolutions on a CPU are 25 % faster that way (benchmarks/NOTES.md).
     """
     if tensors[0].ndim != 4 or tensors[0].stride(1) != 1:
         return torch.stack(list(tensors))
-    return torch.stack([own.permute(0, 2, 3, 1) for own in tensors]).permute(0, 1, 4, 2, 3)
+    return torch.stack([tensor.permute(0, 2, 3, 1) for tensor in tensors]).permute(0, 1, 4, 2, 3)
 
 
 class Forward(Protocol):
@@ -103,15 +112,15 @@ class Forward(Protocol):
 
 
 class SequentialForward:
-    """One replica, as PyTorch would run it."""
+    """One replica, run as in any PyTorch program."""
 
     def __init__(self, template: nn.Module, stack: Stack, low: int, high: int) -> None:
         if high - low != 1:
-            raise ValueError(f"one replica at a time, however: {low} to {high}")
+            raise ValueError(f"SequentialForward takes one replica, however: {low} to {high}")
         self.module = copy.deepcopy(template).train()
         self.source = with_replica_dropout(self.module)
-        views = {name: nn.Parameter(_own_view(w[low])) for name, w in stack.weights.items()}
-        _put(self.module, views, {n: _own_view(b[low]) for n, b in stack.buffers.items()})
+        views = {name: nn.Parameter(_view(w[low])) for name, w in stack.weights.items()}
+        _put(self.module, views, {n: _view(b[low]) for n, b in stack.buffers.items()})
         moments = {name: tuple(m[low] for m in kinds) for name, kinds in stack.moments.items()}
         self.leaves = _leaves(template, views, moments)
 
@@ -123,12 +132,12 @@ class SequentialForward:
 
 
 class VmapForward:
-    """Several replicas through `torch.func.vmap`; takes nearly every module."""
+    """Several replicas through `torch.func.vmap`; works for nearly every module."""
 
     def __init__(self, template: nn.Module, stack: Stack, low: int, high: int) -> None:
         self.module = copy.deepcopy(template).train()
         self.source = with_replica_dropout(self.module)
-        views, moments = _views(stack, low, high)
+        views, moments = _weight_views(stack, low, high)
         self.tensors = {**views, **_buffer_views(stack, low, high)}
         self.leaves = _leaves(template, views, moments)
         self.n_replicas = high - low
@@ -150,7 +159,7 @@ class VmapForward:
         return logits
 
     def _masks(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
-        """Draw before the pass what the module's dropouts will ask for inside it."""
+        """Draw the masks before the pass that the module's dropouts need inside it."""
         if self._calls is None:
             self._calls = self._recorded(inputs)
         any_input = next(iter(inputs.values()))
@@ -167,7 +176,7 @@ class VmapForward:
         return tuple(mask.expand(self.n_replicas, *mask.shape[1:]) for mask in drawn)
 
     def _recorded(self, inputs: Mapping[str, Tensor]) -> list[tuple[tuple[int, ...], float]]:
-        """Run one replica, without a trace in the buffers, to see its dropout calls."""
+        """Run one replica on copies of its buffers to record its dropout calls."""
         source = self.source
         generators, owners, rates = source.generators, source.owners, source.rates
         calls = source.record()
@@ -179,12 +188,12 @@ class VmapForward:
 
 
 class LayersForward:
-    """Several replicas through stacked layers, driven by the module's own `forward`."""
+    """Several replicas through stacked layers, driven by the module's `forward`."""
 
     def __init__(self, template: nn.Module, stack: Stack, low: int, high: int) -> None:
         self.module = copy.deepcopy(template).train()
         self.source = with_replica_dropout(self.module)
-        views, moments = _views(stack, low, high)
+        views, moments = _weight_views(stack, low, high)
         tensors = {**views, **_buffer_views(stack, low, high)}
         _swap_layers(self.module, tensors)
         fuse_hidden_layers(self.module)
@@ -198,32 +207,32 @@ class LayersForward:
 
 
 def can_swap_layers(template: nn.Module) -> bool:
-    """Whether every module that owns weights or buffers has a stacked counterpart."""
+    """Whether every module with weights or buffers has a stacked counterpart."""
     names = [name for name, _ in template.named_parameters(remove_duplicate=False)]
     if len(names) != len(list(template.parameters())):
         return False  # tied weights
-    return all(can_stack(module) for module in template.modules() if _owns_tensors(module))
+    return all(can_stack(module) for module in template.modules() if _has_tensors(module))
 
 
-def _owns_tensors(module: nn.Module) -> bool:
+def _has_tensors(module: nn.Module) -> bool:
     return any(True for _ in module.parameters(recurse=False)) or any(
         True for _ in module.buffers(recurse=False)
     )
 
 
 def _swap_layers(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Put stacked layers over the stacked `tensors` in the place of ordinary layers."""
-    owners = [(path, child) for path, child in module.named_modules() if _owns_tensors(child)]
-    for path, child in owners:
+    """Replace ordinary layers by stacked layers over the stacked `tensors`."""
+    layers = [(path, child) for path, child in module.named_modules() if _has_tensors(child)]
+    for path, child in layers:
         prefix = f"{path}."
-        own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-        module.set_submodule(path, stacked_layer(child, own))
+        of_layer = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+        module.set_submodule(path, stacked_layer(child, of_layer))
 
 
 def _put(
     module: nn.Module, views: Mapping[str, nn.Parameter], buffers: Mapping[str, Tensor]
 ) -> None:
-    """Make the module use these tensors, tied ones too."""
+    """Make the module use these tensors; tied weights stay tied."""
     originals = dict(module.named_parameters())
     names = {id(weight): name for name, weight in originals.items()}
     for path, child in module.named_modules():
@@ -239,28 +248,28 @@ def _put(
 
 
 def _set_mode(module: nn.Module, *, training: bool) -> None:
-    """As `module.train`, which walks through all submodules, but only where the mode changes."""
+    """`module.train`, which visits all submodules, but only if the mode changes."""
     if module.training != training:
         module.train(training)
 
 
-def _own_view(view: Tensor) -> Tensor:
-    """The same memory with a version counter of its own.
+def _view(view: Tensor) -> Tensor:
+    """The same memory with a separate version counter.
 
-    Autograd counts in-place changes per tensor and all its views. Chunks on other threads change
-    other replicas between this one's forward and backward pass, which is no fault.
+    Autograd counts in-place changes per tensor, shared by all its views. Chunks on other threads
+    change other replicas between this one's forward and backward pass, which is not an error.
     """
     return view.data
 
 
 def _buffer_views(stack: Stack, low: int, high: int) -> dict[str, Tensor]:
-    return {name: _own_view(buffer[low:high]) for name, buffer in stack.buffers.items()}
+    return {name: _view(buffer[low:high]) for name, buffer in stack.buffers.items()}
 
 
-def _views(
+def _weight_views(
     stack: Stack, low: int, high: int
 ) -> tuple[dict[str, Tensor], dict[str, tuple[Tensor, ...]]]:
-    views = {n: _own_view(w[low:high]).requires_grad_() for n, w in stack.weights.items()}
+    views = {n: _view(w[low:high]).requires_grad_() for n, w in stack.weights.items()}
     moments = {name: tuple(m[low:high] for m in kinds) for name, kinds in stack.moments.items()}
     return views, moments
 
@@ -268,7 +277,7 @@ def _views(
 def _leaves(
     template: nn.Module, views: Mapping[str, Tensor], moments: Mapping[str, tuple[Tensor, ...]]
 ) -> list[Leaf]:
-    """The weights to optimise; frozen ones stay as they are."""
+    """The weights to optimise, without frozen ones."""
     leaves = []
     for name, weight in template.named_parameters():
         if weight.requires_grad:

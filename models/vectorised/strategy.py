@@ -1,4 +1,6 @@
-"""Which way of running replicas suits an architecture on a device."""
+"""Choice of how to run replicas, by architecture and device."""
+
+from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
@@ -24,7 +26,7 @@ _RUNNERS: dict[str, Runner] = {
     "sequential": SequentialForward,
 }
 # Slower in a stack than one after the other on a CPU: their kernels already fill a core, and
-# grouped convolutions and unrolled recurrences lose what stacking saves (benchmarks/NOTES.md).
+# grouped convolutions and unrolled recurrences lose what a stack saves (benchmarks/NOTES.md).
 _ALONE_ON_CPU = (nn.modules.conv._ConvNd, nn.RNNBase, nn.RNNCellBase)
 _TRIAL_REPLICAS = 3
 _TRIAL_ROWS = 5
@@ -32,36 +34,36 @@ _TOLERANCE = 1e-9
 
 
 class StrategyError(ValueError):
-    """The strategy that was asked for cannot run this network."""
+    """The requested strategy cannot run this network."""
 
     exit_code = 2
 
 
 def choose_strategy(
-    template: nn.Module, batch: Mapping[str, Tensor], *, asked: str, n_replicas: int
+    template: nn.Module, batch: Mapping[str, Tensor], *, requested: str, n_replicas: int
 ) -> str:
-    """The name of the way to run this network: "layers", "vmap" or "sequential".
+    """How to run this network: "layers", "vmap" or "sequential".
 
-    "layers" and "vmap" are only taken after they gave what separate replicas give, on some rows.
+    "layers" and "vmap" are taken only if they agree with separate replicas on a few rows.
 
     Args:
         template: The network.
         batch: A few rows, for each keyword `(B, ...)`, on the device of the training.
-        asked: The setting; "auto" decides by measurement and by device.
-        n_replicas: How many there are.
+        requested: The strategy in the settings; "auto" takes the fastest by network and device.
+        n_replicas: Number of replicas.
 
     Raises:
-        StrategyError: If the strategy asked for does not give what separate replicas give.
+        StrategyError: If the requested strategy does not agree with separate replicas.
     """
-    if asked == "sequential" or (asked == "auto" and n_replicas == 1):
+    if requested == "sequential" or (requested == "auto" and n_replicas == 1):
         return "sequential"
-    if asked != "auto":
-        if not agrees(template, batch, asked):
+    if requested != "auto":
+        if not agrees(template, batch, requested):
             raise StrategyError(
-                f"strategy must be able to run {type(template).__name__}, however: {asked!r} does "
-                "not give what single replicas give; set strategy to 'auto' or 'sequential'"
+                f"strategy {requested!r} cannot run {type(template).__name__}: its results differ "
+                "from those of single replicas; set strategy to 'auto' or 'sequential'"
             )
-        return asked
+        return requested
     is_cpu = next(iter(batch.values())).device.type == "cpu"
     if is_cpu and any(isinstance(module, _ALONE_ON_CPU) for module in template.modules()):
         return "sequential"
@@ -75,7 +77,7 @@ def runner(strategy: str) -> Runner:
 
 
 def agrees(template: nn.Module, batch: Mapping[str, Tensor], strategy: str) -> bool:
-    """Whether the strategy gives what separate replicas give, in float64 on a few rows."""
+    """Whether the strategy agrees with separate replicas, in float64 on a few rows."""
     if strategy == "layers" and not can_swap_layers(template):
         return False
     if strategy == "vmap" and _has_padding(template):
@@ -95,17 +97,17 @@ def agrees(template: nn.Module, batch: Mapping[str, Tensor], strategy: str) -> b
             for training in (True, False)
         )
     except (RuntimeError, ValueError, IndexError, TypeError, AttributeError, NotImplementedError):
-        return False  # this way of running it breaks on the module; the other ways remain
+        return False  # the module does not support this strategy; others remain
 
 
 def _has_padding(template: nn.Module) -> bool:
-    """Whether an embedding has a row for padding: torch's vmap would train it (torch 2.13)."""
-    embeddings = [own for own in template.modules() if isinstance(own, nn.Embedding)]
-    return any(own.padding_idx is not None for own in embeddings)
+    """Whether an embedding has a padding row, which torch's vmap would train (torch 2.13)."""
+    embeddings = [m for m in template.modules() if isinstance(m, nn.Embedding)]
+    return any(embedding.padding_idx is not None for embedding in embeddings)
 
 
 def draws_globally(template: nn.Module, inputs: Mapping[str, Tensor]) -> bool:
-    """Whether a training pass draws from torch's global generator in spite of our dropout."""
+    """Whether a training pass draws from torch's global generator besides its dropouts."""
     network = copy.deepcopy(template).train()
     with_replica_dropout(network).record()
     dtype = next((p.dtype for p in network.parameters()), torch.float32)
@@ -133,9 +135,9 @@ def _few(value: Tensor) -> Tensor:
 def _logits(
     network: nn.Module, rows: Mapping[str, Tensor], strategy: str, *, training: bool
 ) -> Tensor:
-    """Logits of trial replicas with unlike weights, each with its own dropout."""
+    """Logits of trial replicas with different weights and separate dropout streams."""
     device = next(iter(rows.values())).device
-    stack = _unlike(network)
+    stack = _trial_stack(network)
     width = 1 if strategy == "sequential" else _TRIAL_REPLICAS
     results = []
     for low in range(0, _TRIAL_REPLICAS, width):
@@ -150,7 +152,7 @@ def _logits(
     return torch.cat(results)
 
 
-def _unlike(network: nn.Module) -> Stack:
+def _trial_stack(network: nn.Module) -> Stack:
     """Trial replicas whose weights differ by a fixed pattern."""
     stack = Stack.of([network] * _TRIAL_REPLICAS, n_moments=0)
     for weight in stack.weights.values():

@@ -14,14 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.data import FoldData, Rows
+from models.data import FoldData, Rows, tensor_of
 from models.metrics import Metric
-from models.training.batches import batch_sizes, tensor_of
-from models.training.optimisers import MOMENTS, Leaf, StepRule, clip_gradients, lr_factor, optimise
+from models.training.batches import batch_sizes
+from models.training.optimisers import MOMENTS, StepRule, clip_gradients, optimise
+from models.training.schedules import lr_factor
 from models.training.settings import TrainSettings
 from models.vectorised.dropout import Owners
 from models.vectorised.random_streams import epoch_order, stream, stream_seed
-from models.vectorised.stack import Stack
+from models.vectorised.stack import Leaf, Stack
 from models.vectorised.strategy import choose_strategy, runner
 from pipelines.compare_losses.forms import FORMS, PRECISIONS
 
@@ -144,7 +145,7 @@ class _Replicas:
         self.tables = {k: tensor_of(a, self.dtype, _CPU) for k, a in plan.fold.inputs.items()}
         self.class_weights = _optional(plan.settings.class_weights, self.dtype)
         some = {key: table[plan.fold.train_rows[:16]] for key, table in self.tables.items()}
-        strategy = choose_strategy(network, some, asked=plan.settings.strategy, n_replicas=_N)
+        strategy = choose_strategy(network, some, requested=plan.settings.strategy, n_replicas=_N)
         self.width = 1 if strategy == "sequential" else _N
         self.forwards = [
             runner(strategy)(network, self.working, low, low + self.width)

@@ -21,11 +21,11 @@ from pydantic import (
 
 from features.folds import FoldPlan
 from features.tables.schema import Column
+from models.architectures.base import Architecture
 from models.ensembling.blending import BlendSettings
 from models.estimators.sklearn_models import EstimatorSettings
 from models.estimators.trees import TreesSettings
 from models.metrics import METRICS
-from models.networks.architecture import Architecture
 from models.training.settings import TrainSettings
 from pipelines.configuration.field_names import (
     FORMER_STACKERS,

@@ -19,7 +19,7 @@ from models.estimators.trees import TreesReplica, fit_trees
 from models.losses import LOSSES, Loss
 from models.metrics import METRICS
 from models.training import trained
-from models.training.fit import EpochReport, Fitted, FoldData, fit
+from models.training.fit import EpochReport, Fitted, FoldData, Objective, Replicas, start
 from pipelines.configuration.competition import (
     Competition,
     EstimatorMember,
@@ -104,17 +104,16 @@ def _train_network(
     if member.vectors is not None:
         folds, notes = embedded(folds, dataset.views, member)
     shape, n_outputs = _input_shape(dataset), _n_outputs(competition)
-    fitted = fit(
+    training = start(
         lambda: member.model.build(shape, n_outputs),
         folds,
         dataset.target,
         member.train,
-        loss=loss_of(competition),
-        metric=METRICS[competition.metric],
-        seeds=range(member.n_seeds),
-        device=device,
-        on_epoch=_epochs_told(member.train.epochs, progress),
+        Objective(loss_of(competition), METRICS[competition.metric]),
+        Replicas(range(member.n_seeds)),
+        device,
     )
+    fitted = training.run(_epochs_told(member.train.epochs, progress))
     usable = [replica for replica in fitted.replicas if replica.fault is None]
     valid = _by_fold([(r.fold, r.valid_probabilities) for r in usable], dataset)
     return Predictions(

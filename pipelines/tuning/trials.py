@@ -17,7 +17,7 @@ import numpy as np
 from models.estimators.sklearn_models import EstimatorReplica, fit_estimators
 from models.estimators.trees import TreesReplica, fit_trees
 from models.metrics import METRICS
-from models.training.fit import EpochReport, FoldData, Training, start
+from models.training.fit import EpochReport, FoldData, Objective, Replicas, Training, start
 from models.vectorised.dropout import takes_own_rates
 from pipelines.configuration.assignments import assign, choose_members
 from pipelines.configuration.competition import (
@@ -174,12 +174,13 @@ class _Stack:
             bench.folds * len(networks),
             bench.dataset.target,
             networks[0].train,
-            loss=loss_of(competition),
-            metric=METRICS[competition.metric],
-            seeds=range(bench.n_seeds),
-            lr=[network.train.lr for network in networks for _ in range(self._n_each)],
-            weight_decay=[n.train.weight_decay for n in networks for _ in range(self._n_each)],
-            dropout=self._rates(bench, networks),
+            Objective(loss_of(competition), METRICS[competition.metric]),
+            Replicas(
+                range(bench.n_seeds),
+                lr=[network.train.lr for network in networks for _ in range(self._n_each)],
+                weight_decay=[n.train.weight_decay for n in networks for _ in range(self._n_each)],
+                dropout=self._rates(bench, networks),
+            ),
             device=bench.device,
         )
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from models.losses import LOSSES, row_weights
 from models.metrics import METRICS
-from models.training.fit import FoldData, TrainSettings, fit
+from models.training.fit import FoldData, Objective, TrainSettings, fit
 
 TARGET = np.array([0] * 90 + [2] * 10)  # class 1 has no row
 
@@ -42,7 +42,7 @@ def test_a_network_learns_the_classes_divided_by_their_shares():
         )
         fitted = fit(
             Line, folds, (TARGET > 0).astype(np.int64), settings,
-            loss=LOSSES["cross_entropy"], metric=METRICS["accuracy"], device="cpu",
+            Objective(LOSSES["cross_entropy"], METRICS["accuracy"]), device="cpu",
         )  # fmt: skip
         return fitted.predict_mean([{"x": np.zeros((1, 1), np.float32)}])[0]
 

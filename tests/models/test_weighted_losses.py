@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from models.losses import LOSSES
 from models.metrics import METRICS
-from models.training.fit import FoldData, TrainSettings, fit
+from models.training.fit import FoldData, Objective, Replicas, TrainSettings, fit
 
 RNG = np.random.default_rng(1)
 N_ROWS, SEED = 120, 1
@@ -27,7 +27,7 @@ class Scores(nn.Module):
         return self.head(x_num)
 
 
-def first_loss(strategy: str, **changed: Any) -> float:
+def first_loss(strategy: str, sample_weight: Any = None) -> float:
     """Of the second of two replicas, before its first step."""
     settings = TrainSettings(
         epochs=1,
@@ -42,11 +42,9 @@ def first_loss(strategy: str, **changed: Any) -> float:
         [FoldData({"x_num": X}, TRAIN_ROWS, VALID_ROWS)],
         TARGET,
         settings,
-        loss=LOSSES["cross_entropy"],
-        metric=METRICS["accuracy"],
-        seeds=(0, SEED),
+        Objective(LOSSES["cross_entropy"], METRICS["accuracy"], sample_weight),
+        Replicas((0, SEED)),
         device="cpu",
-        **changed,
     )
     return fitted.replicas[1].curve.train_loss[0]
 

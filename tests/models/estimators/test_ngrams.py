@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from models.architectures.bag import BagSettings
 from models.data import InputShape
 from models.estimators.ngram_logistic import _runs
 from models.estimators.ngrams import NgramSettings
-from models.networks.bag import BagSettings
 
 TOKENS = np.array(
     [[2, 3, 0, 0], [3, 2, 4, 0], [2, 3, 4, 5], [5, 0, 0, 0], [5, 5, 2, 3], [4, 3, 2, 0]]

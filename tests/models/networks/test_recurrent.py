@@ -3,8 +3,9 @@ import pytest
 import torch
 from torch import nn
 
+from models.architectures.recurrent import RecurrentSettings
 from models.data import InputShape
-from models.networks.recurrent import Reader, Recurrent, RecurrentSettings
+from models.networks.recurrent import Reader, Recurrent
 
 LENGTHS = torch.tensor([3, 1, 7, 4])
 SHAPE = InputShape(n_tokens=12)

@@ -3,8 +3,9 @@ import torch
 
 import features.encoders.spelling
 from features.encoders.spelling import spelling
+from models.architectures.base import Parts
 from models.networks import subwords as ours
-from models.networks.subwords import EDGE, Parts, SpellingEmbedding, ends, runs
+from models.networks.subwords import EDGE, SpellingEmbedding, ends, runs
 
 
 def words(*told: str) -> torch.Tensor:

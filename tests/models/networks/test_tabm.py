@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import torch
 
+from models.architectures.mlp import MLPSettings
+from models.architectures.tabm import TabMSettings
 from models.data import InputShape
 from models.losses import LOSSES
 from models.metrics import METRICS
-from models.networks.columns import pieces
-from models.networks.mlp import MLPSettings
-from models.networks.tabm import TabMSettings
-from models.training.fit import FoldData, TrainSettings, fit
+from models.networks.columns import piecewise_linear
+from models.training.fit import FoldData, Objective, TrainSettings, fit
 
 SHAPE = InputShape(n_num=3, cardinalities=(4,), n_bin=2)
 SETTINGS = TabMSettings(k=5, hidden=(16, 8), dropout=0.2, input_dropout=0.1, n_bins=3)
@@ -24,7 +24,7 @@ def make_batch(n_rows: int) -> dict[str, torch.Tensor]:
 
 
 def test_a_place_becomes_one_number_per_bin():
-    found = pieces(torch.tensor([[2.25, 0.0], [4.0, 0.5]]), 4)
+    found = piecewise_linear(torch.tensor([[2.25, 0.0], [4.0, 0.5]]), 4)
     np.testing.assert_array_equal(found, [[1, 1, 0.25, 0, 0, 0, 0, 0], [1, 1, 1, 1, 0.5, 0, 0, 0]])
 
 
@@ -82,8 +82,7 @@ def test_it_learns_in_a_stack(strategy):
         folds,
         target,
         TrainSettings(epochs=25, batch_size=32, lr=0.01, strategy=strategy),
-        loss=LOSSES["cross_entropy"],
-        metric=METRICS["accuracy"],
+        Objective(LOSSES["cross_entropy"], METRICS["accuracy"]),
         device="cpu",
     )
     assert min(replica.score for replica in fitted.replicas) > 0.9

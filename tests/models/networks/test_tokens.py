@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from features.encoders.spelling import spelling
+from models.architectures.bag import BagSettings
+from models.architectures.recurrent import RecurrentSettings
 from models.data import InputShape
-from models.networks.bag import BagSettings
-from models.networks.recurrent import RecurrentSettings
 from models.networks.tokens import UNKNOWN, TokenEmbedding
 
 
@@ -25,7 +25,7 @@ def test_word_dropout_leaves_the_spelling() -> None:
 
 
 def test_missing_spellings_are_not_passed_over() -> None:
-    with pytest.raises(ValueError, match="was given none"):
+    with pytest.raises(ValueError, match="got no input 'spelling'"):
         TokenEmbedding(9, 5, parts="ends")(torch.ones(1, 1, dtype=torch.int64))
 
 

@@ -1,7 +1,8 @@
 import torch
 from torch.nn import functional
 
-from models.training.augmentation import MOST_VIEWS, WarpSettings, seen, warped
+from models.training.augmentation import in_view, warped
+from models.training.settings import MOST_VIEWS, WarpSettings
 from models.vectorised.random_streams import stream
 
 STILL = {"shift": 0, "rotate": 0, "zoom": 0, "shear": 0, "elastic": 0}
@@ -25,20 +26,20 @@ def test_nothing_asked_is_nothing_done() -> None:
     images = torch.randn(5, 1, 9, 9, dtype=torch.float64)
     drawn = stream(0, 1, "augment", CPU)
     torch.testing.assert_close(warped(images, WarpSettings(**STILL), drawn), images)
-    assert seen(images, 0) is images
+    assert in_view(images, 0) is images
 
 
 def test_views_are_one_pixel_to_each_side_and_a_turn() -> None:
-    found = [place(seen(spot(4, 4), view)) for view in range(1, 5)]
+    found = [place(in_view(spot(4, 4), view)) for view in range(1, 5)]
     torch.testing.assert_close(
         torch.tensor(found), torch.tensor([(4.0, 5.0), (4.0, 3.0), (5.0, 4.0), (3.0, 4.0)])
     )
-    row, column = place(seen(spot(4, 7), 5))
+    row, column = place(in_view(spot(4, 7), 5))
     assert row != 4
     assert column > 6.5
-    torch.testing.assert_close(place(seen(spot(4, 7), 6))[0], 8 - row)
+    torch.testing.assert_close(place(in_view(spot(4, 7), 6))[0], 8 - row)
     images = torch.randn(3, 1, 9, 9)
-    assert all(seen(images, view).shape == images.shape for view in range(MOST_VIEWS))
+    assert all(in_view(images, view).shape == images.shape for view in range(MOST_VIEWS))
 
 
 def test_a_warp_stays_within_what_is_asked() -> None:
@@ -64,4 +65,4 @@ def test_the_same_stream_gives_the_same_warp() -> None:
 def test_rows_do_not_see_each_other_in_a_view() -> None:
     images = torch.randn(6, 1, 9, 9)
     for view in range(MOST_VIEWS):
-        assert torch.equal(seen(images, view)[2:3], seen(images[2:3], view))
+        assert torch.equal(in_view(images, view)[2:3], in_view(images[2:3], view))

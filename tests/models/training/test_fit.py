@@ -1,8 +1,9 @@
 import copy
+import dataclasses
 import doctest
 import io
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -12,14 +13,16 @@ import torch
 from torch import Tensor, nn
 
 import models.training.fit
+from models.architectures.mlp import MLPSettings
 from models.data import InputShape
 from models.losses import LOSSES
 from models.metrics import METRICS
-from models.networks.mlp import MLPSettings
 from models.training.fit import (
     EpochReport,
     Fitted,
     FoldData,
+    Objective,
+    Replicas,
     StrategyError,
     TrainingDataError,
     TrainingFailedError,
@@ -37,6 +40,7 @@ FOLDS = [
     FoldData({"x_num": X}, np.flatnonzero(k != FOLD_OF_ROW), np.flatnonzero(k == FOLD_OF_ROW))
     for k in range(3)
 ]
+OBJECTIVE = Objective(LOSSES["binary_cross_entropy"], METRICS["accuracy"])
 BUILD = partial(MLPSettings(hidden=(12,), dropout=0.2, norm="batch").build, InputShape(5), 1)
 
 
@@ -56,15 +60,21 @@ def arguments(**settings: Any) -> dict[str, Any]:
         "folds": FOLDS,
         "target": TARGET,
         "settings": TrainSettings(**changed),
-        "loss": LOSSES["binary_cross_entropy"],
-        "metric": METRICS["accuracy"],
-        "seeds": (0, 1),
+        "objective": OBJECTIVE,
+        "replicas": Replicas((0, 1)),
         "device": "cpu",
     }
 
 
-def train(*, settings: dict[str, Any] | None = None, **changed: Any) -> Fitted:
-    return fit(**(arguments(**(settings or {})) | changed))
+def train(
+    *, settings: dict[str, Any] | None = None, seeds: Sequence[int] = (0, 1), **changed: Any
+) -> Fitted:
+    """`fit` with small defaults; `changed` replaces arguments of `fit` and `Replicas`."""
+    per_replica = {
+        name: changed.pop(name) for name in ("lr", "weight_decay", "dropout") & changed.keys()
+    }
+    replicas = Replicas(seeds, **per_replica)
+    return fit(**(arguments(**(settings or {})) | {"replicas": replicas} | changed))
 
 
 def bytes_of(fitted: Fitted) -> list[bytes]:
@@ -128,7 +138,9 @@ def test_a_saved_training_goes_on_to_the_same_bytes(strategy: str) -> None:
     assert min(best_epochs) < len(states) - 4  # some had stopped, others went on
     for raw in states[1:-1:3]:
         state = torch.load(io.BytesIO(raw), weights_only=True)
-        resumed = fit(**kwargs, state=state)
+        training = start(**kwargs)
+        training.load_state(state)
+        resumed = training.run()
         assert bytes_of(resumed) == bytes_of(whole)
         assert [r.curve for r in resumed.replicas] == [r.curve for r in whole.replicas]
 
@@ -146,11 +158,8 @@ def test_a_state_is_not_changed_by_the_training_that_it_came_from() -> None:
 
 def test_early_stopping_takes_the_best_epoch_and_stops_each_replica_by_itself() -> None:
     reports: list[EpochReport] = []
-    fitted = train(
-        settings={"epochs": 60, "patience": 3, "lr": 0.05},
-        on_epoch=reports.append,
-        seeds=range(4),
-    )
+    kwargs = arguments(epochs=60, patience=3, lr=0.05) | {"replicas": Replicas(range(4))}
+    fitted = start(**kwargs).run(reports.append)
     lengths = []
     for replica in fitted.replicas:
         losses = replica.curve.valid_loss
@@ -173,7 +182,7 @@ def test_a_stopped_replica_is_out_of_the_stack_and_stays_as_it_was() -> None:
     training = start(**arguments(epochs=60, patience=2, lr=0.05))
     while len(training.active) == 6:
         training.run_epoch()
-    left = {plan.replica for plan in training.active}
+    left = {spec.replica for spec in training.active}
     stopped = next(r for r in range(6) if r not in left)
     before = training.result().replicas[stopped]
     assert all(len(w) == len(left) for w in training.stack.weights.values())
@@ -324,7 +333,7 @@ def test_predict_uses_each_folds_own_encoding() -> None:
 
 def test_evaluation_can_be_rare_but_never_misses_the_last_epoch() -> None:
     reports: list[EpochReport] = []
-    fitted = train(settings={"epochs": 5, "evaluate_every": 2}, on_epoch=reports.append)
+    fitted = start(**arguments(epochs=5, evaluate_every=2)).run(reports.append)
     assert [r.epoch for r in reports] == [2, 4, 5]
     assert fitted.replicas[0].curve.epoch == [2, 4, 5]
     assert bytes_of(fitted) == bytes_of(train(settings={"epochs": 5}))
@@ -339,13 +348,14 @@ def test_an_exception_from_on_epoch_ends_the_training() -> None:
         raise PrunedError
 
     with pytest.raises(PrunedError):
-        train(on_epoch=prune)
+        start(**arguments()).run(prune)
 
 
 def test_all_data_faults_are_told_at_once() -> None:
     fold = FoldData({"x_num": X[:-1]}, np.array([0, 1]), np.array([N_ROWS]))
+    objective = dataclasses.replace(OBJECTIVE, sample_weight=np.ones(3))
     with pytest.raises(TrainingDataError) as caught:
-        train(folds=[fold], seeds=(1, 1), sample_weight=np.ones(3), lr=[0.1])
+        train(folds=[fold], seeds=(1, 1), objective=objective, lr=[0.1])
     for part in ("seeds", "sample_weight", "lr", "fold 0: x_num", "fold 0: valid_rows"):
         assert part in str(caught.value)
     assert "\n" not in str(caught.value)

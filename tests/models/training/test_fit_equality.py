@@ -9,22 +9,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.data import InputShape
-from models.losses import LOSSES
-from models.metrics import METRICS
-from models.networks.architecture import Architecture
-from models.networks.bag import BagSettings
-from models.networks.convnet import SmallConvNetSettings
-from models.networks.course_convnets import (
+from models.architectures.bag import BagSettings
+from models.architectures.base import Architecture
+from models.architectures.convnets import (
     InceptionNetSettings,
     PixelMLPSettings,
     ResidualNetSettings,
+    SmallConvNetSettings,
 )
-from models.networks.linear import LinearSettings
-from models.networks.mlp import MLPSettings
-from models.networks.recurrent import RecurrentSettings
-from models.training.augmentation import WarpSettings, seen
-from models.training.fit import FoldData, TrainSettings, fit
+from models.architectures.linear import LinearSettings
+from models.architectures.mlp import MLPSettings
+from models.architectures.recurrent import RecurrentSettings
+from models.data import InputShape
+from models.losses import LOSSES
+from models.metrics import METRICS
+from models.training.augmentation import in_view
+from models.training.fit import FoldData, Objective, Replicas, TrainSettings, fit
+from models.training.settings import WarpSettings
 from models.vectorised.random_streams import epoch_order
 
 N_ROWS, N_CLASSES = 143, 3
@@ -167,9 +168,8 @@ def train(family: str, folds: list[FoldData], seeds: tuple[int, ...], **settings
         folds,
         TARGET,
         TrainSettings(**changed),
-        loss=LOSSES["cross_entropy"],
-        metric=METRICS["log_loss"],
-        seeds=seeds,
+        Objective(LOSSES["cross_entropy"], METRICS["log_loss"]),
+        Replicas(seeds),
         device="cpu",
     )
 
@@ -212,7 +212,7 @@ def test_predictions_are_the_mean_over_the_views(strategy: str) -> None:
     fitted = train("modern", folds, (3,), strategy=strategy, n_views=4, epochs=1)
     plain = train("modern", folds, (3,), strategy=strategy, epochs=1)
     images = torch.from_numpy(IMAGES["image"])
-    views = [{"image": seen(images, view).numpy()} for view in range(4)]
+    views = [{"image": in_view(images, view).numpy()} for view in range(4)]
     expected = np.mean([plain.predict([view] * 3) for view in views], axis=0)
     np.testing.assert_allclose(fitted.predict([IMAGES] * 3), expected, rtol=1e-6)
     held_out = fitted.replicas[0].valid_probabilities
@@ -295,9 +295,8 @@ def test_a_plain_loop_gives_the_same_replica(family: str) -> None:
         folds_of(inputs),
         TARGET,
         settings,
-        loss=LOSSES["cross_entropy"],
-        metric=METRICS["log_loss"],
-        seeds=(3, 8),
+        Objective(LOSSES["cross_entropy"], METRICS["log_loss"]),
+        Replicas((3, 8)),
         device="cpu",
     )
     np.testing.assert_allclose(fitted.replicas[3].valid_probabilities, expected, rtol=1e-9)
@@ -335,9 +334,8 @@ def test_dropout_masks_differ_between_seeds_and_drop_the_right_share() -> None:
         [fold],
         np.arange(20) % 2,
         TrainSettings(epochs=1, batch_size=None, strategy="layers", max_stack=2),
-        loss=LOSSES["cross_entropy"],
-        metric=METRICS["log_loss"],
-        seeds=(0, 1, 2, 3),
+        Objective(LOSSES["cross_entropy"], METRICS["log_loss"]),
+        Replicas((0, 1, 2, 3)),
         device="cpu",
     )
     masks = torch.cat([own for own in seen if own.shape == (2, 16, 1000) and (own == 0).any()])

@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from models.architectures.recurrent import RecurrentSettings
 from models.data import InputShape
 from models.losses import LOSSES
 from models.metrics import METRICS
-from models.networks.recurrent import RecurrentSettings
-from models.training.fit import FoldData, TrainingDataError, TrainSettings, fit
+from models.training.fit import FoldData, Objective, TrainingDataError, TrainSettings, fit
 from models.training.length_batches import bucketed, sorted_by_length, trimmed
 
 
@@ -61,17 +61,16 @@ def test_sorted_results_come_back_in_the_rows_own_order() -> None:
 
 
 def test_length_pool_refuses_stacks_and_inputs_without_lengths() -> None:
-    with pytest.raises(ValidationError, match="length_pool must have the strategy"):
+    with pytest.raises(ValidationError, match="length_pool must be used with strategy"):
         TrainSettings(length_pool=5, strategy="vmap")
     fold = FoldData({"tokens": np.ones((4, 2), np.int64)}, np.arange(3), np.arange(3, 4))
-    with pytest.raises(TrainingDataError, match="must hold tokens and lengths, however: tokens"):
+    with pytest.raises(TrainingDataError, match="must hold tokens and lengths, got tokens"):
         fit(
             lambda: RecurrentSettings().build(InputShape(n_tokens=3), 2),
             [fold],
             np.array([0, 1, 0, 1]),
             TrainSettings(length_pool=5),
-            loss=LOSSES["cross_entropy"],
-            metric=METRICS["accuracy"],
+            Objective(LOSSES["cross_entropy"], METRICS["accuracy"]),
             device="cpu",
         )
 
@@ -89,8 +88,7 @@ def test_new_rows_are_predicted_as_held_out_rows_are() -> None:
         [FoldData(inputs, np.arange(60), held_out)],
         rng.integers(0, 3, 90),
         TrainSettings(epochs=2, batch_size=16, length_pool=2, eval_batch_size=4),
-        loss=LOSSES["cross_entropy"],
-        metric=METRICS["accuracy"],
+        Objective(LOSSES["cross_entropy"], METRICS["accuracy"]),
         device="cpu",
     )
     new = {key: array[held_out] for key, array in inputs.items()}

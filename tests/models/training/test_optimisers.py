@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from models.training.optimisers import MOMENTS, Leaf, StepRule, clip_gradients, optimise
+from models.training.optimisers import MOMENTS, StepRule, clip_gradients, optimise
 from models.training.settings import TrainSettings
+from models.vectorised.stack import Leaf
 
 SHAPES = [(3, 4), (4,)]
 TORCH = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}

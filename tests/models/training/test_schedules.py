@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from models.training.optimisers import lr_factor
+from models.training.schedules import lr_factor
 
 
 @pytest.mark.parametrize("n_steps", [2, 7, 40])

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import torch
 
+from models.architectures.linear import LinearSettings
+from models.architectures.mlp import MLPSettings
 from models.data import FoldData, InputShape
 from models.losses import LOSSES
 from models.metrics import METRICS
-from models.networks.linear import LinearSettings
-from models.networks.mlp import MLPSettings
 from models.training import trained
-from models.training.fit import fit
+from models.training.fit import Objective, Replicas, fit
 from models.training.settings import TrainSettings
 
 SHAPE = InputShape(n_num=4, cardinalities=(3,))
@@ -33,9 +33,8 @@ def fit_small(model, **options):
         folds,
         target,
         SETTINGS.model_copy(update=options),
-        loss=LOSS,
-        metric=METRICS["log_loss"],
-        seeds=(0, 3),
+        Objective(LOSS, METRICS["log_loss"]),
+        Replicas((0, 3)),
         device="cpu",
     )
 
@@ -75,7 +74,7 @@ def test_a_replica_with_a_fault_has_no_say_later_either(tmp_path):
 
 def test_weights_of_another_network_are_refused(tmp_path):
     written(tmp_path, fit_small(MLPSettings(hidden=(8,))))
-    with pytest.raises(trained.SavedNetworksError, match="weights are not those of the network"):
+    with pytest.raises(trained.SavedNetworksError, match="weights do not fit the network"):
         trained.load(tmp_path, MLPSettings(hidden=(9,)).build, SETTINGS, LOSS, CPU)
 
 

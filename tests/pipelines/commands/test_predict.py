@@ -12,9 +12,9 @@ import pytest
 from features.encoders.text import TextEncoder
 from features.folds import FoldPlan
 from features.tables.schema import Column
+from models.architectures.recurrent import RecurrentSettings
 from models.estimators.ngrams import NgramSettings
 from models.estimators.trees import TreesSettings
-from models.networks.recurrent import RecurrentSettings
 from models.training.settings import TrainSettings
 from pipelines import competitions
 from pipelines.commands import app

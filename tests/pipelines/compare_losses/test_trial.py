@@ -8,11 +8,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from models.architectures.mlp import MLPSettings
 from models.data import FoldData, InputShape
 from models.losses import LOSSES
 from models.metrics import METRICS
-from models.networks.mlp import MLPSettings
-from models.training.fit import fit
+from models.training.fit import Objective, Replicas, fit
 from models.training.settings import TrainSettings
 from models.vectorised.random_streams import epoch_order
 from pipelines.compare_losses.forms import FORMS, PRECISIONS
@@ -93,9 +93,8 @@ def test_every_form_trains_as_the_house_s_trainer_does(plan, recipe):
         [plan.fold],
         plan.target,
         settings,
-        loss=LOSSES["cross_entropy"],
-        metric=METRICS["log_loss"],
-        seeds=(plan.seed,),
+        Objective(LOSSES["cross_entropy"], METRICS["log_loss"]),
+        Replicas((plan.seed,)),
         device="cpu",
     )
     np.testing.assert_allclose(trial.scores["log_loss"], fitted.replicas[0].score, rtol=1e-9)

@@ -1,7 +1,7 @@
 import pytest
 from torch import nn
 
-from models.networks.architecture import Architecture
+from models.architectures.base import Architecture
 from pipelines.configuration.assignments import (
     ConfigurationError,
     as_stored,

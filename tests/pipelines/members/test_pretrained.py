@@ -7,7 +7,7 @@ import pytest
 from features.encoders.text import TextEncoder
 from features.folds import FoldPlan, make_folds
 from features.word_vectors import VectorsError
-from models.networks.recurrent import RecurrentSettings
+from models.architectures.recurrent import RecurrentSettings
 from models.training.fit import TrainingDataError, TrainSettings
 from pipelines.configuration.competition import NetworkMember
 from pipelines.members.pretrained import EMBEDDING, digests, embedded

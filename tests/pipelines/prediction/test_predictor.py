@@ -12,12 +12,12 @@ from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from features.encoders.base import EncoderBlocks
 from features.encoders.neighbours import ClassNeighbours
 from features.encoders.tabular import TabularEncoder
+from models.architectures.mlp import MLPSettings
 from models.ensembling.combiners import Weighted
 from models.ensembling.stacking import EnsembleInputs, make_candidates, weighted_mean
 from models.estimators.sklearn_models import EstimatorSettings, ExtraTreesSettings, LogisticSettings
 from models.estimators.trees import TreesSettings
 from models.metrics import METRICS
-from models.networks.mlp import MLPSettings
 from models.training.settings import TrainSettings
 from pipelines.configuration.competition import (
     EstimatorMember,

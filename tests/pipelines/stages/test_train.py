@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from models.architectures.linear import LinearSettings
 from models.estimators.trees import TreesSettings
-from models.networks.linear import LinearSettings
 from pipelines.configuration.assignments import assign
 from pipelines.configuration.competition import NetworkMember, TreesMember
 from pipelines.raw_files.sources import choose_source
