@@ -14,7 +14,7 @@ from pipelines.compare_losses.limits import Breakdown, Sweep
 from pipelines.compare_losses.measure import Measured, Setting
 from pipelines.compare_losses.trial import Trial
 from pipelines.figures.gallery import SYNTHETIC
-from pipelines.figures.runs import save
+from pipelines.figures.output import save
 from pipelines.figures.style import AMBER, BLUE, INK, MIST, ORANGE, QUIET, new_figure, styled
 
 if TYPE_CHECKING:
