@@ -155,7 +155,7 @@ def _section(parts: Iterable[str]) -> Iterator[str]:
 
 def _setting(setting: Setting) -> str:
     return (
-        f"<p>{escape(setting.title)}, {escape(setting.origin)}: the member "
+        f"<p>{escape(setting.title)} {escape(setting.origin)}: the member "
         f"{escape(setting.member)} ({setting.network}, {setting.n_weights:,} weights, "
         f"{setting.n_classes} classes), {setting.n_steps:,} steps of {setting.batch_size:,} rows "
         f"with {setting.optimizer}, peak learning rate {setting.lr:g}; {setting.n_train:,} rows "
@@ -181,7 +181,8 @@ def _side_by_side(setting: Setting, measured: Measured, figure: Figure) -> Itera
         for row in range(len(FORMS))
     ]
     names = ("loss error", "gradient: same logits", "at step 1", "each its weights")
-    yield _table(("", "", *names, *(metric.replace("_", " ") for metric in metrics)), rows)
+    head = ("", "", *names, *(metric.replace("_", " ") for metric in metrics))
+    yield _table(head, rows, n_labels=2)
     yield (
         "<p>Each number is the largest over the steps, a gradient's relative to its norm. “Same "
         "logits” gives every form the logits of (1), which leaves the form's rounding alone; “each "
@@ -315,19 +316,22 @@ def _weighting(measured: Measured) -> Iterator[str]:
         ]
         for t in measured.traps
     ]
-    yield _table(("by hand", "CrossEntropyLoss with", "value", "torch", "difference"), rows)
+    yield _table(
+        ("by hand", "CrossEntropyLoss with", "value", "torch", "difference"), rows, n_labels=2
+    )
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Cells are HTML already."""
-    top = _row("th", head)
-    body = "\n".join(_row("td", row) for row in rows)
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, n_labels: int = 1) -> str:
+    """The cells are HTML; the first `n_labels` columns are aligned to the left."""
+    top = _row("th", head, n_labels)
+    body = "\n".join(_row("td", row, n_labels) for row in rows)
     return f'<div class="scroll"><table><thead>{top}</thead>\n{body}</table></div>'
 
 
-def _row(tag: str, cells: Sequence[str]) -> str:
-    numbers = "".join(f'<{tag} class="n">{cell}</{tag}>' for cell in cells[1:])
-    return f"<tr><{tag}>{cells[0]}</{tag}>{numbers}</tr>"
+def _row(tag: str, cells: Sequence[str], n_labels: int) -> str:
+    labels = "".join(f"<{tag}>{cell}</{tag}>" for cell in cells[:n_labels])
+    numbers = "".join(f'<{tag} class="n">{cell}</{tag}>' for cell in cells[n_labels:])
+    return f"<tr>{labels}{numbers}</tr>"
 
 
 def _embedded(figure: Figure, name: str, label: str) -> str:

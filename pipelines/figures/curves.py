@@ -160,7 +160,7 @@ def _finish(axes: Axes, bands: Sequence[Band], *, best_epoch: int) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.axvline(best_epoch, color=QUIET, linewidth=1, linestyle=(0, (3, 3)), zorder=1)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, steps=[1, 2, 5, 10]))
     axes.margins(x=0.01)
     axes.set_xlabel("epoch")
     shown = [band for band in bands if band.epochs.size]

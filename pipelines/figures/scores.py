@@ -65,7 +65,7 @@ def scores_panel(scores: Mapping[str, np.ndarray], *, metric: str, highlighted: 
 def _draw_scores(
     axes: Axes, scores: Mapping[str, np.ndarray], labels: Sequence[str], *, highlighted: str
 ) -> None:
-    for row, (name, values) in enumerate(reversed(scores.items())):
+    for row, (name, values) in enumerate(reversed(list(scores.items()))):
         _draw_dots(axes, row, np.asarray(values), ORANGE if name == highlighted else BLUE)
     axes.set_yticks(range(len(scores)), labels[::-1])
     axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=10)

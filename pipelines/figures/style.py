@@ -90,16 +90,16 @@ def new_figure(height: float, *, title: str, note: str | None) -> Figure:
 
 def new_panel(height: float, *, width: float = PANEL_WIDTH) -> Figure:
     """An empty figure for a page, which has the title and the legend in its own text."""
-    figure = _empty(width, height)
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.04)  # type: ignore[union-attr]
-    return figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    return _empty(width, height, ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.04))
 
 
-def _empty(width: float, height: float) -> Figure:
+def _empty(width: float, height: float, layout: Any = "constrained") -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout=layout)
     FigureCanvasAgg(figure)
     return figure
 
