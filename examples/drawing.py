@@ -5,7 +5,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from pipelines.figures.runs import save
+from pipelines.figures.output import save
 from pipelines.figures.style import new_figure, styled
 
 FOLDER = Path("runs/examples")

@@ -178,7 +178,7 @@ def compare_losses(
     from pipelines.console import Narrator
 
     console = _console()
-    request = losses.Request(source=source, member=member, n_steps=steps, track=track)
+    request = losses.CompareLossesRequest(source=source, member=member, n_steps=steps, track=track)
     losses.show(losses.compare_losses(competition, request, Narrator(console)), console)
 
 

@@ -19,8 +19,8 @@ def report(run: Run) -> None:
     from pipelines.report.find import find
     from pipelines.report.html import write
 
-    told = find(Path(), run)
-    _open(write(told.summary, told.evidence, told.folder))
+    found = find(Path(), run)
+    _open(write(found.summary, found.evidence, found.folder))
 
 
 def compare(first: Run, second: Run) -> None:

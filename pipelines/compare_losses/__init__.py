@@ -1,1 +1,4 @@
-"""CrossEntropyLoss, LogSoftmax + NLLLoss and the naive way, side by side."""
+"""The loss laboratory: CrossEntropyLoss, LogSoftmax + NLLLoss and the naive form side by side.
+
+`foldwise compare-losses` calls it; nothing else does, and `models` never imports it.
+"""

@@ -1,7 +1,7 @@
-"""`foldwise compare-losses`: CrossEntropyLoss, LogSoftmax + NLLLoss and the naive way, measured.
+"""`foldwise compare-losses`: measures CrossEntropyLoss, LogSoftmax + NLLLoss and the naive form.
 
-Stages 1 to 3 are those of a run; then the comparison is measured on the first fold, drawn, written
-as one page, and sent to MLflow as a run with a child for each form.
+Stages 1 to 3 are those of a run; the comparison is then measured on the first fold, drawn, written
+as one page, and tracked in MLflow as a run with a child for each form.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rich.text import Text
 
 from models.metrics import METRICS
 from pipelines.compare_losses import mlflow_records, page
-from pipelines.compare_losses.figures import draw
+from pipelines.compare_losses.figures import draw, save_all
 from pipelines.compare_losses.measure import Measured, Setting, measure
 from pipelines.compare_losses.trial import TrialPlan
 from pipelines.configuration.assignments import choose_members, fingerprint, resolved
@@ -35,21 +35,21 @@ PREFIX = "compare-losses"
 
 
 class CompareLossesError(ValueError):
-    """A competition or a member that the question does not arise for."""
+    """A competition or a member without a multiclass loss to compare."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a person asked for, beside the configuration.
+class CompareLossesRequest:
+    """What the command line sets beyond the configuration.
 
     Attributes:
         source: `auto`, `kaggle`, `sample` or a path.
-        member: the network to train; None for the competition's first one.
-        n_steps: optimiser steps of each trial.
-        track: whether to write MLflow runs.
-        root: the folder that holds `data/` and `runs/`.
+        member: The network to train; None for the competition's first one.
+        n_steps: Optimiser steps of each trial.
+        track: Whether to write MLflow runs.
+        root: The folder that holds `data/` and `runs/`.
     """
 
     source: str = "auto"
@@ -61,7 +61,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A finished comparison: what was asked, what was measured, where it lies."""
+    """A finished comparison: its setting, its measurements and its folder."""
 
     setting: Setting
     measured: Measured
@@ -69,12 +69,13 @@ class Comparison:
     mlflow_run_id: str | None = None
 
 
-def compare_losses(competition: Competition, request: Request, narrator: Narrator) -> Comparison:
+def compare_losses(
+    competition: Competition, request: CompareLossesRequest, narrator: Narrator
+) -> Comparison:
     """Measure the three forms of the loss on a network of the competition, and write the page.
 
     Raises:
-        CompareLossesError: two classes, or no network to train.
-        Exception: the stages' own errors; every one has an `exit_code`.
+        CompareLossesError: Two classes, or no network to train.
     """
     member = _network(competition, request.member)
     start = time.perf_counter()
@@ -92,7 +93,7 @@ def compare_losses(competition: Competition, request: Request, narrator: Narrato
 
 
 def show(comparison: Comparison, console: Console) -> None:
-    """Print the table, the answer, and where everything is."""
+    """Print the table, the answer, and the paths of the results."""
     page.show(comparison.setting, comparison.measured, console)
     console.print()
     for label, text in (
@@ -106,27 +107,27 @@ def _network(competition: Competition, name: str | None) -> NetworkMember:
     """The member to train."""
     if competition.is_binary:
         raise CompareLossesError(
-            f"{competition.name} has two classes, so its networks give one logit and train on "
-            "BCEWithLogitsLoss; compare-losses needs three classes or more: see `foldwise list`"
+            f"{competition.name} has two classes, so its networks have one logit and train with "
+            "BCEWithLogitsLoss; compare-losses needs three classes or more: type `foldwise list`"
         )
-    asked = competition if name is None else choose_members(competition, [name])
-    networks = [member for member in asked.members if isinstance(member, NetworkMember)]
+    chosen = competition if name is None else choose_members(competition, [name])
+    networks = [member for member in chosen.members if isinstance(member, NetworkMember)]
     if not networks:
-        known = [m.name for m in competition.members if isinstance(m, NetworkMember)]
+        names = [m.name for m in competition.members if isinstance(m, NetworkMember)]
         raise CompareLossesError(
             f"{competition.name}: {name or 'no member'} is no network, expected one of "
-            f"{', '.join(known) or 'its networks, of which there are none'}"
+            f"{', '.join(names) or 'its networks, but it has none'}"
         )
     return networks[0]
 
 
 def _new_folder(
-    competition: Competition, member: NetworkMember, raw: RawFiles, request: Request
+    competition: Competition, member: NetworkMember, raw: RawFiles, request: CompareLossesRequest
 ) -> Path:
-    """A folder of its own for every comparison, since timings are never the same twice."""
+    """A new folder for every comparison, since timings are never the same twice."""
     now = datetime.now(UTC)
-    asked = [resolved(competition), member.name, raw.digest, request.n_steps, now.isoformat()]
-    name = f"{PREFIX}-{now:%Y%m%d-%H%M%S}-{fingerprint(asked)[:6]}"
+    identity = [resolved(competition), member.name, raw.digest, request.n_steps, now.isoformat()]
+    name = f"{PREFIX}-{now:%Y%m%d-%H%M%S}-{fingerprint(identity)[:6]}"
     folder = request.root / "runs" / competition.name / name
     folder.mkdir(parents=True)
     return folder
@@ -137,7 +138,7 @@ def _plan(
     member: NetworkMember,
     raw: RawFiles,
     folder: Path,
-    request: Request,
+    request: CompareLossesRequest,
     narrator: Narrator,
 ) -> TrialPlan:
     """Stages 2 and 3, and the first fold's rows."""
@@ -184,12 +185,13 @@ def _write(setting: Setting, measured: Measured, folder: Path) -> None:
     numbers = {"setting": setting.model_dump(), **measured.numbers()}
     (folder / "comparison.json").write_text(json.dumps(numbers, indent=1, allow_nan=False) + "\n")
     arrays.write(folder / "steps.npz", measured.steps())
-    figures = draw(setting, measured, folder / "figures")
+    figures = dict(draw(setting, measured))
+    save_all(figures, folder / "figures")
     page.write(setting, measured, figures, folder / page.FILE)
 
 
-def _track(comparison: Comparison, request: Request, narrator: Narrator) -> Comparison:
-    """Write the MLflow runs; a server's trouble is a warning."""
+def _track(comparison: Comparison, request: CompareLossesRequest, narrator: Narrator) -> Comparison:
+    """Write the MLflow runs; an unreachable server is a warning."""
     setting, folder = comparison.setting, comparison.folder
     parent, children = mlflow_records.records(setting, comparison.measured, folder)
     tracker = Tracker.start(request.root, narrator)

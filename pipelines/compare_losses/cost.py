@@ -1,5 +1,7 @@
 """What each form of the loss costs: forward and backward time, and memory."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,8 +25,8 @@ class Cost:
         n_classes: Its classes.
         forward_s: `(n_forms, n_repeats)` seconds.
         backward_s: `(n_forms, n_repeats)` seconds.
-        held_bytes: `(n_forms,)` bytes that a form makes in its forward pass and holds for its
-            backward pass; the logits and the target are there anyway and do not count.
+        held_bytes: `(n_forms,)` bytes that a form allocates in its forward pass and holds for its
+            backward pass; logits and target exist anyway and do not count.
     """
 
     n_rows: int
@@ -35,7 +37,7 @@ class Cost:
 
 
 def measure_cost(dtype: torch.dtype, *, n_rows: int, n_classes: int, n_repeats: int) -> Cost:
-    """Time the forms in turn on the same batch, another one first in every round."""
+    """Time the forms in turn on the same batch, starting with a different one in each round."""
     logits, target = _batch(dtype, n_rows, n_classes)
     seconds = np.empty((2, len(FORMS), n_repeats))
     for round_ in range(-_WARM_UP, n_repeats):
@@ -65,7 +67,7 @@ def _timed(form: LossForm, logits: Tensor, target: Tensor) -> tuple[float, float
 
 
 def _held_bytes(form: LossForm, logits: Tensor, target: Tensor) -> int:
-    """Autograd tells of each tensor that it keeps; one that two steps keep counts once."""
+    """Bytes of the tensors that autograd saves; a tensor that two steps save counts once."""
     held: dict[int, Tensor] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -75,5 +77,5 @@ def _held_bytes(form: LossForm, logits: Tensor, target: Tensor) -> int:
     unchanged: Callable[[Tensor], Tensor] = lambda tensor: tensor  # noqa: E731
     with torch.autograd.graph.saved_tensors_hooks(keep, unchanged):
         loss = form(logits, target)
-    there = {t.untyped_storage().data_ptr() for t in (logits, target, loss)}
-    return sum(t.untyped_storage().nbytes() for at, t in held.items() if at not in there)
+    given = {t.untyped_storage().data_ptr() for t in (logits, target, loss)}
+    return sum(t.untyped_storage().nbytes() for at, t in held.items() if at not in given)

@@ -1,8 +1,8 @@
-"""The figures of a comparison of the losses."""
+"""Draws the figures of a comparison of the losses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from pipelines.compare_losses.limits import Breakdown, Sweep
 from pipelines.compare_losses.measure import Measured, Setting
 from pipelines.compare_losses.trial import Trial
 from pipelines.figures.gallery import SYNTHETIC
-from pipelines.figures.runs import save
+from pipelines.figures.output import save
 from pipelines.figures.style import AMBER, BLUE, INK, MIST, ORANGE, QUIET, new_figure, styled
 
 if TYPE_CHECKING:
@@ -23,34 +23,32 @@ if TYPE_CHECKING:
 
 LABELS = {form.name: f"({n}) {form.title}" for n, form in enumerate(FORMS, start=1)}
 COLOURS = {CROSS_ENTROPY.name: BLUE, LOG_SOFTMAX.name: AMBER, NAIVE.name: ORANGE}
-# On top of one another: each line is narrower than the one beneath it, so that all are seen.
 LEGEND: Any = {"handlelength": 1.4, "handletextpad": 0.6, "columnspacing": 1.4}
 EXACT = 1e-19  # an error of 0 is drawn here, since a log axis has none
+# Lines lie on top of each other; each is narrower than the one below, so that all are visible.
 WIDTHS = {CROSS_ENTROPY.name: 4.4, LOG_SOFTMAX.name: 2.2, NAIVE.name: 0.9}
 SHADES = {CROSS_ENTROPY.name: BLUE, LOG_SOFTMAX.name: "#ffd479", NAIVE.name: ORANGE}
 
 
-def draw(setting: Setting, measured: Measured, folder: Path) -> dict[str, Path]:
-    """Draw and save every figure; their paths by name."""
-    folder.mkdir(exist_ok=True)
+def draw(setting: Setting, measured: Measured) -> Iterator[tuple[str, Figure]]:
+    """Every figure by its name."""
     note = SYNTHETIC if setting.synthetic else None
-    paths = {}
-    for name, figure in _figures(measured, note):
-        paths[name] = folder / f"{name}.png"
-        save(figure, paths[name])
-    return paths
-
-
-def _figures(measured: Measured, note: str | None) -> Iterator[tuple[str, Figure]]:
     yield "curves", curves(measured.trials, note=note)
     yield "limits", limits(measured.sweeps, measured.breakdowns, note=None)
     yield "stress", stress(measured.stress, measured.stress_scale, note=note)
     yield "cost", cost(measured.costs, note=None)
 
 
+def save_all(figures: Mapping[str, Figure], folder: Path) -> None:
+    """Write each figure as a PNG into the folder."""
+    folder.mkdir(exist_ok=True)
+    for name, figure in figures.items():
+        save(figure, folder / f"{name}.png")
+
+
 @styled
 def curves(trials: dict[str, Trial], *, note: str | None = None) -> Figure:
-    """The three losses over the steps, and beneath how far they are from the first form's."""
+    """The three losses by step, and below their distance from the first form's."""
     figure = new_figure(5.7, title=_curves_finding(trials), note=note)
     panels = figure.subplots(
         2, len(trials), sharex=True, sharey="row", gridspec_kw={"height_ratios": [1.3, 1]}
@@ -84,7 +82,7 @@ def _losses(axes: Axes, trial: Trial) -> None:
 
 
 def _differences(axes: Axes, trial: Trial) -> None:
-    """The distance of (2) and (3) from (1), step by step; zeros cannot be on a log axis."""
+    """The distance of (2) and (3) from (1) by step; a log axis has no zero."""
     axes.set_yscale("log")
     above = np.nanmax(np.abs(trial.loss[:, 1:] - trial.loss[:, :1]), initial=0.0) > 1e-9
     steps = np.arange(1, len(trial.loss) + 1)
@@ -97,8 +95,8 @@ def _differences(axes: Axes, trial: Trial) -> None:
             )
     zero = [form for row, form in enumerate(FORMS) if row and _equal(trial, row)]
     if zero:
-        said = " and ".join(f"({FORMS.index(form) + 1})" for form in zero)
-        text = f"{said} − (1): exactly 0\non all {len(steps):,} steps"
+        equal = " and ".join(f"({FORMS.index(form) + 1})" for form in zero)
+        text = f"{equal} − (1): exactly 0\non all {len(steps):,} steps"
         place: dict[str, Any] = {"transform": axes.transAxes, "ha": "right", "va": "center"}
         axes.text(0.97, 0.2 if above else 0.7, text, color=QUIET, fontsize=8.5, **place)
 
@@ -110,9 +108,9 @@ def _equal(trial: Trial, row: int) -> bool:
 def _curves_finding(trials: dict[str, Trial]) -> str:
     equal = all(_equal(trial, 1) for trial in trials.values())
     worst = {p: _largest(trial.loss[:, 2] - trial.loss[:, 0]) for p, trial in trials.items()}
-    told = ", ".join(f"{value:.0e} in {precision}" for precision, value in worst.items())
-    same = "are the same to the last bit" if equal else "agree to rounding"
-    return f"(1) and (2) {same}; (3) is off by at most {told}"
+    gaps = ", ".join(f"{value:.0e} in {precision}" for precision, value in worst.items())
+    same = "are equal to the last bit" if equal else "agree to rounding"
+    return f"(1) and (2) {same}; (3) differs by at most {gaps}"
 
 
 def _largest(differences: np.ndarray) -> float:
@@ -127,7 +125,7 @@ def limits(
     *,
     note: str | None = None,
 ) -> Figure:
-    """Errors of loss and gradient over the size of the logits, a column per precision."""
+    """Errors of loss and gradient by the size of the logits, a column per precision."""
     figure = new_figure(6.0, title=_limits_finding(breakdowns), note=note)
     panels = figure.subplots(2, len(sweeps), sharex=True, sharey=True)
     for column, (precision, of_precision) in enumerate(sweeps.items()):
@@ -147,7 +145,7 @@ def limits(
 
 
 def _errors(axes: Axes, sizes: np.ndarray, errors: np.ndarray, limit: float) -> None:
-    """One panel; a form's line ends where it stops giving numbers."""
+    """One panel; a form's line ends where it stops being finite."""
     axes.set(xscale="log", yscale="log", ylim=(EXACT / 3, 1e2))
     for row, form in enumerate(FORMS):
         seen = np.isfinite(errors[row])
@@ -175,7 +173,7 @@ def _errors(axes: Axes, sizes: np.ndarray, errors: np.ndarray, limit: float) -> 
 
 
 def _powers(axes: Axes, exponents: list[int], *, zero: float | None = None) -> None:
-    """Powers of ten at the left of a log axis; mathematics is not typeset in our figures."""
+    """Powers of ten as labels of a log axis; the style parses no mathematics."""
     superscript = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
     ticks = [10.0**exponent for exponent in exponents]
     names = ["1" if e == 0 else "10" + str(e).translate(superscript) for e in exponents]
@@ -192,20 +190,20 @@ def _legend(figure: Figure, axes: Axes) -> None:
 
 
 def _limits_finding(breakdowns: dict[str, dict[str, Breakdown]]) -> str:
-    told = ", ".join(f"{by[NAIVE.name].gradient:.4g} in {p}" for p, by in breakdowns.items())
-    return f"The naive gradient is lost from a gap of {told}; (1) and (2) stay right to rounding"
+    gaps = ", ".join(f"{by[NAIVE.name].gradient:.4g} in {p}" for p, by in breakdowns.items())
+    return f"The naive gradient is NaN from a gap of {gaps}; (1) and (2) stay exact to rounding"
 
 
 @styled
 def stress(trial: Trial, scale: float, *, note: str | None = None) -> Figure:
-    """Training with large logits; a cross where a form's loss stops being a number."""
+    """Training with large logits; a cross where a form's loss stops being finite."""
     figure = new_figure(3.0, title=_stress_finding(trial, scale), note=note)
     axes = figure.subplots()
     _losses(axes, trial)
     for row, form in enumerate(FORMS):
         fault = first_fault(trial, row)
         if fault is not None:
-            _cross(axes, fault, _fault_told(trial.loss[:, row], row), COLOURS[form.name])
+            _cross(axes, fault, _fault_text(trial.loss[:, row], row), COLOURS[form.name])
     axes.set_ylim(0, 1.15 * _largest(trial.loss))
     axes.set_xlabel("step")
     axes.set_ylabel("float32 loss, nats")
@@ -213,17 +211,17 @@ def stress(trial: Trial, scale: float, *, note: str | None = None) -> Figure:
     return figure
 
 
-def _cross(axes: Axes, step: int, told: str, colour: str) -> None:
+def _cross(axes: Axes, step: int, text: str, colour: str) -> None:
     """A cross at the upper edge, where infinity is."""
     at_edge = axes.get_xaxis_transform()
     axes.plot(step, 1, "X", color=colour, markersize=11, clip_on=False, transform=at_edge)
     place: dict[str, Any] = {"xycoords": at_edge, "textcoords": "offset points", "va": "center"}
-    axes.annotate(told, (step, 1), xytext=(14, 0), color=colour, **place)
+    axes.annotate(text, (step, 1), xytext=(14, 0), color=colour, **place)
 
 
-def _fault_told(loss: np.ndarray, row: int) -> str:
+def _fault_text(loss: np.ndarray, row: int) -> str:
     first = int(np.flatnonzero(~np.isfinite(loss))[0])
-    after = ", and NaN ever after" if np.isnan(loss[first + 1 :]).all() else ""
+    after = ", and NaN from then on" if np.isnan(loss[first + 1 :]).all() else ""
     name = "NaN" if np.isnan(loss[first]) else "inf"
     return f"({row + 1}) is {name} at step {first + 1}{after}"
 
@@ -233,7 +231,7 @@ def _stress_finding(trial: Trial, scale: float) -> str:
     fault = first_fault(trial, len(FORMS) - 1)
     if fault is None:
         return f"{start}all three train"
-    return f"{start}(3) is lost at step {fault}, the others train on"
+    return f"{start}(3) breaks at step {fault}, the others train on"
 
 
 def first_fault(trial: Trial, row: int) -> int | None:
@@ -264,7 +262,7 @@ def cost(costs: dict[str, Cost], *, note: str | None = None) -> Figure:
             color=INK,
             fontweight="bold",
         )
-    _dress(figure, times, memory, places, names, next(iter(costs.values())))
+    _finish(figure, times, memory, places, names, next(iter(costs.values())))
     return figure
 
 
@@ -278,13 +276,13 @@ def _bars(times: Axes, memory: Axes, place: float, cost: Cost, row: int, *, colo
     times.barh(place, backward, left=forward, color=colour, alpha=0.4, height=0.8)
     times.plot([low, high], [place, place], color=INK, linewidth=1)
     place_of_text = max(high, forward + backward)
-    _tell(times, f"{total:,.0f}", place_of_text, place)
+    _label_end(times, f"{total:,.0f}", place_of_text, place)
     held = cost.held_bytes[row] / cost.n_rows
     memory.barh(place, held, color=colour, height=0.8)
-    _tell(memory, f"{held:.0f}", held, place)
+    _label_end(memory, f"{held:.0f}", held, place)
 
 
-def _tell(axes: Axes, text: str, end: float, place: float) -> None:
+def _label_end(axes: Axes, text: str, end: float, place: float) -> None:
     """A number beside the end of a bar."""
     axes.annotate(
         text,
@@ -296,7 +294,7 @@ def _tell(axes: Axes, text: str, end: float, place: float) -> None:
     )
 
 
-def _dress(
+def _finish(
     figure: Figure, times: Axes, memory: Axes, places: list[float], names: list[str], cost: Cost
 ) -> None:
     from matplotlib.patches import Patch
@@ -329,6 +327,6 @@ def _cost_finding(costs: dict[str, Cost]) -> str:
         ratios.append(total[-1] / total[0])
     held = next(iter(costs.values())).held_bytes
     return (
-        f"The naive way holds {held[-1] / held[0]:.1f} times the memory and takes "
+        f"The naive form holds {held[-1] / held[0]:.1f} times the memory and takes "
         f"{min(ratios):.2f} to {max(ratios):.2f} times the time"
     )

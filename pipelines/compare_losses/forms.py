@@ -1,7 +1,9 @@
-"""Three ways to write the multiclass loss: one formula, three orders of arithmetic.
+"""The multiclass loss in three forms: one formula, three orders of arithmetic.
 
-For logits z and the true class y all three mean `log(sum(exp(z))) - z[y]`.
+For logits z and the true class y all three compute `log(sum(exp(z))) - z[y]`.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,13 +23,13 @@ Reduction = Literal["mean", "sum", "none"]
 
 @dataclass(frozen=True)
 class LossForm:
-    """One way to get from logits to the loss.
+    """One form of the loss, from logits.
 
     Attributes:
         name: The key in `FORMS`.
-        title: What a person would call it.
+        title: Its name in figures and tables.
         log_probabilities: logits `(n, n_classes)` -> `(n, n_classes)`, which `NLLLoss` takes;
-            None where torch does both steps in one call.
+            None if torch does both steps in one call.
     """
 
     name: str
@@ -80,9 +82,9 @@ def smoothed_nll(
     class_weights: Tensor | None,
     reduction: Reduction,
 ) -> Tensor:
-    """`NLLLoss` with label smoothing, which torch's own does not have.
+    """`NLLLoss` with label smoothing, which torch's does not have.
 
-    The smoothed share of a row is spread over all classes, each with its own class's weight; the
+    The smoothed share of a row is spread over all classes, each with its class's weight; the
     mean divides by the weights of the true classes.
 
     Source: the formula on torch's page of `CrossEntropyLoss`; Szegedy et al., "Rethinking the

@@ -1,8 +1,10 @@
-"""Up to what logits each form of the loss is right, against a reference of forty digits.
+"""Up to which logits each form of the loss is correct, against a reference of forty digits.
 
-The `gap` of a row is how far the true class's logit lies beneath the largest one: `exp(-gap)` is
-the share of the probability that the naive form has to hold as a number of its own.
+The `gap` of a row is the largest logit less that of the true class. `exp(-gap)` is about the
+probability of the true class, which the naive form has to represent as a number.
 """
+
+from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
@@ -18,7 +20,7 @@ from pipelines.compare_losses.forms import FORMS, LossForm
 
 _DIGITS = 40
 _N_ROWS = 40
-_HEADROOM = 2.0**14  # a sum over all classes of the largest gap must still be a number
+_HEADROOM = 2.0**14  # the sum over all classes of the largest gap must be finite
 
 
 @dataclass(frozen=True)
@@ -40,15 +42,15 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Breakdown:
-    """The smallest gaps at which a form stops giving numbers.
+    """The smallest gaps at which a form stops giving finite numbers.
 
-    inf where it does so at no gap whose sum over the classes is itself a number.
+    inf if it does so at no gap whose sum over the classes is itself finite.
 
     Attributes:
         loss: The loss is inf or NaN.
         gradient: Some entry of the gradient is.
-        smoothed: The loss of a row that is classified RIGHT, under label smoothing, is: there the
-            far-off classes count too.
+        smoothed: The loss, with label smoothing, of a row that is classified correctly is: the
+            unlikely classes count too.
     """
 
     loss: float
@@ -59,9 +61,9 @@ class Breakdown:
 def sweep(dtype: torch.dtype, sizes: Sequence[float], *, n_classes: int) -> Sweep:
     """Measure the forms on the same rows at each size.
 
-    A row's true class lies `size` beneath its largest logit, the others between the two, and the
-    whole row anywhere around 0. The reference takes the logits as `dtype` holds them: rounding
-    them is no form's fault.
+    A row's true class lies `size` below its largest logit, the others between the two, and the
+    whole row is shifted at random around 0. The reference takes the logits as rounded to `dtype`:
+    that rounding is no error of a form.
     """
     loss_error = np.empty((len(FORMS), len(sizes)))
     gradient_error = np.empty_like(loss_error)
@@ -99,14 +101,14 @@ def _reference(logits: Tensor) -> tuple[Tensor, Tensor]:
         totals = [sum(row, Decimal(0)) for row in powers]
         losses = [t.ln() + max(r) - r[0] for r, t in zip(rows, totals, strict=True)]
         shares = [[float(p / t) for p in row] for row, t in zip(powers, totals, strict=True)]
-        beneath = [float(row[0] / t - 1) for row, t in zip(powers, totals, strict=True)]
+        below = [float(row[0] / t - 1) for row, t in zip(powers, totals, strict=True)]
     gradients = torch.tensor(shares, dtype=torch.float64)
-    gradients[:, 0] = torch.tensor(beneath, dtype=torch.float64)
+    gradients[:, 0] = torch.tensor(below, dtype=torch.float64)
     return torch.tensor([float(loss) for loss in losses], dtype=torch.float64), gradients
 
 
 def _worst(errors: Tensor) -> float:
-    """The largest; NaN or inf if there is one."""
+    """The largest error; NaN or inf if there is one."""
     return float(errors.max())
 
 

@@ -1,4 +1,4 @@
-"""Everything that a comparison of the losses measures, and its figures as plain numbers."""
+"""Runs all trials and measurements of a comparison of the losses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COST_ROWS, COST_REPEATS = 16_384, 60
 
 
 class Setting(BaseModel):
-    """What was compared on what."""
+    """The network, the data and the training settings of a comparison."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -50,16 +50,17 @@ class Setting(BaseModel):
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """What was measured, by precision where that matters.
+    """The measurements, by precision where it matters.
 
     Attributes:
-        trials: the replicas trained side by side.
-        stress: the same in float32 with logits times `stress_scale`.
-        sweeps: errors over the size of the logits.
-        breakdowns: by precision, then by form.
-        costs: time and memory.
-        agreements: smoothing and weights in torch's loss and by hand.
-        traps: means that are not torch's.
+        trials: The replicas trained side by side.
+        stress: The same in float32 with logits times `stress_scale`.
+        stress_scale: The factor.
+        sweeps: Errors over the size of the logits.
+        breakdowns: By precision, then by form.
+        costs: Time and memory.
+        agreements: Smoothing and class weights in torch's loss and by hand.
+        traps: Means that look like torch's and differ.
     """
 
     trials: dict[str, Trial]
@@ -78,7 +79,7 @@ class Measured:
         return {f"{key}.{n}": np.asarray(getattr(t, n)) for key, t in trials.items() for n in names}
 
     def numbers(self) -> dict[str, Any]:
-        """What JSON can hold; the same on every run of one machine, but for `cost`."""
+        """As JSON values; the same on every run on one machine, except `cost`."""
         numbers = {
             "scores": {p: _by_form_of(t.scores) for p, t in self.trials.items()},
             "stress_scale": self.stress_scale,
@@ -94,10 +95,10 @@ class Measured:
 
 
 def measure(plan: TrialPlan, narrator: Narrator, *, n_classes: int) -> Measured:
-    """Do all trials and measurements; within `narrator.stages`.
+    """Run all trials and measurements; call it within `narrator.stages`.
 
-    All on one thread: sums are then taken in the same order on every machine, and no time is
-    spent on waiting for a second core that is busy elsewhere.
+    All on one thread: sums are then in the same order on every machine, and timings do not depend
+    on whether other cores are busy.
     """
     with _one_thread():
         return _measure(plan, narrator, n_classes)
@@ -144,23 +145,23 @@ def _trial(
     plan: TrialPlan, precision: str, narrator: Narrator, *, title: str, scale: float = 1.0
 ) -> Trial:
     with narrator.stage(title) as line:
-        told: Callable[[int], None] = lambda step: line.advance(step, plan.n_steps)  # noqa: E731
-        trial = try_forms(plan, precision, logit_scale=scale, on_step=told)
+        report: Callable[[int], None] = lambda step: line.advance(step, plan.n_steps)  # noqa: E731
+        trial = try_forms(plan, precision, logit_scale=scale, on_step=report)
         line.end(status="", seconds=None)
     return trial
 
 
 def _stress_scale(trial: Trial, limit: Breakdown) -> float:
-    """Puts some row of the first batch at twice the gap at which the naive gradient breaks.
+    """The factor that puts some row of the first batch at twice the naive gradient's limit.
 
-    Where all first logits are equal, as from a head of zeros, some row of a later batch.
+    If all first logits are equal, as from a head of zeros, a row of a later batch.
     """
     gap = trial.largest_gap[0] if trial.largest_gap[0] > 0 else trial.largest_gap.max()
     return float(2 * limit.gradient / gap)
 
 
 def _rarity(target: np.ndarray, n_classes: int) -> torch.Tensor:
-    """A weight for each class: 1 for the commonest, twice that for one half as common."""
+    """Class weights: 1 for the most frequent class, 2 for one half as frequent."""
     counts = np.maximum(np.bincount(target, minlength=n_classes), 1)
     return torch.from_numpy(counts.max() / counts)
 
@@ -185,7 +186,7 @@ def _by_form_of(scores: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
 
 
 def _in_json(value: Any) -> Any:
-    """JSON has no inf and no NaN: they become text, which `float` reads."""
+    """JSON has neither inf nor NaN: they become strings, which `float` reads."""
     if isinstance(value, dict):
         return {key: _in_json(inner) for key, inner in value.items()}
     if isinstance(value, list):

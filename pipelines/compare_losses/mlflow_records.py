@@ -51,7 +51,7 @@ def _traps(measured: Measured) -> Iterator[Row]:
 
 
 def _of_form(measured: Measured, row: int) -> Iterator[Row]:
-    """Everything of one form; what is not finite is left out by the caller."""
+    """All metrics of one form; the caller drops those that are not finite."""
     for precision, trial in {**measured.trials, "stress": measured.stress}.items():
         for name in ("loss", "gradient_gap", "rounding_gap"):
             values = getattr(trial, name)[:, row]

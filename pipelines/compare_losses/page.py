@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from markupsafe import Markup
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -18,39 +19,29 @@ from pipelines.compare_losses.figures import LABELS, first_fault
 from pipelines.compare_losses.forms import FORMS, LOG_SOFTMAX, NAIVE, PRECISIONS
 from pipelines.compare_losses.measure import Measured, Setting
 from pipelines.compare_losses.trial import Trial
+from pipelines.figures.output import inline_svg
+from pipelines.report.html import environment
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FILE = "page.html"
-STYLE = """
-body { font: 16px/1.55 system-ui, sans-serif; color: #1b1f24; max-width: 860px; margin: 3em auto;
-  padding: 0 1.2em; }
-h1 { line-height: 1.2; } h2 { margin-top: 2.2em; } img { width: 100%; }
-.answer { border-left: 4px solid #0072b2; padding: .2em 1.2em; background: #f6f8fa; }
-.warning { color: #d55e00; font-weight: 600; } .quiet { color: #626b76; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; margin: 1em 0; font-size: .84em; line-height: 1.3;
-  font-variant-numeric: tabular-nums; }
-th, td { padding: .35em .8em .35em 0; vertical-align: bottom; text-align: right;
-  border-bottom: 1px solid #e6e9ed; }
-th:first-child, td:first-child { text-align: left; } th { color: #626b76; font-weight: 600; }
-code { background: #f0f2f4; padding: .1em .3em; border-radius: 3px; }
-"""
+PAGE = """{% extends "layout.html" %}
+{% block title %}{{ title }}{% endblock %}
+{% block content %}{{ body }}{% endblock %}"""
 
 
-def write(setting: Setting, measured: Measured, figures: Mapping[str, Path], path: Path) -> None:
-    """Write the page as one HTML file with the figures inside it, whole or not at all."""
-    body = "\n".join(_body(setting, measured, figures))
-    page = (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>{escape(setting.run)}</title><style>{STYLE}</style></head>\n"
-        f"<body>\n{body}\n</body></html>\n"
-    )
+def write(setting: Setting, measured: Measured, figures: Mapping[str, Figure], path: Path) -> None:
+    """Write the page as one self-contained HTML file, whole or not at all."""
+    body = Markup("\n".join(_body(setting, measured, figures)))
+    page = environment().from_string(PAGE).render(title=setting.run, body=body)
     temporary = path.with_name(f".{path.name}.writing")
     temporary.write_text(page, encoding="utf-8")
     temporary.replace(path)
 
 
 def answer(measured: Measured) -> tuple[str, str, str]:
-    """The course's question, answered in three sentences by what was measured."""
+    """The answer to the course's question, in three sentences with the measured numbers."""
     n_steps = len(measured.trials["float32"].loss)
     gap = _largest(measured.trials["float32"].rounding_gap[:, FORMS.index(NAIVE)])
     limits = {p: by_form[NAIVE.name] for p, by_form in measured.breakdowns.items()}
@@ -60,19 +51,19 @@ def answer(measured: Measured) -> tuple[str, str, str]:
     return (
         f"CrossEntropyLoss is LogSoftmax and NLLLoss in one call: over {n_steps:,} steps in "
         f"{_listed(list(measured.trials))} {_same(measured)}.",
-        "Softmax first and its logarithm after is the same formula, and here the same gradient to "
-        f"{gap:.0e} of its norm in float32; but softmax must hold exp(−gap), the gap being how far "
-        "the true class lies beneath the largest logit, so in float32 the gradient is NaN from a "
-        f"gap of {first.gradient:.4g} and the loss inf from {first.loss:.4g} ({others}).",
-        "LogSoftmax takes off the largest logit, then the logarithm of a sum that is at least 1, "
-        f"so it never needs that number and is right to {_largest(sweep.loss_error[1]):.0e} up to "
-        f"gaps of {sweep.sizes[-1]:,.0f} in float32: give the network no softmax, and "
-        "CrossEntropyLoss its logits.",
+        "Softmax and then its logarithm is the same formula, and here the same gradient to "
+        f"{gap:.0e} of its norm in float32; but softmax has to represent exp(−gap), where the gap "
+        "is the largest logit less that of the true class, so in float32 the gradient is NaN from "
+        f"a gap of {first.gradient:.4g} and the loss inf from {first.loss:.4g} ({others}).",
+        "LogSoftmax subtracts the largest logit, then the logarithm of a sum that is at least 1, "
+        f"so it never needs that number and is exact to {_largest(sweep.loss_error[1]):.0e} up to "
+        f"gaps of {sweep.sizes[-1]:,.0f} in float32: end the network without a softmax, and pass "
+        "its logits to CrossEntropyLoss.",
     )
 
 
 def _same(measured: Measured) -> str:
-    """How far (2) was from (1), in words."""
+    """The distance of (2) from (1), in words."""
     trials = measured.trials.values()
     loss = max(_largest(t.loss[:, 1] - t.loss[:, 0]) for t in trials)
     gradient = max(_largest(t.gradient_gap[:, 1]) for t in trials)
@@ -85,13 +76,13 @@ def _same(measured: Measured) -> str:
 
 
 def _worst_error(measured: Measured) -> str:
-    """The largest relative error of (1) over logits of every size."""
+    """The largest relative error of (1) over logits of all sizes."""
     errors = {p: _largest(s.loss_error[0]) for p, s in measured.sweeps.items()}
     return _listed([f"{error:.0e} in {precision}" for precision, error in errors.items()])
 
 
 def _largest(values: np.ndarray) -> float:
-    """The largest size of a finite value; NaN if there is none."""
+    """The largest absolute value of the finite ones; NaN if there is none."""
     finite = np.abs(values[np.isfinite(values)])
     return float(finite.max()) if len(finite) else math.nan
 
@@ -101,14 +92,16 @@ def _listed(parts: Sequence[str]) -> str:
 
 
 def show(setting: Setting, measured: Measured, console: Console) -> None:
-    """What the person reads at the end: a short table and the answer."""
+    """Print a short table and the answer."""
     console.print()
     if setting.synthetic:
-        console.print(Text("synthetic data, made by a generator: the scores mean nothing", "bold"))
+        console.print(
+            Text("synthetic data: the rows were generated, so the scores mean nothing", "bold")
+        )
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold", pad_edge=False)
     table.add_column("precision")
     table.add_column("form")
-    for name in ("log loss", "gradient off by", "NaN from a gap of", "forward + backward"):
+    for name in ("log loss", "gradient error", "NaN from a gap of", "forward + backward"):
         table.add_column(name, justify="right")
     for precision, trial in measured.trials.items():
         for row in range(len(FORMS)):
@@ -137,58 +130,65 @@ def _never(limit: float) -> str:
     return "never" if math.isinf(limit) else f"{limit:.5g}"
 
 
-def _body(setting: Setting, measured: Measured, figures: Mapping[str, Path]) -> Iterator[str]:
+def _body(setting: Setting, measured: Measured, figures: Mapping[str, Figure]) -> Iterator[str]:
+    if setting.synthetic:
+        yield (
+            '<p class="synthetic">Synthetic data: the rows were generated, so the scores mean '
+            "nothing; the differences, limits and times do.</p>"
+        )
+    yield f'<header><div class="eyebrow">{escape(setting.run)}</div>'
     yield "<h1>Why is CrossEntropyLoss the same as LogSoftmax + NLLLoss?</h1>"
-    yield _what(setting)
-    yield f'<div class="answer">{"".join(f"<p>{escape(s)}</p>" for s in answer(measured))}</div>'
-    yield from _side_by_side(setting, measured, figures["curves"])
-    yield from _breaking(measured, figures["limits"])
-    yield from _in_training(measured, figures["stress"])
-    yield from _costs(measured, figures["cost"])
-    yield from _weighting(measured)
+    yield f"{_setting(setting)}</header>"
+    yield from _section(["<h2>In short</h2>", *(f"<p>{escape(s)}</p>" for s in answer(measured))])
+    yield from _section(_side_by_side(setting, measured, figures["curves"]))
+    yield from _section(_limits(measured, figures["limits"]))
+    yield from _section(_large_logits(measured, figures["stress"]))
+    yield from _section(_costs(measured, figures["cost"]))
+    yield from _section(_weighting(measured))
 
 
-def _what(setting: Setting) -> str:
-    warning = (
-        '<p class="warning">Made on synthetic data: the scores mean nothing; the differences, '
-        "limits and times do.</p>"
-        if setting.synthetic
-        else ""
-    )
+def _section(parts: Iterable[str]) -> Iterator[str]:
+    yield "<section>"
+    yield from parts
+    yield "</section>"
+
+
+def _setting(setting: Setting) -> str:
     return (
-        f'<p class="quiet">{escape(setting.title)}, {escape(setting.origin)}: the member '
+        f"<p>{escape(setting.title)} {escape(setting.origin)}: the member "
         f"{escape(setting.member)} ({setting.network}, {setting.n_weights:,} weights, "
         f"{setting.n_classes} classes), {setting.n_steps:,} steps of {setting.batch_size:,} rows "
         f"with {setting.optimizer}, peak learning rate {setting.lr:g}; {setting.n_train:,} rows "
         f"to train on, {setting.n_valid:,} held out. One CPU thread, "
-        f"torch {torch.__version__}.</p>{warning}"
+        f"torch {torch.__version__}.</p>"
     )
 
 
-def _side_by_side(setting: Setting, measured: Measured, figure: Path) -> Iterator[str]:
+def _side_by_side(setting: Setting, measured: Measured, figure: Figure) -> Iterator[str]:
     yield "<h2>Three losses, one network</h2>"
     yield (
-        "<p>Three copies of the network are trained as one stack: the same first weights, rows, "
-        "order and dropout; only the way from logits to loss differs: "
-        f"{_listed([f'<b>{escape(LABELS[form.name])}</b>' for form in FORMS])}. In bfloat16 the "
-        "pass and the loss are in bfloat16, and the weights that the optimiser moves in "
+        "<p>Three copies of the network are trained as one stack, with the same initial weights, "
+        "rows, order and dropout; only the step from logits to loss differs: "
+        f"{_listed([f'<b>{escape(LABELS[form.name])}</b>' for form in FORMS])}. In the bfloat16 "
+        "trial the pass and the loss are in bfloat16, and the optimiser's master weights in "
         "float32.</p>"
     )
-    yield _image(figure, "the three training losses, and their difference from the first")
+    yield _embedded(figure, "curves", "the three training losses, and their difference from (1)")
     metrics = list(measured.trials["float32"].scores)
     rows = [
         _trial_row(precision, trial, row)
         for precision, trial in measured.trials.items()
         for row in range(len(FORMS))
     ]
-    names = ("loss off by", "gradient: same logits", "at step 1", "own weights")
-    yield _table(("", "", *names, *(metric.replace("_", " ") for metric in metrics)), rows)
+    names = ("loss error", "gradient: same logits", "at step 1", "each its weights")
+    head = ("", "", *names, *(metric.replace("_", " ") for metric in metrics))
+    yield _table(head, rows, n_labels=2)
     yield (
-        "<p>All are the largest over the steps, the gradient's as a share of its norm. "
-        "“Same logits” gives every form the logits of (1), so what is left is the form's own "
-        "rounding; “own weights” is how far the replicas' gradients grew apart within "
-        f"{setting.n_steps:,} steps: a last bit that differs grows as training goes on, as any "
-        "rounding does. The scores are those of the held-out rows.</p>"
+        "<p>Each number is the largest over the steps, a gradient's relative to its norm. “Same "
+        "logits” gives every form the logits of (1), which leaves the form's rounding alone; “each "
+        "its weights” is how far the replicas' gradients diverged within "
+        f"{setting.n_steps:,} steps: a difference in the last bit grows in training, as any "
+        "rounding error does. The scores are on the held-out rows.</p>"
     )
 
 
@@ -205,22 +205,21 @@ def _trial_row(precision: str, trial: Trial, row: int) -> list[str]:
     return [first, LABELS[FORMS[row].name], *(_gap(gap) for gap in gaps), *scores]
 
 
-def _breaking(measured: Measured, figure: Path) -> Iterator[str]:
-    yield "<h2>Where the naive way breaks, and why the other two do not</h2>"
+def _limits(measured: Measured, figure: Figure) -> Iterator[str]:
+    yield "<h2>Where the naive form breaks, and why the other two do not</h2>"
     yield (
-        "<p>For logits <i>z</i> and the true class <i>y</i> all three mean "
+        "<p>For logits <i>z</i> and the true class <i>y</i> all three are "
         "log&nbsp;Σ&nbsp;exp(<i>z</i>)&nbsp;−&nbsp;<i>z<sub>y</sub></i>. Let the true class lie "
-        "a <i>gap</i> beneath the largest logit. (3) asks softmax for the true class's "
-        "probability, about exp(−gap), before it takes the logarithm. A precision has a smallest "
-        "positive number; beneath it stands 0, and log&nbsp;0 is −inf. The gradient goes first: "
-        "it divides by that probability, and overflows while the number itself is still there; "
-        "then inf times 0 gives NaN, which the optimiser carries into every weight. (1) and (2) "
+        "a <i>gap</i> below the largest logit. (3) computes the true class's probability, about "
+        "exp(−gap), before it takes the logarithm. A precision has a smallest positive number; "
+        "anything below it rounds to 0, and log&nbsp;0 is −inf. The gradient breaks first: it "
+        "divides by that probability, and overflows while the probability is still positive; then "
+        "inf times 0 gives NaN, which the optimiser carries into every weight. (1) and (2) "
         "use log&nbsp;softmax(<i>z</i>)&nbsp;=&nbsp;(<i>z</i>&nbsp;−&nbsp;max) "
         "−&nbsp;log&nbsp;Σ&nbsp;exp(<i>z</i>&nbsp;−&nbsp;max): the sum holds exp(0)&nbsp;=&nbsp;1, "
-        "so its logarithm is at least 0, and a small number that is lost in it was too small to "
-        "count.</p>"
+        "so its logarithm is at least 0, and a term that rounds to 0 was too small to matter.</p>"
     )
-    yield _image(figure, "error of loss and gradient over the size of the logits")
+    yield _embedded(figure, "limits", "error of loss and gradient by the size of the logits")
     names = (
         "smallest positive number",
         "loss: inf from",
@@ -230,10 +229,10 @@ def _breaking(measured: Measured, figure: Path) -> Iterator[str]:
     )
     yield _table(("(3) in", *names), [_limit_row(measured, p) for p in PRECISIONS])
     yield (
-        "<p>“Smoothed” is a row that is classified right, under label smoothing: there the "
-        "far-off classes count too, so (3) gives inf for a right answer that is only sure enough. "
-        f"The error of (1) and (2) was at most {_worst_error(measured)} over logits of "
-        "every size, against a reference of forty digits.</p>"
+        "<p>“Smoothed” is a correctly classified row with label smoothing: the unlikely classes "
+        "count too, so (3) gives inf for a correct prediction that is confident enough. "
+        f"The error of (1) was at most {_worst_error(measured)} over logits of all sizes, against "
+        "a reference of forty digits.</p>"
     )
 
 
@@ -251,51 +250,51 @@ def _limit_row(measured: Measured, precision: str) -> list[str]:
     ]
 
 
-def _in_training(measured: Measured, figure: Path) -> Iterator[str]:
+def _large_logits(measured: Measured, figure: Figure) -> Iterator[str]:
     trial, normal = measured.stress, measured.trials["float32"]
     limit = measured.breakdowns["float32"][NAIVE.name]
     fault = first_fault(trial, FORMS.index(NAIVE))
-    said = (
-        f"(3) is lost at step {fault}, and its weights with it"
+    outcome = (
+        f"(3) breaks at step {fault}, and its weights with it"
         if fault is not None
         else "all three trained on"
     )
-    yield "<h2>In training</h2>"
+    yield "<h2>Training with large logits</h2>"
     yield (
         "<p>In the float32 trial above the largest gap of any row was "
         f"{normal.largest_gap.max():.1f}; (3) breaks from {limit.gradient:.4g}, so with logits of "
-        "the usual size the naive way seems to work. With the same network's logits times "
+        "the usual size the naive form seems to work. With the same network's logits times "
         f"{measured.stress_scale:,.0f}, as a bad initialisation, unscaled inputs or a high "
         "learning rate may make them, the first batch has a gap of "
-        f"{trial.largest_gap[0]:.0f}: {said}; (1) went from "
+        f"{trial.largest_gap[0]:.0f}: {outcome}; (1) went from "
         f"{trial.loss[0, 0]:.1f} to {trial.loss[-1, 0]:.1f} in {len(trial.loss)} steps.</p>"
     )
-    yield _image(figure, "training losses with large logits")
+    yield _embedded(figure, "stress", "training losses with large logits")
 
 
-def _costs(measured: Measured, figure: Path) -> Iterator[str]:
+def _costs(measured: Measured, figure: Figure) -> Iterator[str]:
     held = measured.costs["float32"].held_bytes
     yield "<h2>Time and memory</h2>"
     yield (
-        "<p>Medians over interleaved repeats. What a form makes in its forward pass and keeps for "
-        "its backward pass is counted byte by byte; the logits and the target are there anyway. "
+        "<p>Medians over interleaved repeats. Memory is what a form allocates in its forward "
+        "pass and keeps for its backward pass; logits and target exist anyway. "
         "(1) and (2) keep one table of log-probabilities, (3) keeps the probabilities and their "
         f"logarithms: {held[2] / held[0]:.2f} times as much.</p>"
     )
-    yield _image(figure, "time of forward and backward pass, and memory held between them")
+    yield _embedded(figure, "cost", "time of forward and backward pass, and memory held between")
 
 
 def _weighting(measured: Measured) -> Iterator[str]:
     yield "<h2>Label smoothing and class weights</h2>"
     yield (
-        "<p><code>NLLLoss</code> has no label smoothing; by hand it is (1 − ε) of the usual loss "
+        "<p><code>NLLLoss</code> has no label smoothing; by hand it is (1 − ε) of the plain loss "
         "and ε spread evenly over all classes. With class weights, each class's share is "
-        "multiplied by its own weight, and the mean divides by the summed weights of the rows' "
-        "true classes, not by the number of rows. On the held-out rows, with the logits of the "
-        "float64 trial, and weights that are 1 for the commonest class and grow with rarity; "
-        "“off by” is the largest difference of any row's loss and of the mean:</p>"
+        "multiplied by its weight, and the mean divides by the summed weights of the rows' "
+        "true classes, not by the number of rows. Measured on the held-out rows, with the logits "
+        "of the float64 trial and weights of 1 for the most frequent class, more for rarer ones; "
+        "the error is the largest difference of any row's loss and of the mean:</p>"
     )
-    names = [f"{form} off by, {p}" for form in ("(2)", "(3)") for p in PRECISIONS]
+    names = [f"error of {form}, {p}" for form in ("(2)", "(3)") for p in PRECISIONS]
     rows = [
         [
             f"<code>{escape(a.setting)}</code>",
@@ -305,8 +304,8 @@ def _weighting(measured: Measured) -> Iterator[str]:
         ]
         for a in measured.agreements
     ]
-    yield _table(("CrossEntropyLoss with", "its value", *names), rows)
-    yield "<p>Three means that look the same and are not:</p>"
+    yield _table(("CrossEntropyLoss with", "value", *names), rows)
+    yield "<p>Three means that look equal and are not:</p>"
     rows = [
         [
             escape(t.what),
@@ -317,16 +316,23 @@ def _weighting(measured: Measured) -> Iterator[str]:
         ]
         for t in measured.traps
     ]
-    yield _table(("by hand", "CrossEntropyLoss with", "by hand", "torch", "off by"), rows)
+    yield _table(
+        ("by hand", "CrossEntropyLoss with", "value", "torch", "difference"), rows, n_labels=2
+    )
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Cells are HTML already."""
-    top = "".join(f"<th>{cell}</th>" for cell in head)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>\n" for row in rows)
-    return f'<div class="wide"><table><tr>{top}</tr>\n{body}</table></div>'
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, n_labels: int = 1) -> str:
+    """The cells are HTML; the first `n_labels` columns are aligned to the left."""
+    top = _row("th", head, n_labels)
+    body = "\n".join(_row("td", row, n_labels) for row in rows)
+    return f'<div class="scroll"><table><thead>{top}</thead>\n{body}</table></div>'
 
 
-def _image(path: Path, told: str) -> str:
-    data = base64.b64encode(path.read_bytes()).decode()
-    return f'<p><img alt="{escape(told)}" src="data:image/png;base64,{data}"></p>'
+def _row(tag: str, cells: Sequence[str], n_labels: int) -> str:
+    labels = "".join(f"<{tag}>{cell}</{tag}>" for cell in cells[:n_labels])
+    numbers = "".join(f'<{tag} class="n">{cell}</{tag}>' for cell in cells[n_labels:])
+    return f"<tr>{labels}{numbers}</tr>"
+
+
+def _embedded(figure: Figure, name: str, label: str) -> str:
+    return f'<div class="scroll figure">{inline_svg(figure, name=name, label=label)}</div>'

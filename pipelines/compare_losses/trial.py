@@ -1,10 +1,11 @@
-"""The forms of the loss side by side: one network, one order of rows, one replica for each form.
+"""Trains one replica for each form of the loss, on the same rows in the same order.
 
-`models.training.fit.fit` gives all replicas the same loss and hands back epochs. Here every replica
-has a loss of its own, each step's gradients are compared before they are used, and the pass may
-be in bfloat16 on a CPU; so this is a small loop of its own over the same stack, streams and
-optimisers.
+`models.training.fit.fit` gives all replicas the same loss and returns epochs. Here each replica has
+its own loss, each step's gradients are compared before they are used, and the pass may be in
+bfloat16 on a CPU; so this is a separate small loop over the same stack, streams and optimisers.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,16 +33,16 @@ _N = len(FORMS)
 
 @dataclass(frozen=True)
 class Trial:
-    """What happened to the replicas, in the order of `FORMS`, and on the held-out rows at the end.
+    """The replicas' training, in the order of `FORMS`, and their final scores.
 
     Attributes:
         precision: Of the pass and the loss.
-        loss: `(n_steps, n_forms)` before each step; not finite where a form broke.
-        gradient_gap: `(n_steps, n_forms)` distance of a replica's gradient by its own weights
-            from that of the first form's replica, as a share of the latter's norm.
-        rounding_gap: `(n_steps, n_forms)` the same for the gradient by the logits when all forms
-            are given the first form's logits: what is left is the forms' own arithmetic.
-        largest_gap: `(n_steps,)` the farthest that a true class's logit lay beneath the largest.
+        loss: `(n_steps, n_forms)` before each step; not finite after a form broke.
+        gradient_gap: `(n_steps, n_forms)` distance of a replica's gradient from that of the first
+            form's replica, relative to the latter's norm.
+        rounding_gap: `(n_steps, n_forms)` the same for the gradient by the logits, with the first
+            form's logits for all: only the forms' arithmetic differs.
+        largest_gap: `(n_steps,)` the largest distance of a true class's logit from the largest one.
         valid_logits: `(n_forms, n_valid, n_classes) float64`.
         scores: By metric, `(n_forms,)`; NaN for a replica whose weights are not finite.
     """
@@ -57,13 +58,13 @@ class Trial:
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """What all trials share.
+    """What all trials have in common.
 
     Attributes:
         build: Makes the network.
         fold: The rows.
         target: `(n_rows,) int64`.
-        settings: The recipe: optimiser, schedule, batch size, smoothing, class weights, clipping.
+        settings: Optimiser, schedule, batch size, smoothing, class weights, clipping.
         n_steps: Optimiser steps.
         metrics: The final scores.
         seed: Of weights, order and dropout.
@@ -90,18 +91,18 @@ def try_forms(
     Args:
         plan: What to train.
         precision: A key of `PRECISIONS`.
-        logit_scale: The logits are multiplied by this before the loss; for trials of large ones.
+        logit_scale: Factor of the logits before the loss, for trials with large logits.
         on_step: Called with the number of steps taken.
     """
     replicas = _Replicas(plan, precision)
     target = torch.as_tensor(plan.target)
-    told = []
+    reports = []
     for step, (epoch, rows) in enumerate(_batches(plan)):
         logits = replicas.logits(rows, epoch, step, training=True) * logit_scale
-        told.append(replicas.step(logits, _expanded(target[rows], logits)))
+        reports.append(replicas.step(logits, _expanded(target[rows], logits)))
         if on_step is not None:
             on_step(step + 1)
-    steps = {key: np.array([of_step[key] for of_step in told]) for key in told[0]}
+    steps = {key: np.array([report[key] for report in reports]) for key in reports[0]}
     logits = replicas.valid_logits() * logit_scale
     scores = _scores(logits, target[torch.as_tensor(plan.fold.valid_rows)], plan.metrics)
     valid = logits.mean(dim=2) if logits.ndim == 4 else logits
@@ -127,8 +128,8 @@ def _expanded(target: Tensor, logits: Tensor) -> Tensor:
 class _Replicas:
     """The network once for each form.
 
-    The pass runs in the trial's precision. What the optimiser moves are master weights of at
-    least float32, since steps of a bfloat16 weight smaller than 1/256 of it would be lost.
+    The pass runs in the trial's precision. The optimiser updates master weights
+    of at least float32, since a bfloat16 weight loses steps smaller than 1/256 of it.
 
     Source: Micikevicius et al., "Mixed Precision Training", 2018.
     """
@@ -157,8 +158,8 @@ class _Replicas:
     def logits(self, rows: Tensor, epoch: int, step: int, *, training: bool) -> Tensor:
         """Rows `(B,)` -> logits `(R, B, n_classes)` or `(R, B, k, n_classes)`."""
         if training and epoch != self.epoch:
-            self._draw_anew(epoch)
-        # (B, ...) -> (r, B, ...): every replica is given the same rows.
+            self._restart_dropout(epoch)
+        # (B, ...) -> (r, B, ...): every replica has the same rows.
         batch = {k: t[rows].expand(self.width, *t[rows].shape) for k, t in self.tables.items()}
         parts = []
         for forward in self.forwards:
@@ -167,8 +168,8 @@ class _Replicas:
                 parts.append(forward(batch, training=training))
         return torch.cat(parts)
 
-    def _draw_anew(self, epoch: int) -> None:
-        """Let every replica's dropout draw the same masks."""
+    def _restart_dropout(self, epoch: int) -> None:
+        """Give every replica the same dropout masks."""
         self.epoch = epoch
         owners = None if self.width == 1 else Owners((0,) * _N)
         for forward in self.forwards:
@@ -176,23 +177,23 @@ class _Replicas:
             forward.source.draw_from([generator], owners)
 
     def step(self, logits: Tensor, target: Tensor) -> dict[str, NDArray[np.float64] | float]:
-        """One step of every replica on its own form's loss, and what `Trial` tells of it."""
+        """Step every replica on its form's loss; return the step's values for `Trial`."""
         flat = logits.flatten(1, -2)  # (R, B, ..., C) -> (R, m, C)
         losses = self._losses(flat, target)
         torch.autograd.backward(losses.sum())
         gradients = {name: self._gradient(at) for at, name in enumerate(self.trained)}
         first = flat[0].detach()
-        told: dict[str, NDArray[np.float64] | float] = {
+        report: dict[str, NDArray[np.float64] | float] = {
             "loss": losses.detach().double().numpy(),
             "gradient_gap": _gaps(list(gradients.values())),
             "rounding_gap": self._rounding_gap(first, target),
             "largest_gap": float((first.amax(1) - first.gather(1, target[:, None])[:, 0]).max()),
         }
         self._optimise(gradients)
-        return told
+        return report
 
     def _losses(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Each form's loss of its own replica's logits: `(R, m, C)` -> `(R,)`."""
+        """Each form's loss of its replica's logits: `(R, m, C)` -> `(R,)`."""
         return torch.stack(
             [
                 form(
@@ -206,7 +207,7 @@ class _Replicas:
         )
 
     def _gradient(self, at: int) -> Tensor:
-        """The gradient of one weight in all replicas, `(R, ...)`; then it is gone."""
+        """The gradient of one weight in all replicas, `(R, ...)`; it is cleared."""
         leaves = [forward.leaves[at].weight for forward in self.forwards]
         parts = [torch.zeros_like(w) if w.grad is None else w.grad for w in leaves]
         for leaf in leaves:
@@ -214,13 +215,13 @@ class _Replicas:
         return torch.stack(parts) if self.width == 1 else parts[0]
 
     def _rounding_gap(self, logits: Tensor, target: Tensor) -> NDArray[np.float64]:
-        """How far the forms' gradients by one and the same logits `(m, C)` are apart."""
+        """The distances of the forms' gradients by the same logits `(m, C)`."""
         same = logits.expand(_N, *logits.shape).clone().requires_grad_()
         (gradient,) = torch.autograd.grad(self._losses(same, target).sum(), same)
         return _gaps([gradient])
 
     def _optimise(self, gradients: Mapping[str, Tensor]) -> None:
-        """Step the master weights, then show them to the pass."""
+        """Step the master weights, then copy them to the working weights."""
         settings, taken = self.plan.settings, self.master.steps[0]
         leaves = []
         for name, gradient in gradients.items():
@@ -247,7 +248,7 @@ class _Replicas:
 
 
 def _built(plan: TrialPlan) -> nn.Module:
-    """The network with the seed's initial weights, as float32 whatever the precision."""
+    """The network with the seed's initial weights, in float32 for every precision."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
         return plan.build()

@@ -1,4 +1,6 @@
-"""Label smoothing and class weights: where the hand-made loss is torch's, and where it is not."""
+"""Label smoothing and class weights: where the loss by hand equals torch's, and where not."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
@@ -22,10 +24,10 @@ _BOTH = f"weight, label_smoothing={SMOOTHING}"
 
 @dataclass(frozen=True)
 class Agreement:
-    """One setting of `CrossEntropyLoss`, and what the other forms make of it by hand.
+    """One setting of `CrossEntropyLoss`, against the other forms by hand.
 
     Attributes:
-        setting: What was set.
+        setting: The arguments.
         value: `CrossEntropyLoss` in float64.
         log_softmax_gap: By precision, the largest |LogSoftmax + NLLLoss - CrossEntropyLoss| of
             the mean and of any row.
@@ -40,13 +42,13 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Trap:
-    """A mean that looks like torch's and is another number.
+    """A mean that looks like torch's and differs from it.
 
     Attributes:
-        what: How it is taken.
-        setting: What `CrossEntropyLoss` has set.
+        what: How it is computed.
+        setting: The arguments of `CrossEntropyLoss`.
         value: The mean, in float64.
-        torch_value: What `CrossEntropyLoss` gives.
+        torch_value: That of `CrossEntropyLoss`.
     """
 
     what: str
@@ -69,7 +71,7 @@ def agreements(logits: Tensor, target: Tensor, class_weights: Tensor) -> list[Ag
         "weight": (0.0, class_weights),
         _BOTH: (SMOOTHING, class_weights),
     }
-    return [_agreement(name, logits, target, *given) for name, given in settings.items()]
+    return [_agreement(name, logits, target, *values) for name, values in settings.items()]
 
 
 def _agreement(
@@ -77,9 +79,9 @@ def _agreement(
 ) -> Agreement:
     gaps: dict[str, dict[str, float]] = {LOG_SOFTMAX.name: {}, NAIVE.name: {}}
     for precision, dtype in PRECISIONS.items():
-        own = None if weights is None else weights.to(dtype)
+        rounded = None if weights is None else weights.to(dtype)
         losses = {
-            form.name: _mean_and_rows(form, logits.to(dtype), target, smoothing, own)
+            form.name: _mean_and_rows(form, logits.to(dtype), target, smoothing, rounded)
             for form in FORMS
         }
         for name, of_precision in gaps.items():

@@ -1,4 +1,4 @@
-"""The figures of a run, drawn from what its stages gave."""
+"""The PNG figures of a run, drawn from what its stages returned."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from features.encoders.text import tokens
-from pipelines.configuration.competition import NetworkMember
-from pipelines.figures import images as image_figures
-from pipelines.figures import runs as run_figures
-from pipelines.figures import texts as text_figures
+from pipelines.configuration.competition import Competition, NetworkMember
+from pipelines.figures import curves, images, predictions, scores, texts
+from pipelines.figures.output import save
 from pipelines.figures.word_effects import explain
 from pipelines.stages import dataset
 from pipelines.stages.pipeline import Pipeline
@@ -21,86 +20,99 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SYNTHETIC = "synthetic data: the scores mean nothing"
+IMAGE = "image"
+FIRST_REPLICA = "fold-000-seed-0."
+
+Named = Iterator[tuple[str, "Figure"]]
 
 
 def draw(pipeline: Pipeline, folder: Path) -> list[Path]:
-    """Draw and save every figure; give their paths."""
+    """Draw and save every figure; return their paths."""
     folder.mkdir(exist_ok=True)
     paths = []
     for name, figure in _figures(pipeline):
         paths.append(folder / f"{name}.png")
-        run_figures.save(figure, paths[-1])
+        save(figure, paths[-1])
     return paths
 
 
-def _figures(pipeline: Pipeline) -> Iterator[tuple[str, Figure]]:
-    competition, blend, target = pipeline.competition, pipeline.blend, pipeline.prepared.target
-    metric, upwards = competition.metric.replace("_", " "), competition.greater_is_better
+def _figures(pipeline: Pipeline) -> Named:
+    """Each figure by the name of its file."""
     note = SYNTHETIC if pipeline.raw.synthetic else None
-    curves = {p.member: p.curves for p in pipeline.predictions if p.curves}
-    if curves:
-        yield (
-            "learning_curves",
-            run_figures.learning_curves(
-                curves, metric=metric, greater_is_better=upwards, note=note
-            ),
+    yield from _curves(pipeline, note=note)
+    yield from _predictions(pipeline, note=note)
+    yield from _scores(pipeline, note=note)
+    yield from _images(pipeline, note=note)
+    yield from _texts(pipeline, note=note)
+
+
+def _curves(pipeline: Pipeline, *, note: str | None) -> Named:
+    """The learning curves; none where no member is a network."""
+    of_members = {p.member: p.curves for p in pipeline.predictions if p.curves}
+    if of_members:
+        competition = pipeline.competition
+        figure = curves.learning_curves(
+            of_members,
+            metric=_metric(competition),
+            greater_is_better=competition.greater_is_better,
+            note=note,
         )
-    names = [competition.label_name(label) for label in competition.classes]
-    yield "confusion", run_figures.confusion(target, blend.oof, names, note=note)
-    yield "reliability", run_figures.reliability(target, blend.oof, names, note=note)
-    means = blend.member_scores.mean(axis=1)
-    yield (
-        "blend_weights",
-        run_figures.blend_weights(blend.members, blend.weights, means, metric=metric, note=note),
+        yield "learning_curves", figure
+
+
+def _predictions(pipeline: Pipeline, *, note: str | None) -> Named:
+    names, target = _class_names(pipeline.competition), pipeline.prepared.target
+    oof = pipeline.blend.oof
+    yield "confusion", predictions.confusion(target, oof, names, note=note)
+    yield "reliability", predictions.reliability(target, oof, names, note=note)
+
+
+def _scores(pipeline: Pipeline, *, note: str | None) -> Named:
+    competition, blend = pipeline.competition, pipeline.blend
+    metric, means = _metric(competition), blend.member_scores.mean(axis=1)
+    figure = scores.blend_weights(blend.members, blend.weights, means, metric=metric, note=note)
+    yield "blend_weights", figure
+    by_member = dict(zip(blend.members, blend.member_scores, strict=True)) | {"blend": blend.scores}
+    figure = scores.scores_by_fold(
+        by_member, metric=metric, greater_is_better=competition.greater_is_better, note=note
     )
-    scores = dict(zip(blend.members, blend.member_scores, strict=True)) | {"blend": blend.scores}
-    yield (
-        "scores_by_fold",
-        run_figures.scores_by_fold(scores, metric=metric, greater_is_better=upwards, note=note),
-    )
-    yield from _of_images(pipeline, note=note)
-    yield from _of_texts(pipeline, note=note)
+    yield "scores_by_fold", figure
 
 
-IMAGE = "image"
-FIRST_REPLICA = "fold-000-seed-0."
-
-
-def _of_images(pipeline: Pipeline, *, note: str | None) -> Iterator[tuple[str, Figure]]:
-    """Names and figures; none where no network sees pictures."""
+def _images(pipeline: Pipeline, *, note: str | None) -> Named:
+    """The mistakes and the first filters; none where no network sees images."""
     competition = pipeline.competition
     networks = [member for member in competition.members if isinstance(member, NetworkMember)]
     for number, member in enumerate(networks):
-        images = _images(pipeline, member)
-        if images is None:
+        pixels = _pixels(pipeline, member)
+        if pixels is None:
             continue
         if number == 0:
-            names = [competition.label_name(label) for label in competition.classes]
-            target, oof = pipeline.prepared.target, pipeline.blend.oof
-            yield "mistakes", image_figures.mistakes(images, target, oof, names, note=note)
+            names, target = _class_names(competition), pipeline.prepared.target
+            yield "mistakes", images.mistakes(pixels, target, pipeline.blend.oof, names, note=note)
         models = pipeline.stages[f"train-{member.name}"].folder / "models"
-        weights = first_weights(models / "replicas.safetensors", images.shape[1:])
+        weights = first_weights(models / "replicas.safetensors", pixels.shape[1:])
         if weights is not None:
-            figure = image_figures.first_filters(weights, member=member.name, note=note)
+            figure = images.first_filters(weights, member=member.name, note=note)
             yield f"first_filters_{member.name}", figure
 
 
-def _images(pipeline: Pipeline, member: NetworkMember) -> np.ndarray | None:
-    """The training file's pictures as the network sees them, `(n_rows, C, H, W)`."""
+def _pixels(pipeline: Pipeline, member: NetworkMember) -> np.ndarray | None:
+    """The training images as the network sees them, `(n_rows, C, H, W)`."""
     folder = pipeline.stages[f"dataset-{member.encoder.__name__}"].folder
     return dataset.load_array(folder, IMAGE)
 
 
 def first_weights(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    """The weights that the first replica's first layer puts on one channel of pixels.
+    """The weights of the first replica's first layer for one channel of pixels.
 
     Args:
-        path: the saved replicas.
-        shape: `(C, H, W)` of the pictures.
+        path: The saved replicas.
+        shape: `(C, H, W)` of the images.
 
     Returns:
-        `(n_filters, h, w)`: of a convolution its filters, of a linear layer as many pixels as the
-        picture has; None where there is neither.
+        `(n_filters, h, w)`: the filters of a convolution, or the weights of a linear layer in the
+        shape of the image; None where the network has neither.
     """
     from safetensors.numpy import load_file
 
@@ -112,18 +124,25 @@ def first_weights(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     return None
 
 
-def _of_texts(pipeline: Pipeline, *, note: str | None) -> Iterator[tuple[str, Figure]]:
-    """Names and figures; none where the competition names no column of texts."""
+def _texts(pipeline: Pipeline, *, note: str | None) -> Named:
+    """Accuracy by length, losses and word effects; none without a column of texts."""
     competition, prepared = pipeline.competition, pipeline.prepared
     if competition.text is None:
         return
-    texts = prepared.train[competition.text].to_list()
-    target, oof = prepared.target, pipeline.blend.oof
-    n_words = np.array([len(tokens(text)) for text in texts])
-    yield "by_length", text_figures.accuracy_by_length(target, oof, n_words, note=note)
-    names = [competition.label_name(label) for label in competition.classes]
-    yield "losses", text_figures.largest_losses(texts, target, oof, names, note=note)
+    rows = prepared.train[competition.text].to_list()
+    target, oof, names = prepared.target, pipeline.blend.oof, _class_names(competition)
+    n_words = np.array([len(tokens(text)) for text in rows])
+    yield "by_length", texts.accuracy_by_length(target, oof, n_words, note=note)
+    yield "losses", texts.largest_losses(rows, target, oof, names, note=note)
     explained = explain(pipeline)
     if explained is not None and explained[1]:
-        member, own = explained
-        yield "words", text_figures.word_effects(own, member=member, note=note)
+        member, effects = explained
+        yield "words", texts.word_effects(effects, member=member, note=note)
+
+
+def _metric(competition: Competition) -> str:
+    return competition.metric.replace("_", " ")
+
+
+def _class_names(competition: Competition) -> list[str]:
+    return [competition.label_name(label) for label in competition.classes]

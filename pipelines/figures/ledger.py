@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines.figures import runs
+from pipelines.figures.output import save
 from pipelines.figures.style import BLUE, INK, MIST, QUIET, new_figure, styled
 from submissions.ledger import Entry
 
@@ -23,7 +23,7 @@ CHANCE = 0.05
 def draw(entries: Sequence[Entry], path: Path) -> str:
     """Save the figure of runs that have a public score; give its finding."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    runs.save(cv_and_public(entries), path)
+    save(cv_and_public(entries), path)
     return finding(entries)
 
 
@@ -64,15 +64,15 @@ def finding(entries: Sequence[Entry]) -> str:
     rho, chance = rank_correlation(cv, public)
     if rho is None:
         return f"Cross-validation cannot be judged: the scores do not differ; {away}"
-    told = f"rank correlation {rho:+.2f} over {len(entries)} submissions"
+    correlation = f"rank correlation {rho:+.2f} over {len(entries)} submissions"
     if chance > CHANCE:
-        return f"Too few or too alike to say: {told} could be chance; {away}"
+        return f"Too few runs, or too similar: {correlation} could be chance; {away}"
     verdict = "follows" if rho > 0 else "contradicts"
-    return f"The public score {verdict} cross-validation: {told}; {away}"
+    return f"The public score {verdict} cross-validation: {correlation}; {away}"
 
 
 def rank_correlation(cv: np.ndarray, public: np.ndarray) -> tuple[float | None, float]:
-    """Spearman's, and the chance of one as far from 0 without any relation; None if undefined."""
+    """Spearman's rho (None if undefined), and its p-value."""
     from scipy.stats import spearmanr
 
     if len(np.unique(cv)) < 2 or len(np.unique(public)) < 2:
@@ -88,7 +88,7 @@ def _scores(entries: Sequence[Entry]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _draw_equality(axes: Axes, cv: np.ndarray, public: np.ndarray) -> None:
-    """A line where both scores are the same, inside the view that the points ask for."""
+    """A line where both scores are equal, within the view that the points span."""
     view = axes.get_xlim(), axes.get_ylim()
     ends = [min(*cv, *public), max(*cv, *public)]
     style = (0, (4, 3))

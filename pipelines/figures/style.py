@@ -1,6 +1,6 @@
-"""What all figures have in common: size, colours, type, the finding above and the note below.
+"""What all figures share: size, colours, type, a title that states the finding, a note.
 
-Colours are Okabe and Ito's, which people with colour blindness tell apart.
+Colours are Okabe and Ito's, which people with colour blindness can tell apart.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 8.6  # inches; with DPI, 1376 pixels: sharp where a README shows some 850
+PANEL_WIDTH = 4.4  # inches; its type can be read where a phone shows 330 pixels
 DPI = 160
 INK, QUIET, FAINT = "#1b1f24", "#626b76", "#e6e9ed"
 BLUE, ORANGE, GREEN, AMBER, MIST = "#0072b2", "#d55e00", "#009e73", "#e69f00", "#b9c6d3"
@@ -51,6 +52,8 @@ STYLE: Any = {
     "figure.constrained_layout.h_pad": 0.1,
     "figure.dpi": DPI,
     "savefig.dpi": DPI,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "foldwise",
 }
 
 P = ParamSpec("P")
@@ -58,7 +61,7 @@ T = TypeVar("T")
 
 
 def styled(draw: Callable[P, T]) -> Callable[P, T]:
-    """Let `draw` see matplotlib's own defaults and our style, whatever the user's settings are.
+    """Let `draw` see matplotlib's defaults and our style, whatever the user's settings are.
 
     Saving needs it too: ticks are made when a figure is rendered.
     """
@@ -76,14 +79,31 @@ def styled(draw: Callable[P, T]) -> Callable[P, T]:
 
 
 def new_figure(height: float, *, title: str, note: str | None) -> Figure:
-    """An empty figure under its finding, with the note at its foot."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    FigureCanvasAgg(figure)
+    """An empty figure for a file, with the finding as its title and the note at its foot."""
+    figure = _empty(WIDTH, height)
     lines = textwrap.wrap(title, 78)
     figure.suptitle("\n".join(lines), x=0.012, ha="left", fontsize=12.5, fontweight="bold")
     if note:
         figure.supxlabel(note, x=0.012, ha="left", fontsize=9, color=ORANGE)
     return figure
+
+
+def new_panel(height: float, *, width: float = PANEL_WIDTH) -> Figure:
+    """An empty figure for a page, which has the title and the legend in its own text."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    return _empty(width, height, ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.04))
+
+
+def _empty(width: float, height: float, layout: Any = "constrained") -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout=layout)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def shortened(name: str, limit: int = 15) -> str:
+    """A name that leaves room for the chart beside it."""
+    return name if len(name) <= limit else f"{name[: limit - 1]}…"

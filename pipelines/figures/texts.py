@@ -1,10 +1,9 @@
-"""Figures about texts: plain arrays and words in, a `matplotlib.figure.Figure` out."""
+"""Figures of texts: accuracy by length, the largest losses, the effect of each word."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,59 +14,48 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-EDGES = (0, 1, 2, 3, 4, 6, 9, 13, 19, 29)  # of the lengths that are told together
+    from pipelines.figures.word_effects import Explained
+
+EDGES = (0, 1, 2, 3, 4, 6, 9, 13, 19, 29)  # upper ends of the groups of lengths
 N_SHOWN = 14
 LINE = 0.30  # inches from one line of text to the next
 CHARACTER = 0.083  # inches of a character of the words
-
-
-@dataclass(frozen=True)
-class Explained:
-    """What each word of a text adds to the rating that a network expects.
-
-    Attributes:
-        words: the text.
-        effects: `(n_words,)`, the rating less the rating without that word.
-        said: a few words: the true class and the expected rating.
-    """
-
-    words: Sequence[str]
-    effects: np.ndarray
-    said: str
 
 
 @styled
 def accuracy_by_length(
     target: np.ndarray, probabilities: np.ndarray, n_words: np.ndarray, *, note: str | None = None
 ) -> Figure:
-    """The share of texts that are right, by their number of words.
+    """The share of texts that are classified correctly, by their number of words.
 
     Args:
         target: `(n_rows,) int64` class index.
         probabilities: `(n_rows, n_classes)`, out of fold.
         n_words: `(n_rows,)`.
-        note: a line for the foot of the figure.
+        note: A line for the foot of the figure.
     """
-    is_right = probabilities.argmax(axis=1) == target
-    group = np.searchsorted(EDGES, n_words, side="left")
-    groups = np.unique(group)
-    shares = np.array([is_right[group == own].mean() for own in groups])
-    counts = [int((group == own).sum()) for own in groups]
+    is_correct = probabilities.argmax(axis=1) == target
+    group_of = np.searchsorted(EDGES, n_words, side="left")
+    groups = np.unique(group_of)
+    shares = np.array([is_correct[group_of == group].mean() for group in groups])
+    counts = [int((group_of == group).sum()) for group in groups]
     low, high = int(shares.argmin()), int(shares.argmax())
-    names = [_span(n_words[group == own]) for own in groups]
+    names = [_span(n_words[group_of == group]) for group in groups]
     title = (
-        f"{shares[high]:.0%} of texts of {names[high]} words are right, "
-        f"{shares[low]:.0%} of those of {names[low]}"
+        f"Accuracy is {shares[high]:.0%} for texts of {names[high]} words, "
+        f"{shares[low]:.0%} for those of {names[low]}"
     )
     figure = new_figure(4.4, title=title, note=note)
     axes = figure.subplots()
     bars = axes.bar(names, shares, color=BLUE, width=0.72)
     labels = [f"{share:.0%}\n{n:,}" for share, n in zip(shares, counts, strict=True)]
     axes.bar_label(bars, labels, padding=3, fontsize=8.5)
-    axes.axhline(is_right.mean(), color=ORANGE, linewidth=1.2, linestyle=(0, (3, 3)))
+    axes.axhline(is_correct.mean(), color=ORANGE, linewidth=1.2, linestyle=(0, (3, 3)))
     axes.set_ylim(0, min(1.18, float(shares.max()) + 0.2))
     axes.yaxis.set_major_formatter("{x:.0%}")
-    axes.set_xlabel("words; under each share the held-out rows, dashed the share of all")
+    axes.set_xlabel(
+        "words per text; above each bar its accuracy and number of rows, dashed: all rows"
+    )
     axes.set_ylabel("accuracy")
     axes.grid(visible=False, axis="x")
     return figure
@@ -87,19 +75,19 @@ def largest_losses(
     *,
     note: str | None = None,
 ) -> Figure:
-    """The held-out texts whose class came as the greatest surprise.
+    """The held-out texts whose true class was given the lowest probability.
 
     Args:
         texts: `(n_rows,)`.
         target: `(n_rows,) int64` class index.
         probabilities: `(n_rows, n_classes)`, out of fold.
-        class_names: in the order of the columns.
-        note: a line for the foot of the figure.
+        class_names: In the order of the columns.
+        note: A line for the foot of the figure.
     """
     of_true = probabilities[np.arange(len(target)), target]
     rows = np.argsort(of_true, kind="stable")[:N_SHOWN]
     share = float((of_true < 0.05).mean())
-    title = f"{share:.1%} of held-out texts have a class that was given less than 5%: the farthest"
+    title = f"The true class of {share:.1%} of held-out texts was given less than 5%; the lowest"
     figure = new_figure(1.5 + LINE * len(rows), title=title, note=note)
     axes = _page(figure, len(rows) + 1)
     heads = ((0, "text"), (0.62, "true class"), (0.79, "predicted class"))
@@ -111,19 +99,19 @@ def largest_losses(
         axes.text(0, line, text, va="center", fontsize=9)
         true = f"{class_names[target[row]]} {of_true[row]:.1%}"
         axes.text(0.62, line, true, color=ORANGE, va="center", fontsize=9)
-        said = f"{class_names[guess]} {probabilities[row, guess]:.0%}"
-        axes.text(0.79, line, said, color=BLUE, va="center", fontsize=9)
+        predicted = f"{class_names[guess]} {probabilities[row, guess]:.0%}"
+        axes.text(0.79, line, predicted, color=BLUE, va="center", fontsize=9)
     return figure
 
 
 @styled
 def word_effects(texts: Sequence[Explained], *, member: str, note: str | None = None) -> Figure:
-    """What each word does to the expected rating: blue lifts it, orange lowers it.
+    """What each word does to the expected rating: blue raises it, orange lowers it.
 
     Args:
-        texts: a few held-out texts.
-        member: whose ratings they are.
-        note: a line for the foot of the figure.
+        texts: A few held-out texts.
+        member: The network whose ratings they are.
+        note: A line for the foot of the figure.
     """
     strongest = max(
         ((abs(e), w, e) for text in texts for w, e in zip(text.words, text.effects, strict=True)),
@@ -131,7 +119,7 @@ def word_effects(texts: Sequence[Explained], *, member: str, note: str | None = 
     )
     title = (
         f"{member}: “{strongest[1]}” moves a rating most, by {strongest[2]:+.1f} steps; "
-        "blue words lift, orange ones lower"
+        "blue words raise it, orange ones lower it"
     )
     n_columns = int((WIDTH - 0.4) / CHARACTER)
     laid_out = [list(_lines(text.words, n_columns)) for text in texts]
@@ -140,7 +128,7 @@ def word_effects(texts: Sequence[Explained], *, member: str, note: str | None = 
     axes = _page(figure, n_lines)
     at = 0.0
     for text, lines in zip(texts, laid_out, strict=True):
-        axes.text(0, at, text.said, color=QUIET, fontsize=9, va="center")
+        axes.text(0, at, text.caption, color=QUIET, fontsize=9, va="center")
         for number, words in enumerate(lines, start=1):
             for column, word in words:
                 _write_word(axes, text, word, x=column / n_columns, y=at + number)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ from torch import Tensor, nn
 
 from features.encoders.text import UNKNOWN, tokens
 from pipelines.configuration.competition import Competition, NetworkMember
-from pipelines.figures.texts import Explained
 from pipelines.stages.dataset import FoldedDataset
 from pipelines.stages.pipeline import Pipeline
 from pipelines.stages.train import network_builder
@@ -19,6 +19,21 @@ from pipelines.stages.train import network_builder
 N_TEXTS = 6
 FEWEST_WORDS, MOST_WORDS = 7, 24
 FOLD = 0
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What each word of a text adds to the rating that a network expects.
+
+    Attributes:
+        words: The text.
+        effects: `(n_words,)`, the rating less the rating without that word.
+        caption: The true class and the expected rating, in a few words.
+    """
+
+    words: Sequence[str]
+    effects: np.ndarray
+    caption: str
 
 
 def explain(pipeline: Pipeline) -> tuple[str, list[Explained]] | None:
@@ -69,8 +84,8 @@ def _texts(pipeline: Pipeline, data: FoldedDataset, network: nn.Module) -> list[
         if len(words) == encoded["lengths"]:
             whole, effects = word_effects(network, encoded)
             label = competition.classes[data.target[row]]
-            said = f"{competition.label_name(label)}; expected rating {whole:.1f}"
-            explained.append(Explained(words, effects, said))
+            caption = f"{competition.label_name(label)}; expected rating {whole:.1f}"
+            explained.append(Explained(words, effects, caption))
     return explained
 
 

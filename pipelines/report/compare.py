@@ -8,40 +8,38 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 
 from pipelines.report import charts
 from pipelines.report.evidence import FoldScores
-from pipelines.report.find import Told
-from pipelines.report.html import drift_told, environment
+from pipelines.report.find import ReportedRun
+from pipelines.report.html import drift_verdict, environment
 from pipelines.workspace.summary import Summary
 
 ABSENT = "–"
 
 
 class CompareError(ValueError):
-    """Two runs that have nothing to compare."""
+    """Two runs that cannot be compared."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True)
 class _Row:
-    """One line of a table: what it is about, what both runs say, and who is better."""
+    """One line of a table: both runs' values, and the second run's gain."""
 
     name: str
     first: str
     second: str
-    told: str = ""
+    gain: str = ""
     kind: str = ""
 
 
-def compare(first: Told, second: Told, root: Path) -> Path:
-    """Write the page into `runs/compare/`; give its path.
+def compare(first: ReportedRun, second: ReportedRun, root: Path) -> Path:
+    """Write the page into `runs/compare/`; return its path.
 
     Raises:
-        CompareError: the runs are of different competitions or scored by different metrics, or
-            one and the same.
+        CompareError: The runs differ in competition or metric, or are the same run.
     """
     _check(first.summary, second.summary)
     path = root / "runs" / "compare" / f"{first.folder.name}-and-{second.folder.name}.html"
@@ -53,7 +51,7 @@ def compare(first: Told, second: Told, root: Path) -> Path:
 
 def _check(first: Summary, second: Summary) -> None:
     if first.run == second.run:
-        raise CompareError(f"both are run {first.run}; name two runs")
+        raise CompareError(f"both are run {first.run}; name two different runs")
     for what in ("competition", "metric"):
         one, other = getattr(first, what), getattr(second, what)
         if one != other:
@@ -63,7 +61,7 @@ def _check(first: Summary, second: Summary) -> None:
             )
 
 
-def render(first: Told, second: Told) -> str:
+def render(first: ReportedRun, second: ReportedRun) -> str:
     """The page's text."""
     both = (first, second)
     metric = first.summary.metric.replace("_", " ")
@@ -72,20 +70,20 @@ def render(first: Told, second: Told) -> str:
         both=both,
         metric=metric,
         verdict=_verdict(first, second, metric),
-        chart=Markup(charts.fold_scores(list(_finals(first, second)), metric=metric)),
+        chart=charts.fold_scores(list(_finals(first, second)), metric=metric),
         scores=list(_scores(first.summary, second.summary, metric)),
         members=list(_members(first.summary, second.summary)),
         settings=list(_settings(first, second)),
         checks=list(_checks(first, second)),
-        worths=list(_worths(first, second)),
-        drifts=[drift_told(told.evidence.drift) for told in both],
+        importances=list(_importances(first, second)),
+        drifts=[drift_verdict(run.evidence.drift) for run in both],
         seconds=list(_seconds(first.summary, second.summary)),
         origins=list(_differences(_origin(first), _origin(second))),
     )
 
 
-def _verdict(first: Told, second: Told, metric: str) -> str:
-    """Which is better, by how much, and on how many of the splits."""
+def _verdict(first: ReportedRun, second: ReportedRun, metric: str) -> str:
+    """Which run is better, by how much, and on how many of the splits."""
     one, other = first.summary, second.summary
     sign = 1 if one.greater_is_better else -1
     gain = sign * (other.cv - one.cv)
@@ -97,26 +95,27 @@ def _verdict(first: Told, second: Told, metric: str) -> str:
         return f"{start}. Their folds differ, so the splits cannot be paired."
     gains = sign * (_final(second) - _final(first))
     return (
-        f"{start}; on the same splits it is better {int((gains > 0).sum())} times, worse "
-        f"{int((gains < 0).sum())} times, by {gains.mean():+.4f} ± {gains.std():.4f} a split."
+        f"{start}; on the same splits it is better {int((gains > 0).sum())} times and worse "
+        f"{int((gains < 0).sum())} times, with a gain of {gains.mean():+.4f} ± {gains.std():.4f} "
+        "per split."
     )
 
 
-def _final(told: Told) -> np.ndarray:
-    return np.array(told.evidence.folds[-1].scores)
+def _final(run: ReportedRun) -> np.ndarray:
+    return np.array(run.evidence.folds[-1].scores)
 
 
-def _finals(first: Told, second: Told) -> Iterator[FoldScores]:
-    for name, told in (("first", first), ("second", second)):
-        yield FoldScores(name=name, scores=told.evidence.folds[-1].scores)
+def _finals(first: ReportedRun, second: ReportedRun) -> Iterator[FoldScores]:
+    for name, run in (("first", first), ("second", second)):
+        yield FoldScores(name=name, scores=run.evidence.folds[-1].scores)
 
 
-def _same_folds(first: Told, second: Told) -> bool:
-    """Whether both dealt the same rows into the same folds."""
+def _same_folds(first: ReportedRun, second: ReportedRun) -> bool:
+    """Whether both split the same rows into the same folds."""
     same_data = first.evidence.origin.data == second.evidence.origin.data
     plans = [
-        {k: v for k, v in told.evidence.settings.items() if k.startswith("folds.")}
-        for told in (first, second)
+        {k: v for k, v in run.evidence.settings.items() if k.startswith("folds.")}
+        for run in (first, second)
     ]
     return same_data and plans[0] == plans[1]
 
@@ -139,11 +138,11 @@ def _scores(first: Summary, second: Summary, metric: str) -> Iterator[_Row]:
 def _members(first: Summary, second: Summary) -> Iterator[_Row]:
     sides = [{member.name: member for member in side.members} for side in (first, second)]
     for name in dict.fromkeys([*sides[0], *sides[1]]):
-        told = [
+        values = [
             f"{side[name].score:.4f} · {side[name].weight:.0%}" if name in side else ABSENT
             for side in sides
         ]
-        yield _Row(name, *told)
+        yield _Row(name, *values)
 
 
 def _differences(first: Mapping[str, str], second: Mapping[str, str]) -> Iterator[_Row]:
@@ -153,27 +152,27 @@ def _differences(first: Mapping[str, str], second: Mapping[str, str]) -> Iterato
             yield _Row(key, one, other)
 
 
-def _settings(first: Told, second: Told) -> Iterator[_Row]:
+def _settings(first: ReportedRun, second: ReportedRun) -> Iterator[_Row]:
     """Settings that differ; a member that only one run has is one line."""
-    sides = [{member.name for member in told.summary.members} for told in (first, second)]
+    sides = [{member.name for member in run.summary.members} for run in (first, second)]
     alone = sides[0] ^ sides[1]
     for row in _differences(first.evidence.settings, second.evidence.settings):
         if row.name.split(".")[0] not in alone:
             yield row
     for name in sorted(alone):
-        yield _Row(f"member {name}", *("there" if name in side else ABSENT for side in sides))
+        yield _Row(f"member {name}", *("yes" if name in side else ABSENT for side in sides))
 
 
-def _checks(first: Told, second: Told) -> Iterator[_Row]:
-    sides = [{c.name: str(c.outcome) for c in told.evidence.checks} for told in (first, second)]
+def _checks(first: ReportedRun, second: ReportedRun) -> Iterator[_Row]:
+    sides = [{c.name: str(c.outcome) for c in run.evidence.checks} for run in (first, second)]
     for name in dict.fromkeys([*sides[0], *sides[1]]):
         yield _Row(name, *(side.get(name, ABSENT) for side in sides))
 
 
-def _worths(first: Told, second: Told) -> Iterator[_Row]:
+def _importances(first: ReportedRun, second: ReportedRun) -> Iterator[_Row]:
     sides: list[dict[str, Any]] = []
-    for told in (first, second):
-        columns = told.evidence.importance.columns if told.evidence.importance else ()
+    for run in (first, second):
+        columns = run.evidence.importance.columns if run.evidence.importance else ()
         sides.append({column.name: f"{column.cost:+.4f}" for column in columns})
     for name in dict.fromkeys([*sides[0], *sides[1]]):
         yield _Row(name, *(side.get(name, ABSENT) for side in sides))
@@ -181,18 +180,18 @@ def _worths(first: Told, second: Told) -> Iterator[_Row]:
 
 def _seconds(first: Summary, second: Summary) -> Iterator[_Row]:
     for name in dict.fromkeys([*first.stage_seconds, *second.stage_seconds]):
-        told = [
+        values = [
             f"{side.stage_seconds[name]:.2f}" if name in side.stage_seconds else ABSENT
             for side in (first, second)
         ]
-        yield _Row(name.replace("-", " · ", 1), *told)
-    yield _Row("all", f"{first.seconds:.2f}", f"{second.seconds:.2f}")
+        yield _Row(name.replace("-", " · ", 1), *values)
+    yield _Row("total", f"{first.seconds:.2f}", f"{second.seconds:.2f}")
 
 
-def _origin(told: Told) -> dict[str, str]:
-    origin = told.evidence.origin
-    own = {"device": origin.device, "git commit": origin.git_commit}
-    return {**own, "code": origin.code, "data": origin.data, **origin.versions}
+def _origin(run: ReportedRun) -> dict[str, str]:
+    origin = run.evidence.origin
+    start = {"device": origin.device, "git commit": origin.git_commit}
+    return {**start, "code": origin.code, "data": origin.data, **origin.versions}
 
 
 def _number(value: float | None) -> str:

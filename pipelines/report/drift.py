@@ -1,7 +1,7 @@
-"""Adversarial validation: can a classifier tell the test rows from the training rows?
+"""Adversarial validation: can a classifier distinguish test rows from training rows?
 
 Source: Zhang et al., "Adversarial validation approach to concept drift problem in user targeting
-automation systems at Uber", 2020; long in use on Kaggle before that.
+automation systems at Uber", 2020; in use on Kaggle long before.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from pipelines.report.evidence import ColumnDrift, Drift
 
 N_FOLDS = 5
-MAX_ROWS, MAX_CELLS = 4_000, 400_000  # of each table; both keep it to seconds
+MAX_ROWS, MAX_CELLS = 4_000, 400_000  # of each table, so that it takes seconds
 N_TREES, N_SHOWN, N_BINS = 60, 6, 8
-MANY_WORDS = 50  # texts that differ more than that are told by their length
+MAX_WORDS = 50  # a column with more distinct words is represented by their length
 SEED = 0
 
 Floats = np.ndarray
 
 
 def adversarial(train: pd.DataFrame, test: pd.DataFrame, *, group: str | None = None) -> Drift:
-    """Learn to tell the tables apart, cross-validated on a sample of their rows.
+    """Cross-validate a classifier of test against training rows, on a sample of both.
 
     Args:
-        train: the prepared training table.
-        test: the prepared test table, with the same columns.
-        group: rows that share this column stay in one fold, since companions are alike.
+        train: The prepared training table.
+        test: The prepared test table, with the same columns.
+        group: Rows that share this column stay in one fold, since they resemble each other.
     """
     some_train, some_test = _sampled(train), _sampled(test)
     both = pd.concat([some_train, some_test], ignore_index=True)
-    # What names a row's companions differs by how the tables were split, and tells no more.
+    # The group's own values differ by construction: the tables were split by them.
     numbers = as_numbers(both.drop(columns=[group], errors="ignore") if group else both)
     is_test = np.repeat([0, 1], [len(some_train), len(some_test)])
     groups = both.get(group)
@@ -62,8 +62,8 @@ def _sampled(table: pd.DataFrame) -> pd.DataFrame:
 def as_numbers(table: pd.DataFrame) -> pd.DataFrame:
     """Each column as numbers that trees can split on, `(n_rows, n_columns) float32`.
 
-    Words become their place in the alphabet; long texts, and words of which there are too many,
-    become their number of characters.
+    Words become their alphabetical rank; a column with too many distinct words becomes their
+    number of characters.
     """
     columns = {str(name): _numbers(table[name]) for name in table.columns}
     return pd.DataFrame(columns, index=table.index).astype(np.float32)
@@ -88,12 +88,12 @@ def _cross_validate(
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
     codes = None if groups is None else pd.factorize(groups, use_na_sentinel=False)[0]
     aucs, gains = [], np.zeros(rows.shape[1])
-    for seen, held_out in kind(n_folds, shuffle=True, random_state=SEED).split(
+    for train_rows, held_out in kind(n_folds, shuffle=True, random_state=SEED).split(
         rows, is_test, codes
     ):
-        if len(np.unique(is_test[held_out])) < 2:  # very unequal groups can do that
+        if len(np.unique(is_test[held_out])) < 2:  # possible with very unequal groups
             continue
-        booster = _boost(rows[seen], is_test[seen])
+        booster = _boost(rows[train_rows], is_test[train_rows])
         aucs.append(float(roc_auc_score(is_test[held_out], booster.predict(rows[held_out]))))
         gains += booster.feature_importance("gain")
     return aucs or [0.5], gains
@@ -127,7 +127,7 @@ def _column(
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     alone = float(roc_auc_score(is_test, np.nan_to_num(values, nan=-1e30)))
     return ColumnDrift(
-        name=_told(name, both),
+        name=_shown_name(name, both),
         share=share,
         auc=max(alone, 1 - alone),
         bins=tuple(_label(name, b, both, values[place == b]) for b in bins),
@@ -137,15 +137,15 @@ def _column(
 
 
 def _edges(values: Floats) -> Floats:
-    """Upper edges of the bins but the last: each value its own where they are few."""
-    known = np.unique(values[np.isfinite(values)])
-    if len(known) <= N_BINS:
-        return known[:-1]
+    """Upper edges of all bins but the last; few distinct values get a bin each."""
+    distinct = np.unique(values[np.isfinite(values)])
+    if len(distinct) <= N_BINS:
+        return distinct[:-1]
     quantiles = np.quantile(values[np.isfinite(values)], np.linspace(0, 1, N_BINS + 1)[1:-1])
     return np.unique(quantiles)
 
 
-def _told(name: str, both: pd.DataFrame) -> str:
+def _shown_name(name: str, both: pd.DataFrame) -> str:
     return f"{name} (characters)" if _is_long(both[name]) else name
 
 
@@ -154,11 +154,11 @@ def _is_words(values: pd.Series) -> bool:
 
 
 def _is_long(values: pd.Series) -> bool:
-    return _is_words(values) and values.nunique() > MANY_WORDS
+    return _is_words(values) and values.nunique() > MAX_WORDS
 
 
 def _label(name: str, place: int, both: pd.DataFrame, values: Floats) -> str:
-    """What a bin holds: a word, a number, or the range of its numbers."""
+    """What a bin holds: a word, a number, or a range."""
     if place < 0:
         return "missing"
     column, (low, high) = both[name], (values.min(), values.max())

@@ -1,23 +1,32 @@
-"""What a report knows beside the run's summary, as data: measured once, kept in `report.json`."""
+"""What a report shows beyond the run's summary, as data: measured once, kept in `report.json`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 FILE = "report.json"
+OLD_NAMES = {"said": "predicted", "said_of": "probability_of", "told": "detail"}
 
 
 class Facts(BaseModel):
-    """Frozen, and closed to keys that it does not know."""
+    """Frozen; unknown keys are an error, but for the names that older runs stored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _rename(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        old = {key: name for key, name in OLD_NAMES.items() if name in cls.model_fields}
+        return {old.get(key, key): value for key, value in data.items()}
+
 
 class Table(Facts):
-    """What was learned from: sizes, and how often each class occurs."""
+    """The size of the data, and the number of training rows of each class."""
 
     n_train: int
     n_test: int
@@ -34,7 +43,7 @@ class FoldScores(Facts):
 
 
 class Band(Facts):
-    """A curve over epochs: the median replica and the 10-90 % band."""
+    """A curve by epoch: the median replica and the 10-90% band."""
 
     epochs: tuple[int, ...]
     low: tuple[float, ...]
@@ -53,29 +62,29 @@ class Curves(Facts):
 
 
 class Bin(Facts):
-    """Held-out rows of like predicted probability: what was said, and what came true."""
+    """Held-out rows of similar predicted probability: its mean, and the share that came true."""
 
-    said: float
+    predicted: float
     observed: float
     n_rows: int
 
 
 class Outcome(Facts):
-    """What became of the out-of-fold predictions.
+    """How the out-of-fold predictions compare with the target.
 
     Attributes:
         confusion: `(n_classes, n_classes)` counts, true class by row, predicted by column.
-        calibration: ten bins at most, of the positive class, or of the predicted one if many.
-        said_of: whose probability `calibration` is about.
+        calibration: At most ten bins, for the second of two classes, or for the predicted class.
+        probability_of: The class whose probability `calibration` is about.
     """
 
     confusion: tuple[tuple[int, ...], ...]
     calibration: tuple[Bin, ...]
-    said_of: str
+    probability_of: str
 
 
 class ColumnWorth(Facts):
-    """What shuffling a column costs, in the metric; `n_columns` neighbours shuffled as one."""
+    """The loss in the metric when `n_columns` neighbouring columns are shuffled together."""
 
     name: str
     cost: float
@@ -84,7 +93,7 @@ class ColumnWorth(Facts):
 
 
 class Importance(Facts):
-    """What each column of the files is worth to one member, on rows held out from it."""
+    """Permutation importance of the files' columns for some members, on held-out rows."""
 
     member: str
     score: float
@@ -95,14 +104,14 @@ class Importance(Facts):
 
 
 class ColumnDrift(Facts):
-    """One column's part in telling train from test.
+    """How one column differs between train and test.
 
     Attributes:
-        share: of the classifier's gain.
-        auc: how well the column alone tells them apart, 0.5 to 1.
-        bins: what the bars stand for.
-        train: share of the training rows in each bin.
-        test: share of the test rows in each bin.
+        share: Its part of the classifier's gain.
+        auc: Of the column alone, 0.5 to 1.
+        bins: What each bin holds.
+        train: Share of the training rows in each bin.
+        test: Share of the test rows in each bin.
     """
 
     name: str
@@ -114,7 +123,7 @@ class ColumnDrift(Facts):
 
 
 class Drift(Facts):
-    """Whether a classifier can tell train from test rows; 0.5 is that it cannot."""
+    """Adversarial validation: a classifier of train against test rows; 0.5 = indistinguishable."""
 
     auc: float
     std: float
@@ -125,15 +134,15 @@ class Drift(Facts):
 
 
 class Check(Facts):
-    """One leak check: what was looked at, and what was found."""
+    """One leak check and what it found."""
 
     name: str
     outcome: Literal["passed", "look", "skipped"]
-    told: str
+    detail: str
 
 
 class Origin(Facts):
-    """What a person needs to make the run again."""
+    """What is needed to reproduce the run."""
 
     command: str
     device: str
@@ -146,7 +155,7 @@ class Origin(Facts):
 
 
 class Evidence(Facts):
-    """All that the report shows and the summary does not hold."""
+    """Everything that the report shows beyond the summary."""
 
     title: str
     page: str
@@ -168,6 +177,6 @@ class Evidence(Facts):
 
     @classmethod
     def read(cls, folder: Path) -> Evidence | None:
-        """The folder's evidence, or None where it was never gathered."""
+        """The folder's evidence, or None if it was never gathered."""
         path = folder / FILE
         return cls.model_validate_json(path.read_text()) if path.is_file() else None

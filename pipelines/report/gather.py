@@ -1,9 +1,10 @@
-"""Gathers a report's evidence from what the stages of a run left in its folder."""
+"""Gathers a report's evidence from what the stages of a run returned."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 
 from pipelines.configuration.assignments import settings_of
 from pipelines.configuration.competition import Competition
+from pipelines.figures import curves
+from pipelines.figures.predictions import Bins, confusion_counts
 from pipelines.report import html, reproduce
 from pipelines.report.drift import adversarial
 from pipelines.report.evidence import (
@@ -29,23 +32,43 @@ from pipelines.stages import ensemble, preprocess, train
 from pipelines.stages.download import RawFiles
 from pipelines.stages.ensemble import Blend
 from pipelines.stages.preprocess import Prepared
+from pipelines.stages.train import Predictions
 from pipelines.workspace.run_folders import FILE as RUN_FILE
 from pipelines.workspace.summary import BLEND, Summary
 
-N_BINS, MAX_POINTS = 10, 120
+MAX_POINTS = 120  # of a learning curve
 
 
-def gather(competition: Competition, raw: RawFiles, folder: Path) -> Evidence:
-    """Measure what no stage measured, and put it beside what they did."""
-    stages = folder / "stages"
-    prepared = preprocess.load(stages / "preprocess")
-    blend = ensemble.load(stages / "ensemble")
+@dataclass(frozen=True)
+class StageResults:
+    """What the stages of a finished run returned, each read once."""
+
+    prepared: Prepared
+    blend: Blend
+    predictions: Sequence[Predictions]
+
+    @classmethod
+    def read(cls, competition: Competition, folder: Path) -> StageResults:
+        """Load everything from the run's folder."""
+        stages = folder / "stages"
+        return cls(
+            prepared=preprocess.load(stages / "preprocess"),
+            blend=ensemble.load(stages / "ensemble"),
+            predictions=[train.load(stages / f"train-{m.name}") for m in competition.members],
+        )
+
+
+def gather(
+    competition: Competition, raw: RawFiles, results: StageResults, folder: Path
+) -> Evidence:
+    """Add to the stages' results what no stage measured."""
+    prepared, blend = results.prepared, results.blend
     return Evidence(
         title=competition.title,
         page=competition.kaggle.page if competition.kaggle else "",
         table=_table(competition, prepared),
         folds=tuple(_fold_scores(blend)),
-        curves=tuple(_curves(competition, stages)),
+        curves=tuple(_curves(results.predictions)),
         outcome=_outcome(competition, prepared.target, blend.oof),
         importance=importance(competition, prepared, blend, folder),
         drift=adversarial(prepared.train, prepared.test, group=competition.folds.group),
@@ -73,48 +96,45 @@ def _fold_scores(blend: Blend) -> Iterator[FoldScores]:
     yield FoldScores(name=blend.chosen or BLEND, scores=tuple(map(float, blend.scores)))
 
 
-def _curves(competition: Competition, stages: Path) -> Iterator[Curves]:
-    for member in competition.members:
-        curves = train.load(stages / f"train-{member.name}").curves
-        if curves and curves["valid_loss"].size:
-            bands = {name: _band(values) for name, values in curves.items()}
-            yield Curves(member=member.name, n_replicas=len(curves["valid_loss"]), **bands)
+def _curves(predictions: Sequence[Predictions]) -> Iterator[Curves]:
+    for member in predictions:
+        if member.curves and member.curves["valid_loss"].size:
+            bands = curves.MemberCurves.of(member.curves)
+            yield Curves(
+                member=member.member,
+                n_replicas=bands.n_replicas,
+                train_loss=_thinned(bands.train_loss, bands.best_epoch),
+                valid_loss=_thinned(bands.valid_loss, bands.best_epoch),
+                valid_score=_thinned(bands.valid_score, bands.best_epoch),
+            )
 
 
-def _band(values: np.ndarray) -> Band:
-    """Over the replicas still in training: `(n_replicas, n_epochs)` -> three curves, thinned."""
-    known = np.flatnonzero(np.isfinite(values).any(axis=0))
-    keep = known[np.unique(np.linspace(0, len(known) - 1, MAX_POINTS).astype(np.int64))]
-    low, median, high = np.nanquantile(values[:, keep], [0.1, 0.5, 0.9], axis=0)
-    epochs = tuple(int(epoch) + 1 for epoch in keep)
-    return Band(epochs=epochs, low=tuple(low), median=tuple(median), high=tuple(high))
-
-
-def _outcome(competition: Competition, target: np.ndarray, oof: np.ndarray) -> Outcome:
-    n_classes = len(competition.classes)
-    confusion = np.zeros((n_classes, n_classes), dtype=np.int64)
-    np.add.at(confusion, (target, oof.argmax(axis=1)), 1)
-    if competition.is_binary:
-        said, true = oof[:, 1], target == 1
-        said_of = competition.label_name(competition.classes[1])
-    else:
-        said, true, said_of = oof.max(axis=1), oof.argmax(axis=1) == target, "the predicted class"
-    return Outcome(
-        confusion=tuple(tuple(map(int, row)) for row in confusion),
-        calibration=tuple(_bins(said, true)),
-        said_of=said_of,
+def _thinned(band: curves.Band, best_epoch: int) -> Band:
+    """The band at `MAX_POINTS` epochs at most, and at the best one."""
+    n = len(band.epochs)
+    places = np.unique(np.linspace(0, n - 1, min(n, MAX_POINTS)).astype(np.int64))
+    kept = band.at(np.append(band.epochs[places], best_epoch))
+    return Band(
+        epochs=tuple(map(int, kept.epochs)),
+        low=tuple(map(float, kept.low)),
+        median=tuple(map(float, kept.median)),
+        high=tuple(map(float, kept.high)),
     )
 
 
-def _bins(said: np.ndarray, true: np.ndarray) -> Iterator[Bin]:
-    place = np.minimum((said * N_BINS).astype(np.int64), N_BINS - 1)
-    for number in np.unique(place):
-        rows = place == number
-        yield Bin(
-            said=float(said[rows].mean()),
-            observed=float(true[rows].mean()),
-            n_rows=int(rows.sum()),
-        )
+def _outcome(competition: Competition, target: np.ndarray, oof: np.ndarray) -> Outcome:
+    bins = Bins.of(target, oof)
+    positive = competition.label_name(competition.classes[1])
+    return Outcome(
+        confusion=tuple(tuple(map(int, row)) for row in confusion_counts(target, oof)),
+        calibration=tuple(
+            Bin(predicted=float(predicted), observed=float(observed), n_rows=int(n_rows))
+            for predicted, observed, n_rows in zip(
+                bins.predicted, bins.observed, bins.n_rows, strict=True
+            )
+        ),
+        probability_of=positive if competition.is_binary else "the predicted class",
+    )
 
 
 def _origin(competition: Competition, raw: RawFiles, folder: Path) -> Origin:
@@ -131,15 +151,25 @@ def _origin(competition: Competition, raw: RawFiles, folder: Path) -> Origin:
     )
 
 
-def evidence_of(competition: Competition, raw: RawFiles, folder: Path) -> Evidence:
-    """What the folder holds, gathered now if it never was."""
+def evidence_of(
+    competition: Competition, raw: RawFiles, folder: Path, results: StageResults | None = None
+) -> Evidence:
+    """The folder's evidence, gathered now if it never was.
+
+    Args:
+        competition: As it was run.
+        raw: The run's files.
+        folder: The run's folder.
+        results: What the stages returned; read from the folder if None.
+    """
     evidence = Evidence.read(folder)
     if evidence is None:
-        evidence = gather(competition, raw, folder)
+        results = results or StageResults.read(competition, folder)
+        evidence = gather(competition, raw, results, folder)
         evidence.write(folder)
     return evidence
 
 
 def write(competition: Competition, raw: RawFiles, summary: Summary, folder: Path) -> Path:
-    """Write the finished run's page; give its path."""
+    """Write the finished run's page; return its path."""
     return html.write(summary, evidence_of(competition, raw, folder), folder)

@@ -1,4 +1,4 @@
-"""A run's evidence as one HTML file that needs nothing beside itself."""
+"""A run's report as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from pipelines.workspace.summary import BLEND, Summary
 FILE = "report.html"
 MARKS = {"passed": "✓", "look": "!", "skipped": "–"}
 DRIFTS = (
-    (0.55, "No: they look alike, so cross-validation speaks for them."),
-    (0.65, "A little: cross-validation should still speak for them."),
-    (0.80, "Yes: look at the columns below before trusting the cross-validated score."),
+    (0.55, "No: cross-validation is a fair estimate of the score on the test rows."),
+    (0.65, "A little: cross-validation should still be a fair estimate."),
+    (0.80, "Yes: look at the columns below before you trust the cross-validated score."),
     (
         1.01,
-        "Very much: cross-validation says little of them until the columns below are dealt with.",
+        "Very much: the cross-validated score is no estimate until the columns below are fixed.",
     ),
 )
 
 
 def write(summary: Summary, evidence: Evidence, folder: Path) -> Path:
-    """Write `report.html` whole or not at all; give its path."""
+    """Write `report.html` whole or not at all; return its path."""
     temporary = folder / f".{FILE}.writing"
     temporary.write_text(render(summary, evidence), encoding="utf-8")
     return temporary.replace(folder / FILE)
@@ -39,44 +39,42 @@ def write(summary: Summary, evidence: Evidence, folder: Path) -> Path:
 def render(summary: Summary, evidence: Evidence) -> str:
     """The page's text."""
     template = environment().get_template("report.html")
-    return template.render(s=summary, e=evidence, **_shown(summary, evidence))
+    return template.render(s=summary, e=evidence, **_values(summary, evidence))
 
 
 @cache
 def environment() -> Environment:
-    """The package's own templates; a name that is not given is an error, text is escaped."""
-    made = Environment(
+    """The package's templates; a missing name is an error, text is escaped."""
+    templates = Environment(
         loader=PackageLoader("pipelines.report", ""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
     )
     style = files("pipelines.report").joinpath("style.css").read_text(encoding="utf-8")
-    made.globals["style"] = Markup(style)
-    made.globals["marks"] = MARKS
-    return made
+    templates.globals["style"] = Markup(style)
+    templates.globals["marks"] = MARKS
+    return templates
 
 
-def _shown(summary: Summary, evidence: Evidence) -> dict[str, Any]:
-    """What the template shows and no data holds as it is shown."""
+def _values(summary: Summary, evidence: Evidence) -> dict[str, Any]:
+    """What the template shows beyond the summary and the evidence themselves."""
     metric = summary.metric.replace("_", " ")
-    right, error = _right(evidence), _calibration_error(evidence)
     longest = max(summary.stage_seconds.values())
     return {
         "metric": metric,
         "verdict": _verdict(summary, evidence, metric),
         "source": "synthetic sample" if summary.synthetic else summary.source,
         "classes": _classes(evidence),
-        "charts": _charts(evidence, metric),
+        "charts": _charts(summary, evidence, metric),
         "score_rows": list(_score_rows(summary, evidence)),
         "splits": list(zip(*(row.scores for row in evidence.folds), strict=True)),
-        "right": f"{right:.1%}",
+        "accuracy": f"{_accuracy(evidence):.1%}",
         "class_names": list(evidence.table.classes),
         "confusion": list(_confusion(evidence)),
-        "calibration_error": error,
-        "ways": list(_ways(summary)) if len(summary.ways) > 1 else [],
-        "worths": list(_worths(evidence)),
-        "drift_told": drift_told(evidence.drift),
+        "calibration_error": charts.bins_of(evidence.outcome.calibration).error,
+        "candidates": list(_candidates(summary)) if len(summary.ways) > 1 else [],
+        "drift_verdict": drift_verdict(evidence.drift),
         "drift_at": round(200 * min(max(evidence.drift.auc - 0.5, 0), 0.5), 1),
         "stages": [
             {"name": name.replace("-", " · ", 1), "seconds": seconds, "share": seconds / longest}
@@ -88,12 +86,10 @@ def _shown(summary: Summary, evidence: Evidence) -> dict[str, Any]:
 def _verdict(summary: Summary, evidence: Evidence, metric: str) -> str:
     """The run in a sentence or two."""
     names = ", ".join(member.name for member in summary.members)
-    made = f"A blend of {names}" if summary.way == BLEND else f"{summary.way} over {names}"
-    looks = [check.name for check in evidence.checks if check.outcome == "look"]
-    leaks = "The leak checks found nothing."
-    if looks:
-        leaks = f"Look at: {'; '.join(looks)}."
-    return f"{made}, scored by {metric} on rows that its models never saw. {leaks}"
+    ensemble = f"A blend of {names}" if summary.way == BLEND else f"{summary.way} over {names}"
+    failed = [check.name for check in evidence.checks if check.outcome == "look"]
+    leaks = f"Failed leak checks: {'; '.join(failed)}." if failed else "All leak checks passed."
+    return f"{ensemble}, scored by {metric} on out-of-fold predictions. {leaks}"
 
 
 def _classes(evidence: Evidence) -> str:
@@ -102,38 +98,18 @@ def _classes(evidence: Evidence) -> str:
     return ", ".join(shares)
 
 
-def _charts(evidence: Evidence, metric: str) -> dict[str, Any]:
-    outcome = evidence.outcome
+def _charts(summary: Summary, evidence: Evidence, metric: str) -> dict[str, Any]:
+    outcome, importance = evidence.outcome, evidence.importance
     return {
-        "scores": Markup(charts.fold_scores(evidence.folds, metric=metric)),
-        "calibration": Markup(charts.calibration(outcome.calibration, said_of=outcome.said_of)),
-        "curves": list(_curves(evidence, metric)),
-        "drifts": [
-            {
-                "name": column.name,
-                "told": f"{column.share:.0%} · AUC {column.auc:.2f}",
-                "svg": Markup(charts.side_by_side(column)),
-                "first": column.bins[0],
-                "last": column.bins[-1],
-            }
-            for column in evidence.drift.columns
-        ],
+        "scores": charts.fold_scores(evidence.folds, metric=metric),
+        "weights": charts.blend_weights(summary.members, metric=metric),
+        "calibration": charts.calibration(
+            charts.bins_of(outcome.calibration), probability_of=outcome.probability_of
+        ),
+        "curves": list(charts.learning_curves(evidence.curves, metric=metric)),
+        "importance": importance and charts.importance(importance, metric=metric),
+        "drifts": list(charts.drifts(evidence.drift.columns)),
     }
-
-
-def _curves(evidence: Evidence, metric: str) -> Iterator[dict[str, Any]]:
-    for curves in evidence.curves:
-        n, plural = curves.n_replicas, "s" if curves.n_replicas > 1 else ""
-        both = [("b", curves.train_loss), ("a", curves.valid_loss)]
-        yield {
-            "title": f"{curves.member}: loss of {n} replica{plural}",
-            "svg": Markup(charts.curve(both, label=f"loss of {curves.member} by epoch")),
-        }
-        label = f"{metric} of {curves.member} by epoch"
-        yield {
-            "title": f"{curves.member}: {metric}",
-            "svg": Markup(charts.curve([("a", curves.valid_score)], label=label)),
-        }
 
 
 def _score_rows(summary: Summary, evidence: Evidence) -> Iterator[dict[str, Any]]:
@@ -144,7 +120,7 @@ def _score_rows(summary: Summary, evidence: Evidence) -> Iterator[dict[str, Any]
         yield {"name": row.name, "mean": mean, "std": std, "worst": worst, "best": best}
 
 
-def _right(evidence: Evidence) -> float:
+def _accuracy(evidence: Evidence) -> float:
     confusion = np.array(evidence.outcome.confusion)
     return float(np.trace(confusion) / max(1, confusion.sum()))
 
@@ -157,34 +133,14 @@ def _confusion(evidence: Evidence) -> Iterator[dict[str, Any]]:
         yield {"name": name, "at": at, "cells": cells}
 
 
-def _calibration_error(evidence: Evidence) -> float:
-    bins = evidence.outcome.calibration
-    n_rows = sum(one.n_rows for one in bins)
-    return sum(one.n_rows * abs(one.said - one.observed) for one in bins) / n_rows
-
-
-def _ways(summary: Summary) -> Iterator[dict[str, Any]]:
+def _candidates(summary: Summary) -> Iterator[dict[str, Any]]:
+    """The ways to combine the members, the best first."""
     sign = 1 if summary.greater_is_better else -1
     blend = summary.ways[0].score
-    for way in sorted(summary.ways, key=lambda way: -sign * way.score):
-        yield way.model_dump() | {"gain": sign * (way.score - blend)}
+    for candidate in sorted(summary.ways, key=lambda one: -sign * one.score):
+        yield candidate.model_dump() | {"gain": sign * (candidate.score - blend)}
 
 
-def _worths(evidence: Evidence) -> Iterator[dict[str, Any]]:
-    """Bars as long as the cost; grey where shuffling costs no more than chance does."""
-    if evidence.importance is None:
-        return
-    columns = evidence.importance.columns
-    most = max(max(column.cost for column in columns), 1e-12)
-    for column in columns:
-        yield {
-            "name": column.name,
-            "told": f"{column.cost:+.4f} ± {column.std:.4f}",
-            "share": max(column.cost, 0) / most,
-            "kind": "none" if column.cost <= column.std else "",
-        }
-
-
-def drift_told(drift: Drift) -> str:
+def drift_verdict(drift: Drift) -> str:
     """What the AUC means, in a sentence."""
-    return next(told for limit, told in DRIFTS if drift.auc < limit)
+    return next(verdict for limit, verdict in DRIFTS if drift.auc < limit)

@@ -1,4 +1,4 @@
-"""The command that makes a run again, in full: nothing is left to defaults that were changed."""
+"""The command that reproduces a run, with every setting that was changed spelled out."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ def of_run(competition: Competition, raw: RawFiles, device: str) -> str:
     """`foldwise run ...` with every setting that differs from the competition's own file."""
     source = raw.source if raw.source != "path" else "PATH"
     words = ["foldwise", "run", competition.name, "--source", source, "--device", device]
-    words.append("--no-tuned")  # what was tuned is told as settings
+    words.append("--no-tuned")  # tuned values are among the settings
     return shlex.join([*words, *_differences(competition)])
 
 
 def _differences(competition: Competition) -> Iterator[str]:
     if competition.name not in competitions.list_competitions():
         return
-    own = competitions.load_competition(competition.name)
+    shipped = competitions.load_competition(competition.name)
     names = [member.name for member in competition.members]
-    if names != [member.name for member in own.members]:
+    if names != [member.name for member in shipped.members]:
         yield from ("--members", ",".join(names))
-    defaults = settings_of(own)
+    defaults = settings_of(shipped)
     for key, value in settings_of(competition).items():
         if key not in defaults or value != defaults[key]:
             yield from ("--set", f"{key}={json.dumps(value)}")

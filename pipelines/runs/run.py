@@ -188,7 +188,8 @@ def _make(pipeline: Pipeline, folder: Path, narrator: Narrator, downloaded: floa
     seconds = {name: stage.seconds for name, stage in pipeline.stages.items()}
     figures = draw(pipeline, folder / "figures")
     drawn = time.perf_counter()
-    report.evidence_of(pipeline.competition, pipeline.raw, folder)
+    results = report.StageResults(pipeline.prepared, pipeline.blend, pipeline.predictions)
+    report.evidence_of(pipeline.competition, pipeline.raw, folder, results)
     seconds["report"] = time.perf_counter() - drawn
     summary = _summarise(
         pipeline,

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipelines.configuration.search_space import Choice, Search, Value
 from pipelines.figures.gallery import SYNTHETIC
-from pipelines.figures.runs import save
+from pipelines.figures.output import save
 from pipelines.figures.style import AMBER, BLUE, INK, MIST, ORANGE, QUIET, new_figure, styled
 from pipelines.tuning.results import Tuning
 from pipelines.tuning.study import Study, Trial

@@ -1,5 +1,7 @@
 """`compare-losses` on a toy of three classes: its page, its figures, its MLflow runs."""
 
+from __future__ import annotations
+
 import json
 import re
 
@@ -11,7 +13,12 @@ from rich.console import Console
 from features.encoders.tabular import TabularEncoder
 from features.tables.schema import Column
 from pipelines.commands import app
-from pipelines.compare_losses.compare import CompareLossesError, Request, compare_losses, show
+from pipelines.compare_losses.compare import (
+    CompareLossesError,
+    CompareLossesRequest,
+    compare_losses,
+    show,
+)
 from pipelines.compare_losses.forms import FORMS
 from pipelines.compare_losses.page import answer
 from pipelines.configuration.competition import OfflineSample
@@ -19,7 +26,7 @@ from pipelines.tracking import stores
 from pipelines.workspace import arrays
 
 pytestmark = [
-    # mlflow's own, on every import and every new database.
+    # From mlflow, on every import and every new database.
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -71,9 +78,9 @@ def three(toy):
 
 @pytest.fixture(scope="module")
 def compared(three, tmp_path_factory, narrator):
-    """One comparison in a workspace of its own, tracked."""
+    """One tracked comparison in a new workspace."""
     root = tmp_path_factory.mktemp("compared")
-    request = Request(source="sample", member="mlp", n_steps=N_STEPS, root=root)
+    request = CompareLossesRequest(source="sample", member="mlp", n_steps=N_STEPS, root=root)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         return root, compare_losses(three, request, narrator)
@@ -93,19 +100,22 @@ def test_the_folder_holds_page_figures_and_numbers(compared):
     assert numbers["breakdowns"]["float32"]["cross_entropy"]["loss"] == "inf"
 
 
-def test_the_page_stands_alone_and_tells_this_run_s_numbers(compared):
+def test_the_page_is_self_contained_and_has_this_run_s_numbers(compared):
     _, comparison = compared
     page = (comparison.folder / "page.html").read_text()
-    assert page.count('src="data:image/png;base64,iVBOR') == 4
-    assert not re.findall(r'(?:src|href)="(?!data:)', page)
-    assert "synthetic data" in page
+    assert page.count('role="img" aria-label="') == 4
+    assert not re.findall(r'(?:src|href)="(?!data:,|#)', page)
+    assert not re.findall(r"url\((?!#)|<script", page)
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert "Synthetic data" in page
     measured = comparison.measured
     limit = measured.breakdowns["bfloat16"]["softmax_log_nll"]
     scores = [trial.scores["log_loss"] for trial in measured.trials.values()]
-    told = [f"{value:.6f}" for values in scores for value in values]
-    told += [f"{limit.gradient:.5g}", f"{measured.agreements[1].value:.10f}"]
-    told += [f"{trap.torch_value:.6f}" for trap in measured.traps]
-    assert all(f"<td>{number}</td>" in page for number in told)
+    shown = [f"{value:.6f}" for values in scores for value in values]
+    shown += [f"{limit.gradient:.5g}", f"{measured.agreements[1].value:.10f}"]
+    shown += [f"{trap.torch_value:.6f}" for trap in measured.traps]
+    assert all(f'<td class="n">{number}</td>' in page for number in shown)
 
 
 def test_the_three_forms_saw_the_same_and_the_first_two_are_equal(compared):
@@ -153,28 +163,30 @@ def test_mlflow_shows_three_children_under_their_parent(compared):
 def test_a_second_comparison_measures_the_same_but_for_the_times(
     compared, three, tmp_path, narrator
 ):
-    request = Request(source="sample", member="mlp", n_steps=N_STEPS, track=False, root=tmp_path)
+    request = CompareLossesRequest(
+        source="sample", member="mlp", n_steps=N_STEPS, track=False, root=tmp_path
+    )
     again = compare_losses(three, request, narrator)
     assert again.mlflow_run_id is None
     first, second = (c.folder for c in (compared[1], again))
     assert (first / "steps.npz").read_bytes() == (second / "steps.npz").read_bytes()
-    told = [json.loads((folder / "comparison.json").read_text()) for folder in (first, second)]
-    for numbers in told:
+    both = [json.loads((folder / "comparison.json").read_text()) for folder in (first, second)]
+    for numbers in both:
         assert numbers.pop("cost")
         assert numbers["setting"].pop("run")
-    assert told[0] == told[1]
+    assert both[0] == both[1]
     for name in ("curves.png", "limits.png", "stress.png"):
         pictures = [(folder / "figures" / name).read_bytes() for folder in (first, second)]
         assert pictures[0] == pictures[1], name
 
 
 @pytest.mark.parametrize(
-    ("member", "told"),
+    ("member", "message"),
     [("trees", "trees is no network, expected one of linear, mlp"), ("mpl", "did you mean 'mlp'")],
 )
-def test_a_member_that_is_no_network_is_refused(three, tmp_path, narrator, member, told):
-    request = Request(source="sample", member=member, root=tmp_path)
-    with pytest.raises(ValueError, match=told) as refused:
+def test_a_member_that_is_no_network_is_refused(three, tmp_path, narrator, member, message):
+    request = CompareLossesRequest(source="sample", member=member, root=tmp_path)
+    with pytest.raises(ValueError, match=message) as refused:
         compare_losses(three, request, narrator)
     assert refused.value.exit_code == 2
     assert not list(tmp_path.iterdir())
@@ -190,5 +202,5 @@ def test_two_classes_are_refused_on_one_line(tmp_path, monkeypatch, capsys):
 
 def test_a_competition_without_networks_is_refused(three, tmp_path, narrator):
     only_trees = three.model_copy(update={"members": three.members[2:]})
-    with pytest.raises(CompareLossesError, match="of which there are none"):
-        compare_losses(only_trees, Request(source="sample", root=tmp_path), narrator)
+    with pytest.raises(CompareLossesError, match="but it has none"):
+        compare_losses(only_trees, CompareLossesRequest(source="sample", root=tmp_path), narrator)

@@ -1,5 +1,7 @@
 """The three forms against torch, and where each of them ends."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
@@ -36,9 +38,9 @@ def test_every_form_is_torch_s_cross_entropy(rows, form, precision, reduction, s
     dtype = PRECISIONS[precision]
     logits, target, weights = rows[0].clone().to(dtype).requires_grad_(), rows[1], rows[2].to(dtype)
     settings = {"label_smoothing": smoothing, "reduction": reduction}
-    own = weights if weighted else None
-    expected = functional.cross_entropy(logits, target, weight=own, **settings)
-    found = form(logits, target, class_weights=own, **settings)
+    class_weights = weights if weighted else None
+    expected = functional.cross_entropy(logits, target, weight=class_weights, **settings)
+    found = form(logits, target, class_weights=class_weights, **settings)
     tolerance = 16 * torch.finfo(dtype).eps
     torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
     gradients = [torch.autograd.grad(loss.sum(), logits)[0] for loss in (found, expected)]

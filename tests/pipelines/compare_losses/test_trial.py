@@ -1,5 +1,7 @@
 """Replicas that differ in nothing but the form of their loss."""
 
+from __future__ import annotations
+
 import dataclasses
 
 import numpy as np
@@ -82,7 +84,7 @@ def test_a_replica_is_what_a_plain_loop_gives(plan):
     ],
     ids=lambda recipe: ", ".join(recipe) or "plain",
 )
-def test_every_form_trains_as_the_house_s_trainer_does(plan, recipe):
+def test_every_form_trains_as_the_trainer_does(plan, recipe):
     """With dropout, over several epochs: weights, order, masks and recipe are the trainer's."""
     settings = plan.settings.model_copy(
         update={"precision": "float64", "epochs": 3, "batch_size": 50} | recipe

@@ -196,7 +196,7 @@ def test_the_report_fits_and_fetches_nothing(browser, workspace, width, scheme):
     root, summary = workspace
     report = (root / "runs" / "toy" / summary.run / "report.html").resolve().as_uri()
     shown = look_at(browser, report, width, scheme)
-    assert shown["charts"] == 9
+    assert shown["charts"] == 11
     assert "A toy" in shown["text"]
     assert (shown["background"] == "rgb(13, 17, 23)") == (scheme == "dark")
 
