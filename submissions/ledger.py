@@ -172,7 +172,7 @@ def _append_line(path: Path, text: str) -> None:
 
 
 def _mend_tail(descriptor: int) -> bytes:
-    """Cut off an incomplete last line, which no reader uses; returns the separator for a new one."""
+    """Cut off an incomplete last line, which no reader uses; returns what separates a new one."""
     data = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
     start = data.rfind(b"\n") + 1
     if start == len(data):

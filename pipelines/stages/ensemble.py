@@ -264,7 +264,7 @@ def load(folder: Path) -> Blend:
         candidates=tuple(names[STORED_NAMES["candidates"]]),
         chosen=names[STORED_NAMES["chosen"]],
         overlap_share=names[STORED_NAMES["overlap_share"]],
-        **{name: stored_arrays[stored] for name, stored in STORED_ARRAYS.items()},
+        **{name: stored_arrays[stored] for name, stored in STORED_ARRAYS.items()},  # type: ignore[arg-type]
     )
 
 
