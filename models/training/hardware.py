@@ -48,8 +48,7 @@ def training_device(name: str, precision: Precision) -> torch.device:
     device = torch.device(available if name == "auto" else name)
     if precision == "bf16" and device.type != "cuda":
         raise StrategyError(
-            f"precision 'bf16' must run on CUDA, however: the device is {device}; "
-            "set precision to 'float32'"
+            f"precision 'bf16' needs CUDA, but the device is {device}; set precision to 'float32'"
         )
     return device
 

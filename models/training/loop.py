@@ -142,7 +142,7 @@ class Training:
             if not math.isfinite(value) and self.progress.faults[spec.replica] is None:
                 good = int(self.progress.stopping.best_epoch[spec.replica])
                 self.progress.faults[spec.replica] = (
-                    f"fold {spec.fold}, seed {spec.seed}: {name} must be finite, however: "
+                    f"fold {spec.fold}, seed {spec.seed}: {name} must be finite, got "
                     f"{value} in epoch {self.epoch}; its weights are those of epoch {good}; "
                     f"lower lr (now {spec.lr:g}) or set grad_clip"
                 )

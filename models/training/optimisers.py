@@ -1,4 +1,4 @@
-"""Optimiser steps over stacked weights, with torch's own fused kernels.
+"""Optimiser steps over stacked weights, with torch's fused kernels.
 
 The kernels are elementwise, so one call over `(R, ...)` weights does what R calls would. Replicas
 that differ in step count, learning rate or weight decay get separate calls.

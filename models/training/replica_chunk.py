@@ -109,7 +109,7 @@ class ReplicaChunk:
 
     def __post_init__(self) -> None:
         device, batch_size = self.context.device, self.context.settings.batch_size
-        self.folds = torch.tensor([p.fold for p in self.specs], device=device)
+        self.folds = torch.tensor([spec.fold for spec in self.specs], device=device)
         lengths = [spec.n_rows for spec in self.specs]
         self._steps = epoch_steps(lengths, batch_size)
         self._rows_seen = torch.tensor(
@@ -141,9 +141,9 @@ class ReplicaChunk:
 
     def _orders(self, epoch: int) -> Tensor:
         """`(r, longest)` row numbers in the order of this epoch; shorter rows end in zeros."""
-        drawn = {(p.seed, p.n_rows) for p in self.specs}
+        drawn = {(s.seed, s.n_rows) for s in self.specs}
         orders = {key: epoch_order(key[0], epoch, key[1]).to(self.context.device) for key in drawn}
-        rows = [self.context.train_rows[p.fold][orders[p.seed, p.n_rows]] for p in self.specs]
+        rows = [self.context.train_rows[s.fold][orders[s.seed, s.n_rows]] for s in self.specs]
         if self.context.settings.length_pool is not None:
             pairs = zip(self.specs, rows, strict=True)
             rows = [self._bucketed(spec, of_spec, epoch) for spec, of_spec in pairs]

@@ -34,14 +34,14 @@ class Replicas:
         """What is wrong with the seeds and the numbers of values."""
         faults = []
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
-            faults.append(f"seeds must be distinct and at least one, however: {list(self.seeds)}")
+            faults.append(f"seeds must be distinct and at least one, got {list(self.seeds)}")
         n_replicas = n_folds * len(self.seeds)
         for name in ("lr", "weight_decay", "dropout"):
             values = getattr(self, name)
             if values is not None and len(values) != n_replicas:
                 faults.append(
                     f"{name} must have one value for each of {n_replicas} replicas, "
-                    f"however: {len(values)}"
+                    f"got {len(values)}"
                 )
         return faults
 

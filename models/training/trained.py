@@ -173,7 +173,7 @@ class Networks:
         lengths = {len(array) for inputs in inputs_per_fold for array in inputs.values()}
         if len(inputs_per_fold) != n_folds or len(lengths) != 1:
             raise TrainingDataError(
-                f"inputs_per_fold must hold the same rows for {n_folds} folds, however: "
+                f"inputs_per_fold must hold the same rows for {n_folds} folds, got "
                 f"{len(inputs_per_fold)} folds with row counts {sorted(lengths)}"
             )
         n_rows, size = lengths.pop(), self.settings.eval_batch_size

@@ -1,11 +1,13 @@
-"""Dropout whose masks come from each replica's own stream.
+"""Dropout whose masks come from each replica's random stream.
 
-Torch's dropout draws all masks of a stack from one global generator: a replica would get other
-masks in company than alone. It is also slow on a CPU: at 25 x 256 x 256 numbers, drawing them
-took 9.2 ms where the matrix product took 4.3 ms. Here 64 random bits serve four numbers
-(1.5 ms), and replicas that share a seed and a fold length share the draw, as they would if each
-were trained alone with that seed.
+Torch's dropout draws all masks of a stack from one global generator, so a replica would get
+different masks in a stack than alone. It is also slow on a CPU: for 25 x 256 x 256 numbers it took
+9.2 ms to draw them and 4.3 ms for the matrix product. Here 64 random bits serve four numbers
+(1.5 ms), and replicas with the same seed and fold length share the draw, since each would draw the
+same alone.
 """
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,10 +32,10 @@ class Owners:
 
     @cached_property
     def blocks(self) -> list[tuple[slice, slice, int]]:
-        """Neighbours that can be masked in one go.
+        """Consecutive replicas that can be masked in one operation.
 
-        Each is (replicas, streams, n): the replicas are runs of n that share a stream, the
-        streams of the runs being neighbours.
+        Each block is (replicas, streams, n): runs of n replicas share a stream, and the streams
+        of consecutive runs are consecutive.
         """
         runs = [(stream, len(list(run))) for stream, run in groupby(self.streams)]
         blocks: list[tuple[slice, slice, int]] = []
@@ -50,10 +52,10 @@ class Owners:
 
 
 class MaskSource:
-    """Gives masks for the dropout calls of the step that is being computed.
+    """Provides the masks for the dropout calls of the current step.
 
-    A module is prepared once (`with_replica_dropout`) and then pointed at one of three modes:
-    recording (the shapes are noted, nothing is dropped), drawing, or replaying masks drawn before.
+    A module is prepared once (`with_replica_dropout`) and then set to one of three modes:
+    recording (shapes are noted, nothing is dropped), drawing, or replaying masks drawn earlier.
     """
 
     def __init__(self) -> None:
@@ -63,7 +65,7 @@ class MaskSource:
         self.owners: Owners | None = None
         self.rates: tuple[float, ...] | None = None
         self._calls = 0
-        self._seen: list[Call] = []  # the calls of the last step, of a replica that is alone
+        self._seen: list[Call] = []  # the calls of the last step of a single replica
         self._ahead: MasksAhead | None = None
         self._varies = False
 
@@ -79,11 +81,11 @@ class MaskSource:
 
         Args:
             generators: The distinct streams of the replicas in the pass.
-            owners: Which of them each replica draws from; None where a replica is computed
-                without a leading dimension.
-            rates: For each of the streams what it has in place of an `OwnRate`.
-            n_alike: How many steps, this one included, are likely to ask for the same masks. A
-                replica that is alone on a CPU has them drawn in one go.
+            owners: Which of them each replica draws from; None for a single replica without a
+                leading dimension.
+            rates: The rate of each stream, which replaces an `OwnRate`.
+            n_alike: How many steps, this one included, are likely to need masks of the same
+                shapes. For a single replica on a CPU they are drawn in one operation.
         """
         if generators is not self.generators:
             self._seen, self._ahead = [], None
@@ -106,13 +108,13 @@ class MaskSource:
         return self.recorded
 
     def replay(self, masks: Sequence[Tensor]) -> None:
-        """Hand out these masks, in order."""
+        """Return these masks, in order."""
         self.replayed, self.recorded = list(masks), None
         self._calls = 0
 
     def mask(self, x: Tensor, shape: tuple[int, ...], p: float) -> Tensor | None:
-        """A mask that broadcasts to `x`, with the scale 1 / (1 - p) in it; None drops nothing."""
-        # Recorded as it is: what is recorded once is drawn for replicas of many rates.
+        """A mask that broadcasts to `x`, scaled by 1 / (1 - p); None drops nothing."""
+        # `p` is recorded unresolved, since the recorded calls are drawn for replicas of many rates.
         if self.recorded is not None:
             self.recorded.append((shape, p))
             return None
@@ -123,14 +125,14 @@ class MaskSource:
             return self._alone(x, shape, p)
         return self.drawn(shape, p, dtype=x.dtype, device=x.device)
 
-    def _own(self, p: float) -> Rates:
-        """The rate, or those that the streams have in its place."""
+    def _rates_for(self, p: float) -> Rates:
+        """The rate, or the streams' rates if they replace it."""
         if self.rates is None or not isinstance(p, OwnRate):
             return p
         return self.rates[0] if self.owners is None else self.rates
 
     def _alone(self, x: Tensor, shape: tuple[int, ...], given: float) -> Tensor:
-        p = self._own(given)
+        p = self._rates_for(given)
         self._seen.append((shape, p))
         self._dtype = x.dtype
         if self._ahead is not None:
@@ -144,9 +146,9 @@ class MaskSource:
     def drawn(
         self, shape: tuple[int, ...], p: float, *, dtype: torch.dtype, device: torch.device
     ) -> Tensor:
-        """A mask of `shape`, which starts with R where there are owners."""
+        """A mask of `shape`, which starts with R if there are owners."""
         one = shape if self.owners is None else shape[1:]
-        masks = keep_masks(one, self._own(p), self.generators, dtype=dtype, device=device)
+        masks = keep_masks(one, self._rates_for(p), self.generators, dtype=dtype, device=device)
         if self.owners is None:
             return masks[0]
         if len(self.generators) == 1:
@@ -157,11 +159,11 @@ class MaskSource:
         """Drop in place from `(R, B, D)`, without a mask for each replica.
 
         Returns:
-            The scale of what was kept: one number, or `(R, 1, 1)` where replicas differ in it.
+            The scale of kept numbers: one number, or `(R, 1, 1)` if replicas differ in it.
         """
         if self.recorded is not None or self.replayed is not None or self.owners is None:
-            raise RuntimeError("drop_ must be used while drawing for a stack")
-        p = self._own(given)
+            raise RuntimeError("drop_ works only while drawing for a stack; call draw_from first")
+        p = self._rates_for(given)
         masks = keep_masks(x.shape[1:], p, self.generators, dtype=x.dtype, device=x.device)
         for replicas, streams, n in self.owners.blocks:
             # (S * n, B, D) -> (S, n, B, D), each mask for n neighbours
@@ -173,7 +175,7 @@ class MaskSource:
 
 
 class ReplicaDropout(nn.Module):
-    """Takes the place of `nn.Dropout`, `nn.Dropout1d` and `nn.Dropout2d` during training."""
+    """Replaces `nn.Dropout`, `nn.Dropout1d` and `nn.Dropout2d` during training."""
 
     def __init__(self, p: float, *, n_spatial: int, source: MaskSource) -> None:
         super().__init__()
@@ -181,7 +183,7 @@ class ReplicaDropout(nn.Module):
         self.source = source
 
     def forward(self, x: Tensor) -> Tensor:
-        """`x` with a share p of its numbers (or of its channels) zeroed in training mode."""
+        """`x` with a share p of its numbers (or channels) set to zero in training mode."""
         if not self.training:
             return x
         channels = x.ndim - self.n_spatial
@@ -195,13 +197,13 @@ _SPATIAL: dict[type[nn.Module], int] = {nn.Dropout: 0, nn.Dropout1d: 1, nn.Dropo
 
 
 def takes_own_rates(module: nn.Module) -> bool:
-    """Whether a dropout inside `module` lets each replica have a rate of its own."""
-    dropouts = [own for own in module.modules() if isinstance(own, _Dropout)]
-    return any(isinstance(own.p, OwnRate) and own.p > 0 for own in dropouts)
+    """Whether a dropout inside `module` allows each replica its own rate."""
+    dropouts = [child for child in module.modules() if isinstance(child, _Dropout)]
+    return any(isinstance(dropout.p, OwnRate) and dropout.p > 0 for dropout in dropouts)
 
 
 def with_replica_dropout(module: nn.Module) -> MaskSource:
-    """Swap the dropouts inside `module`, in place, for ones that draw from replicas' streams."""
+    """Replace the dropouts inside `module`, in place, by ones that draw from replicas' streams."""
     source = MaskSource()
     for parent in list(module.modules()):
         for name, child in list(parent._modules.items()):

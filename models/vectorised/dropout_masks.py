@@ -1,7 +1,9 @@
-"""Dropout masks from a replica's own stream of random bits.
+"""Dropout masks from a replica's stream of random bits.
 
-On a CPU, 64 random bits serve four numbers: torch's own dropout draws one for each.
+On a CPU, 64 random bits serve four numbers, where torch's dropout uses one draw per number.
 """
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 
@@ -13,15 +15,15 @@ MOST_WORDS_AHEAD = 1 << 15  # 256 KB: masks that stay in a core's cache until th
 
 
 class OwnRate(float):
-    """The rate of a dropout in whose place each replica may have a rate of its own."""
+    """A dropout rate that each replica may replace by its own."""
 
 
-Rates = float | tuple[float, ...]  # one for all streams, or one for each
+Rates = float | tuple[float, ...]  # one for all streams, or one per stream
 Call = tuple[tuple[int, ...], Rates]
 
 
 def scale_of(p: float) -> float:
-    """What kept numbers are multiplied by."""
+    """The factor of kept numbers."""
     return LEVELS / (LEVELS - round(p * LEVELS))
 
 
@@ -36,13 +38,13 @@ def keep_masks(
     """A mask from each stream: `(S, *shape)`, 0 with probability p, else 1 / (1 - p)."""
     n = torch.Size(shape).numel()
     words = torch.empty(len(generators), n_words(shape), dtype=torch.int64, device=device)
-    for own, generator in zip(words.unbind(), generators, strict=True):
-        _draw(own, generator)
+    for of_stream, generator in zip(words.unbind(), generators, strict=True):
+        _draw(of_stream, generator)
     return _mask_of(words.view(torch.int16)[:, :n].reshape(-1, *shape), p, dtype)
 
 
 def n_words(shape: tuple[int, ...]) -> int:
-    """How many words of 64 bits a mask of that shape takes from its stream."""
+    """How many 64-bit words a mask of this shape takes from its stream."""
     return (torch.Size(shape).numel() + 3) // 4
 
 
@@ -54,9 +56,9 @@ def _mask_of(bits: Tensor, p: Rates, dtype: torch.dtype) -> Tensor:
     mask = torch.empty(bits.shape, dtype=dtype, device=bits.device)
     if isinstance(p, tuple):
         of_stream = (len(p), *(1 for _ in bits.shape[1:]))  # (S,) -> (S, 1, ...)
-        levels = bits.new_tensor([_level(own) for own in p]).view(of_stream)
+        levels = bits.new_tensor([_level(rate) for rate in p]).view(of_stream)
         torch.ge(bits, levels, out=mask)
-        return mask.mul_(mask.new_tensor([scale_of(own) for own in p]).view(of_stream))
+        return mask.mul_(mask.new_tensor([scale_of(rate) for rate in p]).view(of_stream))
     torch.ge(bits, _level(p), out=mask)
     return mask.mul_(scale_of(p))
 
@@ -66,13 +68,13 @@ def _level(p: float) -> int:
 
 
 class MasksAhead:
-    """The masks of a single replica's next steps, drawn in one go.
+    """The masks of a single replica's next steps, drawn in one operation.
 
-    They are those that would be drawn step by step: a CPU's stream gives the same words in one
-    draw as in several. For a small network the draws cost as much as its products otherwise.
+    They equal those drawn step by step, since a CPU stream gives the same words in one draw as in
+    several. In a small network, separate draws cost as much as its matrix products.
 
     Attributes:
-        n_left: Steps that can still be taken from here.
+        n_left: Steps whose masks are still to be taken.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class MasksAhead:
         *,
         dtype: torch.dtype,
     ) -> None:
-        """Draw for at most `n_steps` steps, each of which asks for the same masks in turn."""
+        """Draw for at most `n_steps` steps, each of which makes the same calls."""
         self.calls, self.generator, self.dtype = calls, generator, dtype
         self.words_per_step = sum(n_words(shape) for shape, _ in calls)
         self.n_left = max(1, min(n_steps, MOST_WORDS_AHEAD // max(self.words_per_step, 1)))
@@ -97,17 +99,17 @@ class MasksAhead:
         _draw(words, self.generator)
         bits, first, masks = words.view(torch.int16), 0, []
         for shape, p in self.calls:
-            own = bits[:, first : first + torch.Size(shape).numel()]
-            masks.append(_mask_of(own.reshape(-1, *shape), p, self.dtype).unbind())
+            of_call = bits[:, first : first + torch.Size(shape).numel()]
+            masks.append(_mask_of(of_call.reshape(-1, *shape), p, self.dtype).unbind())
             first += 4 * n_words(shape)
         return masks
 
     def next_step(self) -> None:
-        """Go on to the masks of the next step."""
+        """Continue with the masks of the next step."""
         self._step, self._call, self.n_left = self._step + 1, 0, self.n_left - 1
 
     def take(self, shape: tuple[int, ...], p: Rates) -> Tensor | None:
-        """The mask of the step's next call; None if the step asks for other masks than before."""
+        """The mask of the step's next call; None if the call differs from the recorded one."""
         if self._call >= len(self.calls) or self.calls[self._call] != (shape, p):
             return None
         mask = self._masks[self._call][self._step]
@@ -115,7 +117,7 @@ class MasksAhead:
         return mask
 
     def go_back(self) -> None:
-        """Put the stream to where it would be without what was drawn and not taken."""
+        """Reset the stream to its state after the masks that were taken."""
         of_step = sum(n_words(shape) for shape, _ in self.calls[: self._call])
         used = self._step * self.words_per_step + of_step
         self.generator.set_state(self._before)

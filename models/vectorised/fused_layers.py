@@ -1,11 +1,13 @@
 """Linear layer or batch norm, ReLU and dropout of R replicas as one differentiable operation.
 
 Plain autograd spends half of a small network's step on passes over activations: it copies the
-weight's gradient because that of a transposed product comes out transposed, writes the ReLU's and
-the dropout's results to memory of their own, and multiplies by the mask a second time in the
-backward pass. Here ReLU and dropout work in place, and the backward pass needs one pass: where
-the result is zero, nothing flows back; the dropout's scale rides on the products.
+weight's gradient, since that of a transposed product comes out transposed, writes the results of
+ReLU and dropout to separate memory, and multiplies by the mask again in the backward pass. Here
+ReLU and dropout work in place, and the backward pass over activations is a single one: where the
+result is zero, the gradient is zero; the dropout's scale is applied within the matrix products.
 """
+
+from __future__ import annotations
 
 from typing import Any, TypeGuard
 
@@ -22,7 +24,7 @@ class _Hidden(torch.autograd.Function):
     """`dropout(relu(x @ weight.T + bias))` with ReLU and dropout optional."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, tail: "_Tail") -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, tail: _Tail) -> Tensor:
         """`(R, B, n_in)`, `(R, n_out, n_in)`, `(R, n_out)` -> `(R, B, n_out)`."""
         if bias is None:
             y = torch.bmm(x, weight.mT)
@@ -53,9 +55,9 @@ class _Normalised(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, centred: Tensor, rstd: Tensor, weight: Tensor, bias: Tensor, tail: "_Tail"
+        ctx: Any, centred: Tensor, rstd: Tensor, weight: Tensor, bias: Tensor, tail: _Tail
     ) -> Tensor:
-        """`x` less its mean `(R, B, D)`, and `(R, D)` each -> `(R, B, D)`."""
+        """`x` minus its mean `(R, B, D)`, the others `(R, D)` each -> `(R, B, D)`."""
         scale = (rstd * weight).unsqueeze(1)
         y = torch.addcmul(bias.unsqueeze(1), centred, scale)
         ctx.relu = tail.relu
@@ -66,7 +68,7 @@ class _Normalised(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradients of x (through its statistics too), weight and bias."""
+        """The gradients of x (including through its statistics), weight and bias."""
         centred, rstd, weight, y = ctx.saved_tensors
         scale = ctx.scale
         if ctx.relu:
@@ -84,7 +86,7 @@ class _Normalised(torch.autograd.Function):
 
 
 def _through_relu(grad: Tensor, y: Tensor) -> Tensor:
-    """The gradient where the result y is not zero, written over y, which has no reader left."""
+    """The gradient where the result y is not zero; overwrites y, which is no longer needed."""
     overwritten: Tensor = torch.ops.aten.threshold_backward.grad_input(
         grad, y, 0, grad_input=y.detach()
     )
@@ -92,9 +94,10 @@ def _through_relu(grad: Tensor, y: Tensor) -> Tensor:
 
 
 def _each_scaled(grad: Tensor, scale: float | Tensor) -> tuple[Tensor, float]:
-    """The gradient times each replica's scale, and what is left to scale by.
+    """The gradient times each replica's scale, and the scale that remains to be applied.
 
-    One scale for all rides on the products; only a dropout, which follows a ReLU, has several.
+    A common scale is applied within the products; only a dropout, which follows a ReLU, has
+    several.
     """
     return (grad.mul_(scale), 1.0) if isinstance(scale, Tensor) else (grad, scale)
 
@@ -113,9 +116,9 @@ def _applied(function: type[torch.autograd.Function], *inputs: object) -> Tensor
 
 
 def _as_autocast(*tensors: Tensor | None) -> list[Tensor | None]:
-    """The tensors in the dtype that autocast would give to products.
+    """The tensors in autocast's dtype for matrix products.
 
-    Autocast does not look into an operation of our own: its backward pass would meet two dtypes.
+    Autocast does not reach into custom operations, whose backward pass would mix two dtypes.
     """
     device = next(tensor.device.type for tensor in tensors if tensor is not None)
     if not torch.is_autocast_enabled(device):
@@ -131,7 +134,7 @@ class _Tail(nn.Module):
     dropout: Dropping | None = None
 
     def apply_(self, y: Tensor) -> float | Tensor:
-        """Apply them in place; gives the scale of what was kept."""
+        """Apply them in place; returns the scale of kept numbers."""
         if self.relu:
             y.clamp_min_(0)
         if self.dropout is None or not self.training:
@@ -168,7 +171,7 @@ class StackedBatchNorm(nn.Module):
         self.tail = _Tail()
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(R, B, D) -> (R, B, D)`; in the weights' precision, under autocast too."""
+        """`(R, B, D) -> (R, B, D)`; in the weights' precision, even under autocast."""
         x = x.to(self.weight.dtype)
         if not self.training:
             scale = torch.rsqrt(self.running_var + self.eps) * self.weight
@@ -176,7 +179,7 @@ class StackedBatchNorm(nn.Module):
             y = torch.addcmul(shift.unsqueeze(1), x, scale.unsqueeze(1))
             self.tail.apply_(y)
             return y
-        # The statistics' own gradients are part of `_Normalised`: to x, `centred` is x.
+        # `_Normalised` includes the statistics' gradients: for autograd, `centred` is x.
         with torch.no_grad():
             mean = x.mean(dim=1)
         centred = x - mean.unsqueeze(1)
@@ -187,14 +190,14 @@ class StackedBatchNorm(nn.Module):
         return _applied(_Normalised, centred, rstd, self.weight, self.bias, self.tail)
 
     def _track(self, mean: Tensor, variance: Tensor, *, n_rows: int) -> None:
-        """Move the running statistics; the variance is unbiased there, as in torch."""
+        """Update the running statistics, with the unbiased variance as in torch."""
         self.running_mean.lerp_(mean, self.momentum)
         self.running_var.lerp_(variance * (n_rows / (n_rows - 1)), self.momentum)
         self.num_batches_tracked += 1
 
 
 def fuse_hidden_layers(module: nn.Module) -> None:
-    """Let the stacked layers in `nn.Sequential`s do the ReLU and dropout behind them."""
+    """Fuse stacked layers in `nn.Sequential`s with the ReLU and dropout after them."""
     for block in module.modules():
         if isinstance(block, nn.Sequential):
             _fuse(block)

@@ -1,8 +1,10 @@
 """Common layers for R replicas at once: `(R, B, ...) -> (R, B, ...)`.
 
-They hold no weights of their own: each takes the stacked weights `(R, ...)` of the layer that it
-stands for. Their results agree with that layer applied to each replica, to rounding.
+Each layer works on the stacked weights `(R, ...)` that it is given. Its results equal those of the
+ordinary layer applied to each replica, up to rounding.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable
 
@@ -72,7 +74,7 @@ _STACKED: dict[type[nn.Module], Builder] = {
 
 
 def can_stack(layer: nn.Module) -> bool:
-    """Whether there is a stacked layer that does the same as this one in every setting."""
+    """Whether there is a stacked layer that supports all settings of this one."""
     if isinstance(layer, nn.Embedding):
         return (
             type(layer) is nn.Embedding
@@ -90,5 +92,5 @@ def can_stack(layer: nn.Module) -> bool:
 
 
 def stacked_layer(layer: nn.Module, tensors: Tensors) -> nn.Module:
-    """The stacked layer that stands for `layer`, over its stacked weights and buffers."""
+    """The stacked counterpart of `layer`, over its stacked weights and buffers."""
     return _STACKED[type(layer)](layer, tensors).train(layer.training)

@@ -1,9 +1,11 @@
-"""Random streams that belong to a replica, so that company changes nothing.
+"""Random streams of a replica, independent of which replicas are trained with it.
 
-A stream is made new from (seed, epoch, purpose). Nothing has to be carried along: a training that
-is resumed at an epoch draws the same numbers as one that was never stopped, and a replica draws
-the same numbers whether it is trained alone or with others.
+A stream follows from (seed, epoch, purpose), so no state needs to be saved: a training resumed at
+an epoch draws the same numbers as one that was never interrupted, and a replica draws the same
+numbers whether it is trained alone or with others.
 """
+
+from __future__ import annotations
 
 from typing import Literal
 
@@ -16,7 +18,7 @@ _WORD = (1 << 64) - 1
 
 
 def _mixed(value: int) -> int:
-    """SplitMix64. Source: Steele, Lea, Flood, "Fast splittable PRNGs", OOPSLA 2014."""
+    """SplitMix64. Source: Steele, Lea and Flood, "Fast splittable PRNGs", OOPSLA 2014."""
     value = (value + 0x9E3779B97F4A7C15) & _WORD
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
     value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _WORD
@@ -39,6 +41,6 @@ def stream(seed: int, epoch: int, purpose: Purpose, device: torch.device) -> tor
 def epoch_order(seed: int, epoch: int, n_rows: int) -> Tensor:
     """The order in which a replica visits its `n_rows` training rows: `(n_rows,) int64`.
 
-    Positions, not row numbers; always drawn on the CPU, so that it is the same on every device.
+    Positions, not row numbers; drawn on the CPU, so that the order is the same on every device.
     """
     return torch.randperm(n_rows, generator=stream(seed, epoch, "order", torch.device("cpu")))

@@ -116,7 +116,7 @@ class SequentialForward:
 
     def __init__(self, template: nn.Module, stack: Stack, low: int, high: int) -> None:
         if high - low != 1:
-            raise ValueError(f"SequentialForward takes one replica, however: {low} to {high}")
+            raise ValueError(f"SequentialForward takes one replica, got {low} to {high}")
         self.module = copy.deepcopy(template).train()
         self.source = with_replica_dropout(self.module)
         views = {name: nn.Parameter(_view(w[low])) for name, w in stack.weights.items()}
