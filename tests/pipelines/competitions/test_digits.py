@@ -90,7 +90,7 @@ def test_pixels_are_scaled_as_mnist_is():
 def test_a_run_without_a_mistake_says_so():
     images, target = np.zeros((4, 1, 5, 5)), np.array([0, 1, 0, 1])
     figure = mistakes(images, target, np.eye(2)[target], ["a", "b"])
-    assert figure.get_suptitle().replace("\n", " ").startswith("None of 4 held-out pictures")
+    assert figure.get_suptitle().replace("\n", " ").startswith("All 4 held-out images")
     wrong = mistakes(images, 1 - target, np.eye(2)[target] * 0.6 + 0.2, ["a", "b"])
     assert [axes.get_title(loc="left") for axes in wrong.axes[:4]] == ["a 80%", "b 80%"] * 2
     assert [axes.get_title(loc="right") for axes in wrong.axes[:4]] == ["b", "a"] * 2

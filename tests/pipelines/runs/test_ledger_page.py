@@ -94,7 +94,7 @@ def test_enough_scores_give_a_figure_with_the_rank_correlation(page, tmp_path):
     [
         ([2, 3, 4, 5, 6, 7], "follows cross-validation: rank correlation +1.00"),
         ([6, 5, 4, 3, 2, 1], "contradicts cross-validation: rank correlation -1"),
-        ([3, 1, 2, 6, 4, 5], "Too few or too alike to say: rank correlation"),
+        ([3, 1, 2, 6, 4, 5], "Too few runs, or too similar: rank correlation"),
         ([1, 1, 1, 1, 1, 1], "cannot be judged"),
     ],
 )
