@@ -27,7 +27,7 @@ from pipelines.workspace.summary import MemberLine, Summary
 
 PAGE = Path(__file__).with_suffix(".md")
 MNIST = InputShape(image=(1, 28, 28))
-NAMES = tuple(member.name for member in (*COMPETITION.members, *COMPETITION.spare))
+NAMES = tuple(member.name for member in (*COMPETITION.members, *COMPETITION.optional_members))
 
 
 @dataclass(frozen=True)

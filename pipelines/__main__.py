@@ -6,11 +6,11 @@ import importlib.util
 import sys
 from pathlib import Path
 
-PACKAGES = ("features", "models", "submissions")
+PACKAGES = ("features", "models", "submissions", "foldwise")
 
 
 def main() -> None:
-    """Run the command line, after making sure that its packages are the checkout's own."""
+    """Run the command line, after checking that its packages are this checkout's."""
     fault = foreign_package()
     if fault is not None:
         print(f"foldwise: {fault}", file=sys.stderr)
@@ -21,7 +21,7 @@ def main() -> None:
 
 
 def foreign_package() -> str | None:
-    """A sentence that says which package another project's shadows, or None if none does."""
+    """Which of our packages another project's shadows, as a sentence; None if none is."""
     home = Path(__file__).resolve().parent.parent
     for name in PACKAGES:
         spec = importlib.util.find_spec(name)

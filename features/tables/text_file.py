@@ -284,7 +284,10 @@ def _separator_faults(file: TextFile, n_columns: int) -> list[Fault]:
     likely = max(others, key=first_line.count)
     found = f"one field {quoted(first_line)}, separated by {SEPARATOR_NAMES[likely]}?"
     expected = SEPARATOR_NAMES.get(file.separator, repr(file.separator))
-    step = f"set separator={likely!r}, or save the file again with separator {file.separator!r}"
+    step = (
+        f"set file_format=FileFormat(separator={likely!r}), "
+        f"or save the file again with separator {file.separator!r}"
+    )
     return [Fault("line 1", found, f"{n_columns} fields separated by {expected}", step)]
 
 

@@ -10,22 +10,23 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from features.encoders.tabular import TabularEncoder
-from features.folds import FoldPlan
-from models.estimators.sklearn_models import LogisticSettings
-from models.estimators.trees import TreesSettings
-from models.networks.mlp import MLPSettings
-from models.training.fit import TrainSettings
-from pipelines.configuration.competition import (
+from foldwise import (
     Competition,
     EstimatorMember,
-    ForeignForm,
+    FoldPlan,
     Kaggle,
+    LogisticSettings,
+    MLPSettings,
     NetworkMember,
     OfflineSample,
+    OtherForm,
+    Real,
+    TabularEncoder,
+    TrainSettings,
     TreesMember,
+    TreesSettings,
+    Whole,
 )
-from pipelines.configuration.search_space import Real, Whole
 from pipelines.raw_files.conversions import diabetes as conversion
 from pipelines.raw_files.samples import diabetes as sample
 
@@ -125,13 +126,13 @@ COMPETITION = Competition(
     title="Diabetes: who falls ill within five years?",
     kaggle=Kaggle(slug="uciml/pima-indians-diabetes-database", kind="dataset"),
     files={"train": "train.csv", "test": "test.csv", "sample_submission": "sample_submission.csv"},
-    foreign=tuple(ForeignForm((name,), conversion.convert) for name in conversion.FILES),
+    other_forms=tuple(OtherForm((name,), conversion.convert) for name in conversion.FILES),
     id=conversion.ID,
     target=conversion.TARGET,
     classes=(0, 1),
     class_names=("healthy", "diabetes"),
     metric="auc",
-    also=("accuracy",),
+    extra_metrics=("accuracy",),
     leak_beyond=0.87,
     columns=conversion.COLUMNS,
     features=zeros_are_missing,

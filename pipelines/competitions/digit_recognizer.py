@@ -9,26 +9,27 @@ from __future__ import annotations
 
 import pandas as pd
 
-from features.encoders.images import ImageEncoder
-from features.folds import FoldPlan
-from features.tables.schema import Column
-from models.networks.convnet import SmallConvNetSettings
-from models.networks.course_convnets import (
-    ConvNetSettings,
-    InceptionNetSettings,
-    PixelMLPSettings,
-    ResidualNetSettings,
-)
-from models.training.augmentation import WarpSettings
-from models.training.settings import Strategy, TrainSettings
-from pipelines.configuration.competition import (
+from foldwise import (
+    Column,
     Competition,
-    ForeignForm,
+    ConvNetSettings,
+    FileFormat,
+    FoldPlan,
+    ImageEncoder,
+    InceptionNetSettings,
     Kaggle,
     NetworkMember,
     OfflineSample,
+    OtherForm,
+    PixelMLPSettings,
+    Real,
+    ResidualNetSettings,
+    Search,
+    SmallConvNetSettings,
+    Strategy,
+    TrainSettings,
+    WarpSettings,
 )
-from pipelines.configuration.search_space import Real, Search
 from pipelines.raw_files.conversions import mnist
 from pipelines.raw_files.samples import digits as sample
 
@@ -126,8 +127,8 @@ COMPETITION = Competition(
     files={"train": "train.csv", "test": "test.csv", "sample_submission": "sample_submission.csv"},
     id="ImageId",
     target="label",
-    numbered=True,
-    answer="Label",
+    file_format=FileFormat(row_numbers=True),
+    submission_column="Label",
     classes=tuple(range(10)),
     metric="accuracy",
     columns=tuple(Column(name=name, kind="byte") for name in PIXELS),
@@ -135,8 +136,8 @@ COMPETITION = Competition(
     form="labels",
     folds=FoldPlan(n_folds=4),
     members=(MLP, CONVNET, MODERN),
-    spare=(INCEPTION, RESIDUAL),  # half of a run's time, for what MODERN knows better
-    foreign=(ForeignForm(files=mnist.FILES, convert=mnist.convert),),
+    optional_members=(INCEPTION, RESIDUAL),  # half of a run's time, for what MODERN knows better
+    other_forms=(OtherForm(files=mnist.FILES, convert=mnist.convert),),
     sample=OfflineSample(
         write=sample.write,
         origin=sample.ORIGIN,

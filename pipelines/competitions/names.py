@@ -13,20 +13,20 @@ from __future__ import annotations
 
 import pandas as pd
 
-from features.encoders.text import TextEncoder
-from features.folds import FoldPlan
-from features.tables.schema import Column
-from models.estimators.ngrams import NgramSettings
-from models.networks.recurrent import RecurrentSettings
-from models.training.fit import TrainSettings
-from pipelines.configuration.competition import (
+from foldwise import (
+    Column,
     Competition,
     EstimatorMember,
-    ForeignForm,
+    FoldPlan,
     NetworkMember,
+    NgramSettings,
     OfflineSample,
+    OtherForm,
+    Real,
+    RecurrentSettings,
+    TextEncoder,
+    TrainSettings,
 )
-from pipelines.configuration.search_space import Real
 from pipelines.raw_files.conversions import names as conversion
 from pipelines.raw_files.samples import names as sample
 
@@ -85,12 +85,12 @@ COMPETITION = Competition(
     name="names",
     title="Names: which country is a surname from?",
     files={"train": "train.csv", "test": "test.csv", "sample_submission": "sample_submission.csv"},
-    foreign=(ForeignForm(conversion.FILES, conversion.convert),),
+    other_forms=(OtherForm(conversion.FILES, conversion.convert),),
     id=conversion.ID,
     target=conversion.COUNTRY,
     classes=conversion.COUNTRIES,
     metric="accuracy",
-    also=("macro_f1",),
+    extra_metrics=("macro_f1",),
     columns=(Column(name=conversion.NAME, kind="text", about="in Latin letters"),),
     features=mark_ends,
     form="labels",

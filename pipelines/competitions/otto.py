@@ -9,25 +9,29 @@ from __future__ import annotations
 
 import pandas as pd
 
-from features.encoders.base import EncoderBlocks
-from features.encoders.bins import BinPlaces
-from features.encoders.counts import CountVectors, LogCounts
-from features.encoders.neighbours import ClassNeighbours
-from features.folds import FoldPlan
-from features.tables.schema import Column
-from models.estimators.sklearn_models import LogisticSettings
-from models.estimators.trees import TreesSettings
-from models.networks.mlp import MLPSettings
-from models.networks.tabm import TabMSettings
-from models.training.fit import TrainSettings
-from pipelines.configuration.competition import (
+from foldwise import (
+    BinPlaces,
+    Choice,
+    ClassNeighbours,
+    Column,
     Competition,
+    CountVectors,
+    EncoderBlocks,
+    FoldPlan,
     Kaggle,
+    LogCounts,
+    LogisticSettings,
+    MLPSettings,
     NetworkMember,
     OfflineSample,
+    Real,
+    SecondLevel,
+    TabMSettings,
+    TrainSettings,
     TreesMember,
+    TreesSettings,
+    Whole,
 )
-from pipelines.configuration.search_space import Choice, Real, Whole
 from pipelines.raw_files.samples import otto as sample
 
 COUNTS = tuple(f"feat_{number}" for number in range(1, 94))
@@ -167,7 +171,7 @@ COMPETITION = Competition(
     form="probabilities",
     folds=FoldPlan(n_folds=10),
     members=MEMBERS,
-    stackers={"stacked lines": LogisticSettings(C=0.01)},
+    second_level=SecondLevel(stackers={"stacked lines": LogisticSettings(C=0.01)}),
     sample=OfflineSample(
         write=sample.write,
         origin=sample.ORIGIN,

@@ -17,25 +17,29 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from features.encoders.text import TextEncoder
-from features.folds import FoldPlan
 from features.phrase_nesting import nest, stand_elsewhere
-from features.tables.schema import Column
-from models.estimators.ngrams import NgramSettings
-from models.estimators.trees import TreesSettings
-from models.networks.bag import BagSettings
-from models.networks.recurrent import Cell, RecurrentSettings
-from models.networks.subwords import Parts
-from models.training.fit import TrainSettings
-from pipelines.configuration.competition import (
+from foldwise import (
+    BagSettings,
+    Cell,
+    Column,
     Competition,
     EstimatorMember,
+    FileFormat,
+    FoldPlan,
     Kaggle,
-    Known,
     NetworkMember,
+    NgramSettings,
     OfflineSample,
+    Parts,
+    Real,
+    RecurrentSettings,
+    Search,
+    SecondLevel,
+    TextEncoder,
+    TrainSettings,
+    TrainTestOverlap,
+    TreesSettings,
 )
-from pipelines.configuration.search_space import Real, Search
 from pipelines.raw_files.samples import rotten_tomatoes as sample
 
 CLASS_NAMES = ("very bad", "bad", "neutral", "good", "very good")
@@ -58,7 +62,7 @@ def phrase_encoder() -> TextEncoder:
     return TextEncoder("Phrase", min_count=2, max_len=64, fixed_width=True, spelled=True)
 
 
-def kin(table: pd.DataFrame, predicted: np.ndarray) -> np.ndarray:
+def context(table: pd.DataFrame, predicted: np.ndarray) -> np.ndarray:
     """What is predicted for the phrases around, within and beside each one: `(n_rows, 42)`.
 
     Each as log-probabilities and, since the classes are ordered, as an expected rating.
@@ -142,8 +146,7 @@ COMPETITION = Competition(
     title="Rotten Tomatoes: how good does a phrase say that a film is?",
     kaggle=Kaggle(slug="sentiment-analysis-on-movie-reviews"),
     files={"train": "train.tsv", "test": "test.tsv", "sample_submission": "sampleSubmission.csv"},
-    separator="\t",
-    quoting=False,
+    file_format=FileFormat(separator="\t", quoting=False),
     id="PhraseId",
     target="Sentiment",
     classes=(0, 1, 2, 3, 4),
@@ -157,20 +160,22 @@ COMPETITION = Competition(
     form="labels",
     folds=FoldPlan(n_folds=4, group="SentenceId"),
     members=MEMBERS,
-    stackers={
-        "kin": TreesSettings(
-            n_estimators=120,
-            learning_rate=0.08,
-            num_leaves=15,
-            min_child_samples=50,
-            colsample_bytree=0.4,
-            reg_lambda=10.0,
-            max_bin=63,
-        ),
-    },
+    second_level=SecondLevel(
+        stackers={
+            "context": TreesSettings(
+                n_estimators=120,
+                learning_rate=0.08,
+                num_leaves=15,
+                min_child_samples=50,
+                colsample_bytree=0.4,
+                reg_lambda=10.0,
+                max_bin=63,
+            ),
+        },
+        context_features=context,
+    ),
     text="Phrase",
-    kin=kin,
-    known=Known(key="Phrase", is_new=is_new),
+    train_test_overlap=TrainTestOverlap(key="Phrase", is_new=is_new),
     sample=OfflineSample(
         write=sample.write,
         origin=sample.ORIGIN,

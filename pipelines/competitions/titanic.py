@@ -13,23 +13,25 @@ from __future__ import annotations
 
 import pandas as pd
 
-from features.encoders.base import EncoderChain
-from features.encoders.tabular import TabularEncoder
-from features.encoders.target_statistics import GroupStatistics
-from features.folds import FoldPlan
-from features.tables.schema import Column
-from models.estimators.trees import TreesSettings
-from models.networks.linear import LinearSettings
-from models.networks.mlp import MLPSettings
-from models.training.fit import TrainSettings
-from pipelines.configuration.competition import (
+from foldwise import (
+    Choice,
+    Column,
     Competition,
+    EncoderChain,
+    FoldPlan,
+    GroupStatistics,
     Kaggle,
+    LinearSettings,
+    MLPSettings,
     NetworkMember,
     OfflineSample,
+    Real,
+    TabularEncoder,
+    TrainSettings,
     TreesMember,
+    TreesSettings,
+    Whole,
 )
-from pipelines.configuration.search_space import Choice, Real, Whole
 from pipelines.raw_files.samples import titanic as sample
 
 LARGE_FAMILY = 5

@@ -1,7 +1,7 @@
-"""From a competition's defaults and what a person typed to the resolved configuration.
+"""Resolves a competition's settings: its file's defaults, then assignments by dotted key.
 
-A setting is named by its dotted key: `folds.n_folds`, `mlp.train.lr` (one member), or
-`train.lr` (every member that has it). Tuned values and `--set` are both such assignments.
+A key names one setting (`folds.n_folds`, `mlp.train.lr`) or that of every member that has it
+(`train.lr`). Tuned values and `--set` are both such assignments.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ SECTIONS = ("folds", "blend")
 
 
 class ConfigurationError(ValueError):
-    """A setting that does not exist or cannot hold the value; tells all such settings at once."""
+    """Settings that do not exist or cannot hold their values; all of them in one message."""
 
     exit_code = 2
 
 
 def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
-    """Read `key=value` texts; a value is JSON where it parses as JSON, else the text itself.
+    """Parse `key=value` texts; a value that is not valid JSON is taken as text.
 
     Raises:
-        ConfigurationError: a text without `=`.
+        ConfigurationError: A text has no `=`.
     """
     faults = [text for text in texts if "=" not in text]
     if faults:
@@ -58,10 +58,17 @@ def configure(
     seeds: int | None = None,
     sets: Sequence[str] = (),
 ) -> Competition:
-    """The competition as a command line asks for it; `sets` overrides the rest.
+    """The competition with a command line's options applied.
+
+    Args:
+        competition: With the defaults of its file, or with tuned values.
+        members: Names of the members to keep; all if empty.
+        folds: The number of folds.
+        seeds: The number of replicas per fold.
+        sets: `key=value` texts; they override the other options.
 
     Raises:
-        ConfigurationError: an unknown member or setting, or a value that it cannot hold.
+        ConfigurationError: A member or setting is unknown, or a value does not fit its setting.
     """
     typed = {"folds.n_folds": folds, "n_seeds": seeds}
     options = {key: value for key, value in typed.items() if value is not None}
@@ -69,7 +76,7 @@ def configure(
 
 
 def describe(competition: Competition) -> str:
-    """Every setting on a line, `key = value`, under what the competition is."""
+    """A competition's facts, then each of its settings on a line, `key = value`."""
     facts = {
         "title": competition.title,
         "page": competition.kaggle.page if competition.kaggle else "not on Kaggle",
@@ -77,20 +84,21 @@ def describe(competition: Competition) -> str:
         "submission": competition.form,
         "sample": competition.sample.origin if competition.sample else "none",
     }
-    if competition.spare:
-        facts["spare"] = f"{', '.join(m.name for m in competition.spare)} (with --members)"
+    if competition.optional_members:
+        names = ", ".join(member.name for member in competition.optional_members)
+        facts["optional"] = f"{names} (with --members)"
     lines = [f"{key:<12}{value}" for key, value in facts.items()]
     settings = (f"{k} = {json.dumps(v)}" for k, v in settings_of(competition).items())
     return "\n".join([*lines, "", *settings])
 
 
 def choose_members(competition: Competition, names: Sequence[str]) -> Competition:
-    """Keep the named members, spare ones among them, in the competition's own order.
+    """Keep the named members, optional ones included, in the competition's order.
 
     Raises:
-        ConfigurationError: a name that is no member.
+        ConfigurationError: There is no member of that name.
     """
-    members = (*competition.members, *competition.spare)
+    members = (*competition.members, *competition.optional_members)
     known = [member.name for member in members]
     unknown = [name for name in names if name not in known]
     if unknown:
@@ -105,7 +113,7 @@ def assign(competition: Competition, assignments: Assignments) -> Competition:
     """The competition with every assignment made.
 
     Raises:
-        ConfigurationError: unknown keys, or values that a setting cannot hold; all of them told.
+        ConfigurationError: Keys are unknown or values do not fit; names all of them.
     """
     faults: list[str] = []
     for key, value in assignments.items():
@@ -126,27 +134,27 @@ def assign(competition: Competition, assignments: Assignments) -> Competition:
 
 
 def as_stored(competition: Competition, stored: Mapping[str, Any]) -> Competition:
-    """The competition with the members and the settings of a run that was made earlier.
+    """The competition with the members and settings of an earlier run.
 
-    A setting that the run did not know keeps the value that it has today.
+    A setting that did not exist then keeps its present value.
 
     Args:
-        competition: as its file has it today.
-        stored: what `resolved` gave then.
+        competition: As its file defines it now.
+        stored: What `resolved` returned for the run.
 
     Raises:
-        ConfigurationError: a member of the run is no longer there.
+        ConfigurationError: A member of the run no longer exists.
     """
     members = {member["name"]: member for member in stored["members"]}
     named = {member.name: member for member in choose_members(competition, list(members)).members}
-    # In the run's own order, which is that of its weights.
+    # In the run's order, which is that of its weights.
     chosen = competition.model_copy(update={"members": tuple(named[name] for name in members)})
     then = _stored({name: stored[name] for name in SECTIONS} | members)
     return assign(chosen, {key: then[key] for key in settings_of(chosen) if key in then})
 
 
 def _stored(sections: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Every value by its dotted key; of a setting that is a mapping the whole as well."""
+    """Every value by its dotted key; a mapping also as a whole, since a setting may be one."""
     found: dict[str, Any] = {}
     for name, value in sections.items():
         found[f"{prefix}{name}"] = value
@@ -156,7 +164,7 @@ def _stored(sections: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def settings_of(competition: Competition) -> dict[str, Any]:
-    """Every setting by its full dotted key, with its present value."""
+    """The value of every setting by its full dotted key."""
     return {
         **{f"{s}.{k}": v for s in SECTIONS for k, v in _leaves(getattr(competition, s))},
         **{f"{m.name}.{k}": v for m in competition.members for k, v in _leaves(m) if k != "name"},
@@ -164,7 +172,7 @@ def settings_of(competition: Competition) -> dict[str, Any]:
 
 
 def fingerprint(value: Any) -> str:
-    """A sha256 of the value's canonical JSON, in hex."""
+    """The sha256 of the value's canonical JSON, in hex."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -181,7 +189,7 @@ def _leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _resolve(competition: Competition, key: str) -> Iterator[tuple[str, ...]]:
-    """The full paths that a key means: its own, or the like-named one of every member."""
+    """The full paths that a key stands for: one setting, or one of each member that has it."""
     known = settings_of(competition)
     if key in known:
         yield tuple(key.split("."))
@@ -201,7 +209,7 @@ def _assign_one(competition: Competition, path: tuple[str, ...], value: Any) -> 
 
 
 def _with(model: Model, path: Sequence[str], value: Any) -> Model:
-    """The model with one leaf replaced; every model on the way is validated anew."""
+    """The model with one leaf replaced; every model on the path is validated again."""
     name, *rest = path
     fields = {field: getattr(model, field) for field in type(model).model_fields}
     fields[name] = _with(fields[name], rest, value) if rest else value
@@ -221,10 +229,10 @@ def _refused(key: str, value: Any, error: ValidationError) -> str:
 
 
 def resolved(competition: Competition) -> dict[str, Any]:
-    """The whole configuration as plain JSON values: what a run stores and is told apart by."""
+    """The whole configuration as JSON values: what a run stores and is identified by."""
     return competition.model_dump(mode="json")
 
 
 def member_settings(member: Member) -> dict[str, Any]:
-    """One member's part of the configuration, with the name of its encoder."""
+    """One member's configuration, with the name of its encoder."""
     return {**member.model_dump(mode="json"), "encoder": member.encoder.__name__}

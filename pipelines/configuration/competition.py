@@ -1,15 +1,23 @@
-"""What a competition is: one frozen object, made in one file under `pipelines/competitions/`."""
+"""The schema of a competition: one frozen object per file under `pipelines/competitions/`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    SerializeAsAny,
+    ValidationError,
+    model_validator,
+)
 
 from features.folds import FoldPlan
 from features.tables.schema import Column
@@ -19,6 +27,11 @@ from models.estimators.trees import TreesSettings
 from models.metrics import METRICS
 from models.networks.architecture import Architecture
 from models.training.settings import TrainSettings
+from pipelines.configuration.field_names import (
+    FORMER_STACKERS,
+    with_present_names,
+    with_suggestions,
+)
 from pipelines.configuration.search_space import Search
 
 Encoded = dict[str, np.ndarray]
@@ -27,7 +40,7 @@ MetricName = Literal["accuracy", "log_loss", "auc", "macro_f1"]
 
 
 class NotOnKaggleError(LookupError):
-    """Something was asked of Kaggle about data that it does not have."""
+    """A Kaggle operation on a competition that has no Kaggle page."""
 
     exit_code = 2
 
@@ -45,9 +58,17 @@ class Encoder(Protocol):
 
 
 class Settings(BaseModel):
-    """Frozen, and closed to keys that it does not know."""
+    """A frozen model; an unknown field is an error that suggests a known one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _suggest_fields(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(data)
+        except ValidationError as error:
+            raise with_suggestions(error, list(cls.model_fields)) from None
 
 
 class MemberSettings(Settings):
@@ -96,26 +117,69 @@ Member = NetworkMember | TreesMember | EstimatorMember
 
 
 class Kaggle(Settings):
-    """Where Kaggle keeps the data: `slug` as in the page's address."""
+    """Where Kaggle keeps the data.
+
+    Attributes:
+        slug: The last part of the page's address.
+        kind: Whether the page is a competition's or a dataset's.
+    """
 
     slug: str
     kind: Literal["competition", "dataset"] = "competition"
 
     @property
     def page(self) -> str:
-        """The page a person opens to accept the rules or to see the score."""
+        """The page where a person accepts the rules or sees the score."""
         return f"https://www.kaggle.com/{self.kind}s/{self.slug}"
+
+
+class FileFormat(Settings):
+    """How the training and test files are written; the sample submission is always plain CSV.
+
+    Attributes:
+        separator: The character between the fields of a line.
+        quoting: Whether a double quote at the start of a field encloses it.
+        row_numbers: Whether the files lack an id column, so that rows are numbered from 1.
+    """
+
+    separator: str = ","
+    quoting: bool = True
+    row_numbers: bool = False
+
+
+ContextFeatures = Callable[[pd.DataFrame, np.ndarray], np.ndarray]
+
+
+class SecondLevel(Settings):
+    """Models of the members' out-of-fold predictions, tried beside the weighted blend.
+
+    Attributes:
+        stackers: The models' settings, by name.
+        context_features: Further inputs `(n_rows, d)` of the stackers, computed from a table and
+            the blended prediction `(n_rows, n_classes)` of each of its rows.
+    """
+
+    stackers: dict[str, TreesSettings | SerializeAsAny[EstimatorSettings]] = {}
+    context_features: ContextFeatures | None = Field(None, exclude=True)
+
+    def stacker(self, name: str) -> TreesSettings | EstimatorSettings:
+        """The settings of a stacker, by its name or by the name that an older run stored.
+
+        Raises:
+            KeyError: There is no such stacker.
+        """
+        return self.stackers[name if name in self.stackers else FORMER_STACKERS.get(name, name)]
 
 
 @dataclass(frozen=True)
 class OfflineSample:
-    """Data of the competition's form for those who have no Kaggle account.
+    """Data in the competition's form, for people without a Kaggle account.
 
     Attributes:
-        write: writes the competition's files, and `holdout.csv` (id, target) of held-back rows.
-        origin: where the rows come from, in a few words.
-        synthetic: made by a generator, so that scores on it mean nothing.
-        fingerprint: gives a text that changes when `write` would write other bytes.
+        write: Writes the competition's files, and `holdout.csv` (id, target) of held-back rows.
+        origin: Where the rows come from, in a few words.
+        synthetic: Whether a generator made the rows, so that scores on them mean nothing.
+        fingerprint: Returns a text that changes when `write` would write other bytes.
     """
 
     write: Callable[[Path], None]
@@ -125,13 +189,13 @@ class OfflineSample:
 
 
 @dataclass(frozen=True)
-class ForeignForm:
-    """Raw files that are not the competition's own, and what turns them into those.
+class OtherForm:
+    """Raw files in another form, and the function that converts them to the competition's files.
 
     Attributes:
-        files: their names; `.gz`, `.zip` and the archive around them may be there or not.
-        convert: from a folder that holds them, writes the competition's files into the second
-            folder, and `holdout.csv` (id, target) where it holds labels of test rows back.
+        files: Their names; `.gz`, `.zip` and an archive around them are optional.
+        convert: Reads them from the first folder and writes the competition's files into the
+            second, with `holdout.csv` (id, target) where it holds back labels of test rows.
     """
 
     files: tuple[str, ...]
@@ -139,16 +203,16 @@ class ForeignForm:
 
 
 @dataclass(frozen=True)
-class Known:
+class TrainTestOverlap:
     """Test rows whose label stands in the training file, and a score that allows for them.
 
-    Where a file holds each text once, a held-out row is never in the training rows, but a part of
-    the test rows is: held-out rows alone would be a score far below the one that is got.
+    Where a file holds each text once, no held-out row is among the training rows, but a share of
+    the test rows is: a score on held-out rows alone would be far below the leaderboard's.
 
     Attributes:
-        key: the column that decides the label.
-        is_new: from the training table and `(n_rows,)` folds, the held-out rows `(n_rows,) bool`
-            that are new to the other folds; the score is measured on them.
+        key: The column that decides the label.
+        is_new: From the training table and folds `(n_rows,)`, which held-out rows `(n_rows,) bool`
+            do not occur in the other folds; the score is measured on them.
     """
 
     key: str
@@ -159,65 +223,75 @@ class Competition(Settings):
     """Files, id, target, metric, columns, folds and members of one competition.
 
     Attributes:
-        name: what a person types.
-        kaggle: where Kaggle keeps the data; None for what it does not have.
-        files: file name by role: `train`, `test`, `sample_submission`.
-        numbered: train and test have no id column; their rows are numbered from 1.
-        answer: what the submission calls the target, where it is another name.
-        columns: the feature columns; id and target are named apart.
-        separator: of the training and test file; the sample submission has commas.
-        quoting: whether a double quote at the start of a field encloses it.
-        classes: the labels, in the order of the probability columns.
-        class_names: what people call them, for the figures; the labels themselves if empty.
-        features: row-wise features; sees the rows of one table and gives it back with more columns.
-        form: what the submission holds, `labels` or `probabilities`.
-        spare: members that run only when they are named.
-        stackers: by name, models of the members' out-of-fold predictions, tried beside the blend.
-        text: the column of texts, where rows are texts: for the figures about them.
-        kin: what the rows of a table say of each other: from the table and a prediction of each
-            row `(n_rows, n_classes)`, further inputs `(n_rows, d)` of the stackers.
-        known: test rows that take the label of a training row.
-        also: further metrics, told beside the one that decides.
-        leak_beyond: a score better than this one is too good to be true.
-        foreign: other forms that raw files may have, Kaggle's among them where it has no test file.
+        name: What a person types.
+        title: One line that asks the competition's question.
+        kaggle: Where Kaggle keeps the data; None if it does not.
+        files: File names by role: `train`, `test`, `sample_submission`.
+        file_format: How the training and test files are written.
+        other_forms: Other forms that raw files may have; Kaggle's, where it has no test file.
+        id: The id column.
+        target: The target column.
+        submission_column: The submission's name of the target, where it differs.
+        classes: The labels, in the order of the probability columns.
+        class_names: Names of the classes for figures; the labels themselves if empty.
+        metric: The metric that decides.
+        extra_metrics: Metrics that are reported beside it.
+        leak_beyond: A score better than this is reported as a possible leak.
+        columns: The feature columns, without id and target.
+        features: Row-wise features: from a table to the same rows with more columns.
+        form: What the submission holds.
+        folds: Which rows are held out when.
+        members: The models of the ensemble.
+        optional_members: Members that run only when they are named.
+        blend: How the members' weights are found.
+        second_level: Models of the members' predictions, tried beside the blend.
+        train_test_overlap: Test rows that take the label of a training row.
+        text: The column of texts, for figures about texts.
+        sample: Data for people without a Kaggle account.
     """
 
     name: str
     title: str
     kaggle: Kaggle | None = None
     files: dict[Literal["train", "test", "sample_submission"], str]
-    separator: str = ","
-    quoting: bool = True
+    file_format: FileFormat = FileFormat()
+    other_forms: tuple[OtherForm, ...] = Field((), exclude=True)
     id: str
     target: str
-    numbered: bool = False
-    answer: str | None = None
+    submission_column: str | None = None
     classes: tuple[Label, ...] = Field(min_length=2)
     class_names: tuple[str, ...] = ()
     metric: MetricName
-    also: tuple[MetricName, ...] = ()
+    extra_metrics: tuple[MetricName, ...] = ()
     leak_beyond: float | None = None
     columns: tuple[Column, ...]
     features: Callable[[pd.DataFrame], pd.DataFrame] = Field(exclude=True)
     form: Literal["labels", "probabilities"]
     folds: FoldPlan
     members: tuple[Member, ...] = Field(min_length=1)
-    spare: tuple[Member, ...] = Field((), exclude=True)
+    optional_members: tuple[Member, ...] = Field((), exclude=True)
     blend: BlendSettings = BlendSettings()
-    stackers: dict[str, TreesSettings | SerializeAsAny[EstimatorSettings]] = {}
+    second_level: SecondLevel = SecondLevel()
+    train_test_overlap: TrainTestOverlap | None = Field(None, exclude=True)
     text: str | None = None
-    kin: Callable[[pd.DataFrame, np.ndarray], np.ndarray] | None = Field(None, exclude=True)
-    known: Known | None = Field(None, exclude=True)
     sample: OfflineSample | None = Field(None, exclude=True)
-    foreign: tuple[ForeignForm, ...] = Field((), exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_former_names(cls, data: Any) -> Any:
+        return with_present_names(data) if isinstance(data, dict) else data
 
     @model_validator(mode="after")
-    def _names_are_told_apart(self) -> Competition:
-        names = [member.name for member in (*self.members, *self.spare)]
+    def _check_names_and_overlap(self) -> Competition:
+        names = [member.name for member in (*self.members, *self.optional_members)]
         if len(set(names)) != len(names):
-            raise ValueError(f"members must have names of their own, found {names}")
-        if self.known is not None and (self.metric != "accuracy" or self.folds.n_repeats > 1):
-            raise ValueError("known rows need the metric accuracy and folds without repeats")
+            raise ValueError(f"every member needs a name of its own, found {names}")
+        has_overlap = self.train_test_overlap is not None
+        if has_overlap and (self.metric != "accuracy" or self.folds.n_repeats > 1):
+            raise ValueError(
+                "train_test_overlap needs metric='accuracy' and folds without repeats, found "
+                f"{self.metric!r} and {self.folds.n_repeats} repeats"
+            )
         return self
 
     @property
@@ -225,31 +299,31 @@ class Competition(Settings):
         """Where Kaggle keeps the data.
 
         Raises:
-            NotOnKaggleError: nowhere.
+            NotOnKaggleError: The competition has no Kaggle page.
         """
         if self.kaggle is None:
             raise NotOnKaggleError(
-                f"Kaggle does not have {self.name}; give --source a folder or zip with its files, "
+                f"{self.name} is not on Kaggle; type --source with a folder or zip of its files, "
                 "or --source sample"
             )
         return self.kaggle
 
     @property
     def takes_submissions(self) -> bool:
-        """Kaggle scores what is sent to it; data sets it only keeps."""
+        """Whether Kaggle scores submissions; of datasets it only keeps the files."""
         return self.kaggle is not None and self.kaggle.kind == "competition"
 
     def label_name(self, label: Label) -> str:
-        """What people call the class of that label."""
+        """The name of the class with that label."""
         names = self.class_names or tuple(map(str, self.classes))
         return names[self.classes.index(label)]
 
     @property
     def is_binary(self) -> bool:
-        """Two classes: networks give one logit, and the second class is the positive one."""
+        """Whether there are two classes: one logit, and the second class is the positive one."""
         return len(self.classes) == 2
 
     @property
     def greater_is_better(self) -> bool:
-        """Which way the metric points."""
+        """Whether a greater value of the metric is better."""
         return METRICS[self.metric].greater_is_better

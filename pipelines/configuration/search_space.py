@@ -1,4 +1,4 @@
-"""Search spaces: which values of a member's settings a study may try."""
+"""Search spaces: the values that a study may try for a member's settings."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Value = bool | int | float | str | tuple[Any, ...]
 
 
 class Range(BaseModel):
-    """What all ranges have: frozen, and closed to keys that they do not know."""
+    """The base of all ranges: frozen, without unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Real(Range):
-    """A number between `low` and `high`, both included; `log` looks at orders of magnitude."""
+    """A number from `low` to `high`, both included; `log` samples orders of magnitude."""
 
     kind: Literal["real"] = "real"
     low: float
@@ -31,16 +31,16 @@ class Real(Range):
 
     @property
     def ends(self) -> tuple[Value, ...]:
-        """The outermost values."""
+        """The smallest and the largest value."""
         return self.low, self.high
 
     def holds(self, value: Any) -> bool:
-        """Whether a study could try this value."""
+        """Whether the range contains the value."""
         return _is_number(value) and self.low <= value <= self.high
 
 
 class Whole(Range):
-    """A whole number between `low` and `high`, both included; `step` apart, or by `log`."""
+    """A whole number from `low` to `high`, both included, in steps of `step` or by `log`."""
 
     kind: Literal["whole"] = "whole"
     low: int
@@ -53,24 +53,23 @@ class Whole(Range):
         _check_ends(self.low, self.high, log=self.log)
         if (self.high - self.low) % self.step or (self.log and self.step > 1):
             raise ValueError(
-                f"step must lead from {self.low} to {self.high}, and be 1 with log, "
-                f"however: {self.step}"
+                f"step must divide {self.high} - {self.low}, and be 1 with log, found {self.step}"
             )
         return self
 
     @property
     def ends(self) -> tuple[Value, ...]:
-        """The outermost values."""
+        """The smallest and the largest value."""
         return self.low, self.high
 
     def holds(self, value: Any) -> bool:
-        """Whether a study could try this value."""
+        """Whether the range contains the value."""
         is_whole = _is_number(value) and value == int(value)
         return is_whole and self.low <= value <= self.high and not (value - self.low) % self.step
 
 
 class Choice(Range):
-    """One of these values, between which there is no order."""
+    """One of several values without an order."""
 
     kind: Literal["choice"] = "choice"
     values: tuple[Value, ...] = Field(min_length=1)
@@ -81,7 +80,7 @@ class Choice(Range):
         return self.values
 
     def holds(self, value: Any) -> bool:
-        """Whether a study could try this value."""
+        """Whether the range contains the value."""
         return value in self.values
 
 
@@ -90,7 +89,7 @@ Search = dict[str, Real | Whole | Choice]
 
 def _check_ends(low: float, high: float, *, log: bool) -> None:
     if not low < high or not math.isfinite(high - low) or (log and low <= 0):
-        raise ValueError(f"low must be below high, and above 0 with log, however: {low}, {high}")
+        raise ValueError(f"low must be below high, and above 0 with log, found {low} and {high}")
 
 
 def _is_number(value: Any) -> bool:

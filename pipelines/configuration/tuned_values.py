@@ -1,7 +1,6 @@
-"""Tuned values: what a study found best, in a TOML file that the next run reads.
+"""Tuned values: the best settings of a study, in a TOML file that the next run reads.
 
-They stand between the competition's file and `--set`: the file's defaults give way to them, and
-they give way to what a person types.
+They override the defaults of the competition's file; `--set` overrides them.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ FILE = "tuned.toml"
 
 
 class TunedError(ValueError):
-    """A tuned file that cannot be read, or that no longer fits the competition's settings."""
+    """A tuned file that cannot be read, or no longer fits the competition's settings."""
 
     exit_code = 2
 
@@ -30,12 +29,13 @@ class Tuned:
     """The best values of one member's study.
 
     Attributes:
-        path: the file.
-        values: by dotted key of the member (`train.lr`).
-        score: the best trial's, on the folds that it was tuned on; not an honest score.
-        n_trials: how many were tried.
-        data: digest of the raw files that it was tuned on.
-        source: where those came from.
+        member: The member's name.
+        path: The file.
+        values: By dotted key of the member (`train.lr`).
+        score: The best trial's, on the folds that it was tuned on, so it is optimistic.
+        n_trials: The number of finished trials.
+        data: The digest of the raw files that it was tuned on.
+        source: Where those came from.
     """
 
     member: str
@@ -46,22 +46,22 @@ class Tuned:
     data: str
     source: str
 
-    def told(self) -> str:
-        """The values in a few words."""
+    def summary(self) -> str:
+        """The values on one line."""
         return ", ".join(f"{key} = {_short(value)}" for key, value in self.values.items())
 
 
 def study_folder(root: Path, competition: str, member: str) -> Path:
-    """Where a member's study, its figures and its tuned values lie."""
+    """The folder of a member's study, its figures and its tuned values."""
     return root / "studies" / competition / member
 
 
 def write(tuned: Tuned, *, competition: str, study: str) -> None:
-    """Write the file whole or not at all."""
+    """Write the file, whole or not at all."""
     lines = [
         f"# The best of {tuned.n_trials} trials. The next `foldwise run {competition}` uses these",
-        "# values; with --no-tuned it leaves them out. The score is that of the folds that were",
-        "# tuned on, so it flatters.",
+        "# values; --no-tuned leaves them out. The score is optimistic: the trials were chosen on",
+        "# the same folds.",
         "[study]",
         *_lines({"name": study, "score": tuned.score, "n_trials": tuned.n_trials}),
         *_lines({"source": tuned.source, "data": tuned.data}),
@@ -80,18 +80,18 @@ def _lines(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def read(path: Path, member: str) -> Tuned:
-    """Read what `write` wrote.
+    """Read a file that `write` wrote.
 
     Raises:
-        TunedError: it is no such file.
+        TunedError: The file is not valid TOML, or lacks one of the values.
     """
     try:
-        told = tomllib.loads(path.read_text())
-        study = told["study"]
+        content = tomllib.loads(path.read_text())
+        study = content["study"]
         return Tuned(
             member=member,
             path=path,
-            values=dict(_flat(told["values"])),
+            values=dict(_flat(content["values"])),
             score=float(study["score"]),
             n_trials=int(study["n_trials"]),
             data=str(study["data"]),
@@ -104,7 +104,7 @@ def read(path: Path, member: str) -> Tuned:
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """TOML reads `train.lr = 1` as a table `train`; this gives the dotted keys again."""
+    """The dotted keys again: TOML reads `train.lr = 1` as a table `train`."""
     for key, value in table.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}.")
@@ -113,17 +113,17 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 
 def find(competition: Competition, root: Path, members: Sequence[str] = ()) -> list[Tuned]:
-    """The tuned files of the named members, of all of them if none is named."""
+    """The tuned values of the named members, or of all members if none is named."""
     names = [m.name for m in competition.members if not members or m.name in members]
     paths = {name: study_folder(root, competition.name, name) / FILE for name in names}
     return [read(path, name) for name, path in paths.items() if path.is_file()]
 
 
 def apply(competition: Competition, found: Iterable[Tuned]) -> Competition:
-    """The competition with the tuned values in the place of its file's.
+    """The competition with the tuned values assigned.
 
     Raises:
-        TunedError: a key that is no setting, or a value that its setting cannot hold.
+        TunedError: A key is not a setting, or a value does not fit its setting.
     """
     for tuned in found:
         values = {f"{tuned.member}.{key}": value for key, value in tuned.values.items()}
@@ -139,7 +139,7 @@ def _remedy(path: Path) -> str:
 
 
 def still_used(competition: Competition, found: Iterable[Tuned]) -> list[Tuned]:
-    """What is left of the tuned values in this configuration, where `--set` overrides some."""
+    """The tuned values that this configuration still has, after `--set` overrode some."""
     members = {member.name for member in competition.members}
     left = []
     for tuned in found:
@@ -150,7 +150,7 @@ def still_used(competition: Competition, found: Iterable[Tuned]) -> list[Tuned]:
 
 
 def _holds(competition: Competition, tuned: Tuned, key: str) -> bool:
-    """Whether the configuration has that tuned value; a setting may hold 1 as 1.0."""
+    """Whether the configuration has the tuned value; a setting may hold 1 as 1.0."""
     full = f"{tuned.member}.{key}"
     assigned = assign(competition, {full: tuned.values[key]})
     return bool(settings_of(assigned)[full] == settings_of(competition)[full])

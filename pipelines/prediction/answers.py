@@ -54,7 +54,7 @@ class Answers:
             classes = self.competition.classes
             labels = pd.Series(classes).take(self.best).reset_index(drop=True)
             named = {str(c): p for c, p in zip(classes, self.probabilities.T, strict=True)}
-            name = self.competition.answer or self.competition.target
+            name = self.competition.submission_column or self.competition.target
             told = pd.DataFrame({name: labels, **named})
         else:
             told = answer(self.probabilities, form)

@@ -99,7 +99,7 @@ def describe(run: Path, competition: Competition) -> None:
     told = {
         "inputs": inputs,
         "outputs": [
-            (competition.answer or competition.target, label),
+            (competition.submission_column or competition.target, label),
             *((str(c), "double") for c in competition.classes),
         ],
         "files": [path.relative_to(run).as_posix() for path in _needed(run, competition)],

@@ -45,7 +45,8 @@ def read(competition: Competition, path: Path) -> NewRows:
     Raises:
         TableError: the file is not as the competition's columns say.
     """
-    separator, quoting = competition.separator, competition.quoting
+    written = competition.file_format
+    separator, quoting = written.separator, written.quoting
     file = TextFile.read(path, separator=separator, quoting=quoting, header=True)
     form: FileForm = "own" if separator.encode() in file.data.split(b"\n", 1)[0] else "plain"
     names = _names(file if form == "own" else replace(file, separator=",", quoting=True))
@@ -59,7 +60,8 @@ def read(competition: Competition, path: Path) -> NewRows:
     complete = _complete(competition, table)
     if competition.id in table:
         return NewRows(complete, table[competition.id], competition.id)
-    return NewRows(complete, _numbered(len(table)), competition.id if competition.numbered else ROW)
+    id_name = competition.id if written.row_numbers else ROW
+    return NewRows(complete, _numbered(len(table)), id_name)
 
 
 def typed(competition: Competition, texts: Sequence[str]) -> NewRows:

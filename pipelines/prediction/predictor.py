@@ -161,7 +161,7 @@ class Predictor:
         """Some test rows, `(n_test,) bool`; where rows see each other, whole groups of them."""
         test, group = self.prepared.test, self.competition.folds.group
         place = np.arange(len(test))
-        if self.competition.kin is not None and group is not None:
+        if self.competition.second_level.context_features is not None and group is not None:
             place = pd.factorize(test[group])[0] * GROUP
         some: np.ndarray = place < PROBE
         return some
@@ -231,10 +231,11 @@ class Predictor:
 
     def _kin(self, table: pd.DataFrame, members: np.ndarray) -> np.ndarray | None:
         """What the rows say of each other, as the stackers had it: `(n_rows, d)`."""
-        if self.competition.kin is None or not any(self.recipe.stacked()):
+        context = self.competition.second_level.context_features
+        if context is None or not any(self.recipe.stacked()):
             return None
         weights = ensemble.load(self._stage("ensemble")).weights
-        return self.competition.kin(table, blend(members, weights))
+        return context(table, blend(members, weights))
 
     def n_known(self, table: pd.DataFrame) -> int:
         """How many of the new rows stand in the training file, in a competition that asks that."""
@@ -242,10 +243,11 @@ class Predictor:
 
     def _told(self, table: pd.DataFrame) -> np.ndarray:
         """The class that a training row tells of each row, `(n_rows,)`; -1 where none does."""
-        if self.competition.known is None:
+        overlap = self.competition.train_test_overlap
+        if overlap is None:
             return np.full(len(table), -1)
         tables = (self.prepared.train, table)
-        return train_test_overlap.classes_told(self.competition.known, tables, self.prepared.target)
+        return train_test_overlap.classes_told(overlap, tables, self.prepared.target)
 
     @property
     def _n_folds(self) -> int:

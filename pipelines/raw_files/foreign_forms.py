@@ -19,7 +19,7 @@ from pipelines.raw_files.archives import MissingFileError, unpack
 from pipelines.workspace.provenance import code_digest
 
 if TYPE_CHECKING:
-    from pipelines.configuration.competition import Competition, ForeignForm
+    from pipelines.configuration.competition import Competition, OtherForm
 
 SUFFIXES = ("", ".gz", ".zip")
 NAMES_SHOWN = 8
@@ -35,15 +35,13 @@ def unpack_any(competition: Competition, archive: Path, folder: Path) -> None:
     try:
         unpack(archive, competition.files.values(), folder)
     except MissingFileError as missing:
-        for form in competition.foreign:
+        for form in competition.other_forms:
             if _unpack_foreign(form, archive, folder):
                 return
         raise MissingFileError(f"{missing}{_or_foreign(competition)}") from missing
 
 
-def find_parts(
-    competition: Competition, folder: Path
-) -> tuple[ForeignForm | None, dict[str, Path]]:
+def find_parts(competition: Competition, folder: Path) -> tuple[OtherForm | None, dict[str, Path]]:
     """What in a folder gives each file of a form: itself, its gzip or zip; None for no foreign one.
 
     Raises:
@@ -51,7 +49,7 @@ def find_parts(
     """
     forms = [
         (None, tuple(competition.files.values())),
-        *((f, f.files) for f in competition.foreign),
+        *((f, f.files) for f in competition.other_forms),
     ]
     for form, wanted in forms:
         parts = {name: part for name in wanted if (part := _part(folder, name)) is not None}
@@ -60,7 +58,7 @@ def find_parts(
     raise MissingFileError(_told_missing(competition, folder))
 
 
-def place(form: ForeignForm | None, parts: Mapping[str, Path], folder: Path) -> None:
+def place(form: OtherForm | None, parts: Mapping[str, Path], folder: Path) -> None:
     """Fill the folder with the competition's files out of what `find_parts` found."""
 
     def fill(empty: Path) -> None:
@@ -78,10 +76,12 @@ def place(form: ForeignForm | None, parts: Mapping[str, Path], folder: Path) -> 
 
 def key(competition: Competition) -> str:
     """A text that changes when the same raw files would be turned into other ones."""
-    return json.dumps([(f.files, code_digest([f.convert.__module__])) for f in competition.foreign])
+    return json.dumps(
+        [(f.files, code_digest([f.convert.__module__])) for f in competition.other_forms]
+    )
 
 
-def _unpack_foreign(form: ForeignForm, archive: Path, folder: Path) -> bool:
+def _unpack_foreign(form: OtherForm, archive: Path, folder: Path) -> bool:
     """Whether the archive holds that form; then its files are converted."""
     try:
         _convert(form, lambda empty: unpack(archive, form.files, empty), folder, given=archive)
@@ -90,9 +90,7 @@ def _unpack_foreign(form: ForeignForm, archive: Path, folder: Path) -> bool:
     return True
 
 
-def _convert(
-    form: ForeignForm, fill: Callable[[Path], object], folder: Path, *, given: Path
-) -> None:
+def _convert(form: OtherForm, fill: Callable[[Path], object], folder: Path, *, given: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".foreign-", dir=folder) as foreign:
         fill(Path(foreign))
         try:
@@ -121,5 +119,5 @@ def _told_missing(competition: Competition, folder: Path) -> str:
 
 
 def _or_foreign(competition: Competition) -> str:
-    forms = (" and ".join(map(repr, form.files)) for form in competition.foreign)
+    forms = (" and ".join(map(repr, form.files)) for form in competition.other_forms)
     return "".join(f", nor {files}" for files in forms)

@@ -107,7 +107,7 @@ def _tuned(
     """Say which tuned values the run uses, and where they come from."""
     used = still_used(competition, request.tuned)
     for tuned in used:
-        narrator.say("tuned", f"{tuned.member}: {tuned.told()} ({tuned.path})")
+        narrator.say("tuned", f"{tuned.member}: {tuned.summary()} ({tuned.path})")
         if tuned.data != raw.digest:
             narrator.warn(
                 f"{tuned.member} was tuned on other rows (source {tuned.source}); type "
@@ -116,7 +116,7 @@ def _tuned(
     return tuple(
         TunedLine(
             name=tuned.member,
-            values=tuned.told(),
+            values=tuned.summary(),
             score=tuned.score,
             n_trials=tuned.n_trials,
             file=str(tuned.path),
@@ -274,7 +274,7 @@ def _lines(blend: Blend) -> tuple[MemberLine, ...]:
 
 
 def _further(pipeline: Pipeline) -> tuple[FurtherLine, ...]:
-    metrics, scores = pipeline.competition.also, pipeline.blend.also
+    metrics, scores = pipeline.competition.extra_metrics, pipeline.blend.also
     local = pipeline.submission.local_also or (None,) * len(metrics)
     return tuple(
         FurtherLine(metric=metric, cv=own.mean(), cv_std=own.std(), local_score=held_back)

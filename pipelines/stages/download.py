@@ -219,7 +219,7 @@ def _path_plan(competition: Competition, path: Path) -> _Plan:
 def _form(competition: Competition) -> dict[str, str]:
     """What the files in a folder of raw files depend on beside their source."""
     form = {"files": repr(list(competition.files.values()))}
-    return form | {"foreign": foreign_forms.key(competition)} if competition.foreign else form
+    return form | {"foreign": foreign_forms.key(competition)} if competition.other_forms else form
 
 
 def _find(folder: Path, plan: _Plan, competition: str, source: Source) -> RawFiles | None:

@@ -116,7 +116,7 @@ def ensemble(
     honest = nested(oof, target, folds.assignment, competition.blend, metric=metric, members=names)
     recipe = Weighted(weights)
     first = Way(BLEND, honest.oof, recipe.predict(test), np.ravel(honest.fold_scores), recipe)
-    stackers, kin = competition.stackers, _kin(competition, tables, first)
+    stackers, kin = competition.second_level.stackers, _kin(competition, tables, first)
     ways = all_ways(first, oof, test, target, folds.assignment, stackers, metric=metric, kin=kin)
     taken = best_of(ways, metric)
     blend = Blend(
@@ -133,10 +133,10 @@ def ensemble(
         member_also=np.stack([member.also for member in predictions]),
         recipe=taken.recipe,
     )
-    if competition.known is None or tables is None:
+    if competition.train_test_overlap is None or tables is None:
         return blend
     rows = train_test_overlap.find(
-        competition.known, tables, target, folds, n_classes=len(competition.classes)
+        competition.train_test_overlap, tables, target, folds, n_classes=len(competition.classes)
     )
     return _with_known(blend, rows, oof=oof, ways=ways)
 
@@ -157,8 +157,8 @@ def _with_known(
 
 def _kin(competition: Competition, tables: Tables | None, first: Way) -> Kin | None:
     """What the rows of one table say of each other, in training and test table."""
-    kin = competition.kin
-    if kin is None or tables is None or not competition.stackers:
+    kin = competition.second_level.context_features
+    if kin is None or tables is None or not competition.second_level.stackers:
         return None
     train, test = tables
     return kin(train, first.oof), kin(test, first.test)
@@ -171,10 +171,10 @@ def _further(
     held_out = [split.valid_rows for split in folds.splits()]
     scores = [
         METRICS[metric].function(target[rows], oof[rows])
-        for metric in competition.also
+        for metric in competition.extra_metrics
         for rows in held_out
     ]
-    return np.array(scores).reshape(len(competition.also), len(held_out))
+    return np.array(scores).reshape(len(competition.extra_metrics), len(held_out))
 
 
 def save(blend: Blend, folder: Path) -> None:
@@ -211,11 +211,12 @@ def stackers_inputs(
         prepared: the run's tables.
         oof: the members', `(n_members, n_rows, n_classes)`.
     """
-    if competition.kin is None:
+    kin = competition.second_level.context_features
+    if kin is None:
         return stacker_inputs(oof, None)
     metric, folds = METRICS[competition.metric], prepared.folds.assignment
     honest = nested(oof, prepared.target, folds, competition.blend, metric=metric)
-    return stacker_inputs(oof, competition.kin(prepared.train, honest.oof))
+    return stacker_inputs(oof, kin(prepared.train, honest.oof))
 
 
 def load_recipe(
@@ -234,7 +235,8 @@ def load_recipe(
     """
 
     def models(name: str) -> Models:
-        settings, own = competition.stackers[name], folder / STACKERS / quote(name, safe="")
+        own = folder / STACKERS / quote(name, safe="")
+        settings = competition.second_level.stacker(name)
         if isinstance(settings, TreesSettings):
             return Boosters.read(own)
         return Estimators.read(

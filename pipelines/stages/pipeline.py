@@ -107,8 +107,8 @@ class Pipeline:
             "2 preprocess",
             make,
             settings=self._settings(
-                *("folds", "columns", "classes", "id", "target", "numbered", "answer"),
-                *("separator", "quoting"),
+                *("folds", "columns", "classes", "id", "target", "submission_column"),
+                "file_format",
             ),
             upstream=[self.raw.digest],
             code=(*PREPROCESS_CODE, self.competition.features.__module__),
@@ -142,7 +142,7 @@ class Pipeline:
             f"4 train · {member.name}",
             make,
             settings={
-                **self._settings("metric", "also", "classes"),
+                **self._settings("metric", "extra_metrics", "classes"),
                 "member": member_settings(member),
                 "device": self._device,
                 **digests([member]),
@@ -167,7 +167,7 @@ class Pipeline:
             "ensemble",
             "5 ensemble",
             make,
-            settings=self._settings("blend", "metric", "also", "stackers"),
+            settings=self._settings("blend", "metric", "extra_metrics", "second_level"),
             upstream=self._content(*(f"train-{m.name}" for m in self.competition.members)),
             code=(*ENSEMBLE_CODE, *self._kin_code()),
         )
@@ -180,14 +180,17 @@ class Pipeline:
             "submission",
             "6 submission",
             make,
-            settings=self._settings("form", "classes", "id", "target", "answer"),
+            settings=self._settings("form", "classes", "id", "target", "submission_column"),
             upstream=self._content("preprocess", "ensemble"),
             code=SUBMISSION_CODE,
         )
 
     def _kin_code(self) -> tuple[str, ...]:
         """What the competition's own file and `features` bring to the ensemble."""
-        brought = (self.competition.kin, self.competition.known)
+        brought = (
+            self.competition.second_level.context_features,
+            self.competition.train_test_overlap,
+        )
         return ("features", self.competition.features.__module__) if any(brought) else ()
 
     def _settings(self, *names: str) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def _read(
 ) -> pd.DataFrame:
     file = raw.files[competition.files[role]]  # type: ignore[index]
     form: FileForm = "plain" if role == "sample_submission" else "own"
-    is_numbered = competition.numbered and form == "own"
+    is_numbered = competition.file_format.row_numbers and form == "own"
     table = read_rows(competition, file.path, columns[1:] if is_numbered else columns, form=form)
     return table.assign(**{competition.id: numbers(len(table))}) if is_numbered else table
 
@@ -134,8 +134,8 @@ def read_rows(
     table = read_table(
         path,
         columns,
-        separator="," if is_plain else competition.separator,
-        quoting=is_plain or competition.quoting,
+        separator="," if is_plain else competition.file_format.separator,
+        quoting=is_plain or competition.file_format.quoting,
     )
     if competition.id in table:
         check_unique(table, competition.id, file=path.name)
@@ -169,7 +169,7 @@ def _test_columns(competition: Competition) -> tuple[Column, ...]:
 
 def _sample_columns(competition: Competition) -> tuple[Column, ...]:
     if competition.form == "labels":
-        return (id_column(competition), _target_column(competition, competition.answer))
+        return (id_column(competition), _target_column(competition, competition.submission_column))
     probabilities = (Column(name=str(label), kind="float") for label in competition.classes)
     return (id_column(competition), *probabilities)
 

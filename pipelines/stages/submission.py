@@ -44,7 +44,7 @@ class Submission:
 def submit_form(competition: Competition) -> SubmissionForm:
     """The form that Kaggle wants, as the submission check takes it."""
     labels = competition.form == "labels"
-    answer = competition.answer or competition.target
+    answer = competition.submission_column or competition.target
     columns = (answer,) if labels else tuple(map(str, competition.classes))
     return SubmissionForm(
         id=competition.id,
@@ -103,5 +103,5 @@ def _local_scores(competition: Competition, prepared: Prepared, blend: Blend) ->
     row_of_id = pd.Series(np.arange(len(prepared.test_ids)), index=prepared.test_ids)
     rows = row_of_id.loc[prepared.holdout[competition.id]].to_numpy()
     target = class_indices(prepared.holdout[competition.target], competition.classes)
-    metrics = (competition.metric, *competition.also)
+    metrics = (competition.metric, *competition.extra_metrics)
     return tuple(METRICS[metric].function(target, blend.test[rows]) for metric in metrics)

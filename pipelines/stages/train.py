@@ -279,8 +279,8 @@ def _oof(valid: Sequence[np.ndarray], dataset: FoldedDataset) -> np.ndarray:
 def _also(
     competition: Competition, valid: Sequence[np.ndarray], dataset: FoldedDataset
 ) -> np.ndarray:
-    scores = [_scores(metric, valid, dataset) for metric in competition.also]
-    return np.array(scores).reshape(len(competition.also), len(dataset.views))
+    scores = [_scores(metric, valid, dataset) for metric in competition.extra_metrics]
+    return np.array(scores).reshape(len(competition.extra_metrics), len(dataset.views))
 
 
 def _scores(metric: str, valid: Sequence[np.ndarray], dataset: FoldedDataset) -> np.ndarray:

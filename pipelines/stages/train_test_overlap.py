@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from features.folds import Folds
-from pipelines.configuration.competition import Known
+from pipelines.configuration.competition import TrainTestOverlap
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]
 
@@ -54,7 +54,7 @@ class KnownRows:
 
 
 def find(
-    known: Known, tables: Tables, target: np.ndarray, folds: Folds, *, n_classes: int
+    known: TrainTestOverlap, tables: Tables, target: np.ndarray, folds: Folds, *, n_classes: int
 ) -> KnownRows:
     """Look up each test row's key among the training rows."""
     found, fold_of_row = classes_told(known, tables, target), folds.assignment[0]
@@ -62,7 +62,7 @@ def find(
     return KnownRows(found, target, fold_of_row, is_new, n_classes)
 
 
-def classes_told(known: Known, tables: Tables, target: np.ndarray) -> np.ndarray:
+def classes_told(known: TrainTestOverlap, tables: Tables, target: np.ndarray) -> np.ndarray:
     """The class that a training row tells of each row of the second table, `(n_rows,) int64`.
 
     -1 for new rows; keys with two labels tell nothing.

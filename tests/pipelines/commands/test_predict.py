@@ -21,9 +21,11 @@ from pipelines.commands import app
 from pipelines.configuration.competition import (
     Competition,
     EstimatorMember,
-    Known,
+    FileFormat,
     NetworkMember,
     OfflineSample,
+    SecondLevel,
+    TrainTestOverlap,
 )
 from pipelines.prediction.predictor import Predictor
 from pipelines.runs import run as runs
@@ -188,8 +190,7 @@ def moods():
         name="moods",
         title="Moods",
         files={"train": "train.tsv", "test": "test.tsv", "sample_submission": "sample.csv"},
-        separator="\t",
-        quoting=False,
+        file_format=FileFormat(separator="\t", quoting=False),
         id="Id",
         target="Mood",
         classes=(0, 1),
@@ -211,9 +212,15 @@ def moods():
                 estimator=NgramSettings(),
             ),
         ),
-        stackers={"trees": TreesSettings(n_estimators=20, learning_rate=0.3, min_child_samples=5)},
-        kin=of_the_sentence,
-        known=Known("Phrase", is_new=lambda table, _: (table["Phrase"] == "a film").to_numpy()),
+        second_level=SecondLevel(
+            stackers={
+                "trees": TreesSettings(n_estimators=20, learning_rate=0.3, min_child_samples=5)
+            },
+            context_features=of_the_sentence,
+        ),
+        train_test_overlap=TrainTestOverlap(
+            "Phrase", is_new=lambda table, _: (table["Phrase"] == "a film").to_numpy()
+        ),
         sample=OfflineSample(
             write=write_texts, origin="a grammar", synthetic=True, fingerprint=lambda: "1"
         ),

@@ -59,19 +59,20 @@ def test_the_first_layers_weights_are_found(small):
 def test_members_are_those_of_the_course_and_one_more():
     n_weights = {
         member.name: sum(weight.numel() for weight in member.model.build(MNIST, 10).parameters())
-        for member in (*COMPETITION.members, *COMPETITION.spare)
+        for member in (*COMPETITION.members, *COMPETITION.optional_members)
     }
     pixels = 784 * 512 + 512 + 512 * 256 + 256 + 256 * 128 + 128 + 128 * 64 + 64 + 64 * 10 + 10
     convnet = 26 * 10 + 251 * 20 + 3210
     assert n_weights["mlp"] == pixels
     assert n_weights["convnet"] == convnet
     heads = {
-        member.name: member.model.build(MNIST, 10).head.in_features for member in COMPETITION.spare
+        member.name: member.model.build(MNIST, 10).head.in_features
+        for member in COMPETITION.optional_members
     }
     assert heads == {"inception": 1408, "residual": 512}
 
 
-def test_spare_members_run_when_they_are_named():
+def test_optional_members_run_when_they_are_named():
     assert [m.name for m in choose_members(COMPETITION, ()).members] == ["mlp", "convnet", "modern"]
     chosen = choose_members(COMPETITION, ("residual", "mlp"))
     assert [member.name for member in chosen.members] == ["mlp", "residual"]

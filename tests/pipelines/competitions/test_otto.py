@@ -38,7 +38,7 @@ def test_a_small_run_ends_in_probabilities_of_every_class(tmp_path, narrator):
     np.testing.assert_allclose(csv[list(CLASSES)].sum(axis=1), 1, atol=1e-6)
     assert summary.synthetic
     assert summary.cv < 1.5  # 1.96 by the classes' shares
-    assert [way.name for way in summary.ways][:2] == ["blend", *COMPETITION.stackers]
+    assert [way.name for way in summary.ways][:2] == ["blend", *COMPETITION.second_level.stackers]
     assert summary.cv == min(way.score for way in summary.ways)
 
 

@@ -20,7 +20,12 @@ from models.estimators.trees import TreesSettings
 from models.metrics import METRICS
 from models.networks.mlp import MLPSettings
 from models.training.settings import TrainSettings
-from pipelines.configuration.competition import EstimatorMember, NetworkMember, TreesMember
+from pipelines.configuration.competition import (
+    EstimatorMember,
+    NetworkMember,
+    SecondLevel,
+    TreesMember,
+)
 from pipelines.prediction import new_rows
 from pipelines.prediction.answers import Answers
 from pipelines.prediction.predictor import Predictor, PredictorError
@@ -88,7 +93,7 @@ def rich(toy):
     return toy.model_copy(
         update={
             "members": MEMBERS,
-            "stackers": STACKERS,
+            "second_level": SecondLevel(stackers=STACKERS),
             "metric": "log_loss",
             "form": "probabilities",
             "folds": toy.folds.model_copy(update={"n_repeats": 1}),

@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from pipelines.configuration.competition import ForeignForm
+from pipelines.configuration.competition import OtherForm
 from pipelines.raw_files.archives import MissingFileError
 from pipelines.raw_files.sources import Source
 from pipelines.stages.download import download
@@ -24,8 +24,8 @@ def halve(raw, folder):
 
 @pytest.fixture
 def competition(toy):
-    form = ForeignForm(files=("whole.csv",), convert=halve)
-    return toy.model_copy(update={"foreign": (form,)})
+    form = OtherForm(files=("whole.csv",), convert=halve)
+    return toy.model_copy(update={"other_forms": (form,)})
 
 
 def as_folder(path):
@@ -63,10 +63,12 @@ def test_the_competitions_own_files_go_first(competition, toy_folder, tmp_path):
 @pytest.mark.parametrize("write", [as_folder, as_zip])
 def test_files_of_no_form_are_told_with_all_that_would_do(write, competition, tmp_path):
     write(tmp_path / "given")
-    other = ForeignForm(files=("images.idx", "labels.idx"), convert=halve)
+    other = OtherForm(files=("images.idx", "labels.idx"), convert=halve)
     source = Source("path", tmp_path / "given", "")
     with pytest.raises(MissingFileError) as caught:
-        download(competition.model_copy(update={"foreign": (other,)}), source, tmp_path / "data")
+        download(
+            competition.model_copy(update={"other_forms": (other,)}), source, tmp_path / "data"
+        )
     message = str(caught.value)
     assert "no file 'train.csv'" in message
     assert "nor 'images.idx' and 'labels.idx'" in message

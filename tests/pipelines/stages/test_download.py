@@ -17,7 +17,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipelines.configuration.competition import ForeignForm
+from pipelines.configuration.competition import OtherForm
 from pipelines.raw_files.archives import ArchiveError, MissingFileError
 from pipelines.raw_files.sources import Source
 from pipelines.stages.download import DownloadError, RawFiles, download
@@ -57,7 +57,7 @@ class Competition:
         default_factory=lambda: {name.removesuffix(".csv"): name for name in CONTENTS}
     )
     sample: Sample = field(default_factory=Sample)
-    foreign: tuple[ForeignForm, ...] = ()
+    other_forms: tuple[OtherForm, ...] = ()
 
 
 SAMPLE = Source("sample", None, "")

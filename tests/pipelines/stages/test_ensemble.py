@@ -4,6 +4,7 @@ import pytest
 from features.folds import FoldPlan, make_folds
 from models.estimators.sklearn_models import LogisticSettings
 from models.metrics import METRICS
+from pipelines.configuration.competition import SecondLevel
 from pipelines.stages import ensemble
 from pipelines.stages.train import Predictions
 
@@ -65,8 +66,8 @@ def test_a_blend_is_read_back_as_it_was_written(toy, target, folds, tmp_path):
 
 
 def test_stackers_are_tried_beside_the_blend_and_the_best_way_is_taken(toy, target, folds):
-    stackers = {"lines": LogisticSettings(C=0.1)}
-    stacked = toy.model_copy(update={"stackers": stackers, "metric": "log_loss"})
+    level = SecondLevel(stackers={"lines": LogisticSettings(C=0.1)})
+    stacked = toy.model_copy(update={"second_level": level, "metric": "log_loss"})
     # Both are far too unsure: a line through their logits puts that right.
     members = [predictions(name, target, folds, noise=0.1) for name in ("a", "bb")]
     blend = ensemble.ensemble(stacked, target, folds, members)

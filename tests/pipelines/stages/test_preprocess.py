@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from pipelines.configuration.competition import FileFormat
 from pipelines.runs import run as runs
 from pipelines.runs.run import Request
 
@@ -12,7 +13,8 @@ MEMBERS = ("linear",)
 @pytest.fixture
 def numbered(toy):
     members = tuple(member for member in toy.members if member.name in MEMBERS)
-    changed = {"numbered": True, "answer": "Win", "members": members}
+    form = FileFormat(row_numbers=True)
+    changed = {"file_format": form, "submission_column": "Win", "members": members}
     return toy.model_copy(update=changed)
 
 

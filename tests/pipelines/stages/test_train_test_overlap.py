@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from features.folds import Folds
 from models.estimators.sklearn_models import LogisticSettings
-from pipelines.configuration.competition import Known
+from pipelines.configuration.competition import SecondLevel, TrainTestOverlap
 from pipelines.stages import ensemble, train_test_overlap
 from pipelines.stages.train import Predictions
 
@@ -17,7 +17,7 @@ TARGET = RNG.integers(0, 2, N_ROWS)
 FOLDS = Folds(np.arange(N_ROWS)[None] % 4)
 TRAIN = pd.DataFrame({"text": [f"t{row}" for row in range(N_ROWS)]})
 TEST = pd.DataFrame({"text": ["t3", "new", "t8", "both", "newer"]})
-KEYED = Known("text", lambda table, fold: np.arange(len(table)) % 8 < 4)
+KEYED = TrainTestOverlap("text", lambda table, fold: np.arange(len(table)) % 8 < 4)
 
 
 def member(right: np.ndarray) -> Predictions:
@@ -41,7 +41,7 @@ def test_known_rows_take_the_label_of_the_training_row() -> None:
 
 def test_the_score_is_that_of_new_rows_for_the_share_that_is_new(toy) -> None:
     is_right = np.arange(N_ROWS) % 8 >= 4  # wrong on every row that is new
-    competition = toy.model_copy(update={"known": KEYED})
+    competition = toy.model_copy(update={"train_test_overlap": KEYED})
     made = ensemble.ensemble(competition, TARGET, FOLDS, [member(is_right)], tables=(TRAIN, TEST))
     assert made.known_share == pytest.approx(2 / 5)
     assert made.scores == pytest.approx(2 / 5)
@@ -49,14 +49,16 @@ def test_the_score_is_that_of_new_rows_for_the_share_that_is_new(toy) -> None:
     assert made.cv_new == pytest.approx(0)
 
 
-def test_kin_are_inputs_of_the_second_level(toy) -> None:
+def test_context_features_are_inputs_of_the_second_level(toy) -> None:
     tells = np.where(np.arange(N_ROWS) % 5 == 0, 1 - TARGET, TARGET)
     competition = toy.model_copy(
         update={
-            "stackers": {"lines": LogisticSettings()},
-            "kin": lambda table, predicted: (tells if len(table) == N_ROWS else TARGET[:5])[
-                :, None
-            ],
+            "second_level": SecondLevel(
+                stackers={"lines": LogisticSettings()},
+                context_features=lambda table, _: (tells if len(table) == N_ROWS else TARGET[:5])[
+                    :, None
+                ],
+            )
         }
     )
     guesses = member(RNG.random(N_ROWS) < 0.55)
@@ -68,5 +70,5 @@ def test_kin_are_inputs_of_the_second_level(toy) -> None:
 
 
 def test_known_rows_are_for_accuracy(toy) -> None:
-    with pytest.raises(ValidationError, match="known rows need the metric accuracy"):
-        type(toy)(**{**dict(toy), "metric": "log_loss", "known": KEYED})
+    with pytest.raises(ValidationError, match="train_test_overlap needs metric='accuracy'"):
+        type(toy)(**{**dict(toy), "metric": "log_loss", "train_test_overlap": KEYED})

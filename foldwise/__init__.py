@@ -1,0 +1,85 @@
+"""What a competition file and a notebook import: every public name, loaded on first use.
+
+Nothing in this project imports it except competition files; `import foldwise` alone loads nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from foldwise.names import MODULES
+
+if TYPE_CHECKING:
+    from features.encoders.base import EncoderBlocks as EncoderBlocks
+    from features.encoders.base import EncoderChain as EncoderChain
+    from features.encoders.bins import BinPlaces as BinPlaces
+    from features.encoders.counts import CountVectors as CountVectors
+    from features.encoders.counts import LogCounts as LogCounts
+    from features.encoders.images import ImageEncoder as ImageEncoder
+    from features.encoders.neighbours import ClassNeighbours as ClassNeighbours
+    from features.encoders.tabular import TabularEncoder as TabularEncoder
+    from features.encoders.target_statistics import GroupStatistics as GroupStatistics
+    from features.encoders.text import TextEncoder as TextEncoder
+    from features.folds import FoldPlan as FoldPlan
+    from features.tables.schema import Column as Column
+    from models.data import InputShape as InputShape
+    from models.ensembling.blending import BlendSettings as BlendSettings
+    from models.estimators.ngrams import NgramSettings as NgramSettings
+    from models.estimators.sklearn_models import EstimatorSettings as EstimatorSettings
+    from models.estimators.sklearn_models import ExtraTreesSettings as ExtraTreesSettings
+    from models.estimators.sklearn_models import LogisticSettings as LogisticSettings
+    from models.estimators.sklearn_models import NeighboursSettings as NeighboursSettings
+    from models.estimators.trees import TreesSettings as TreesSettings
+    from models.networks.architecture import Architecture as Architecture
+    from models.networks.bag import BagSettings as BagSettings
+    from models.networks.convnet import SmallConvNetSettings as SmallConvNetSettings
+    from models.networks.course_convnets import ConvNetSettings as ConvNetSettings
+    from models.networks.course_convnets import InceptionNetSettings as InceptionNetSettings
+    from models.networks.course_convnets import PixelMLPSettings as PixelMLPSettings
+    from models.networks.course_convnets import ResidualNetSettings as ResidualNetSettings
+    from models.networks.linear import LinearSettings as LinearSettings
+    from models.networks.mlp import MLPSettings as MLPSettings
+    from models.networks.recurrent import Cell as Cell
+    from models.networks.recurrent import RecurrentSettings as RecurrentSettings
+    from models.networks.subwords import Parts as Parts
+    from models.networks.tabm import TabMSettings as TabMSettings
+    from models.training.augmentation import WarpSettings as WarpSettings
+    from models.training.settings import Strategy as Strategy
+    from models.training.settings import TrainSettings as TrainSettings
+    from pipelines.competitions import list_competitions as list_competitions
+    from pipelines.competitions import load_competition as load_competition
+    from pipelines.configuration.competition import Competition as Competition
+    from pipelines.configuration.competition import Encoder as Encoder
+    from pipelines.configuration.competition import EstimatorMember as EstimatorMember
+    from pipelines.configuration.competition import FileFormat as FileFormat
+    from pipelines.configuration.competition import Kaggle as Kaggle
+    from pipelines.configuration.competition import NetworkMember as NetworkMember
+    from pipelines.configuration.competition import OfflineSample as OfflineSample
+    from pipelines.configuration.competition import OtherForm as ForeignForm
+    from pipelines.configuration.competition import OtherForm as OtherForm
+    from pipelines.configuration.competition import SecondLevel as SecondLevel
+    from pipelines.configuration.competition import TrainTestOverlap as Known
+    from pipelines.configuration.competition import TrainTestOverlap as TrainTestOverlap
+    from pipelines.configuration.competition import TreesMember as TreesMember
+    from pipelines.configuration.search_space import Choice as Choice
+    from pipelines.configuration.search_space import Real as Real
+    from pipelines.configuration.search_space import Search as Search
+    from pipelines.configuration.search_space import Whole as Whole
+    from pipelines.runs.load import load as load
+else:
+
+    def __getattr__(name: str) -> object:
+        if name not in MODULES:
+            raise AttributeError(f"module 'foldwise' has no attribute {name!r}")
+        module, _, attribute = MODULES[name].partition(":")
+        value = getattr(importlib.import_module(module), attribute or name)
+        globals()[name] = value
+        return value
+
+
+__all__ = sorted(MODULES)
+
+
+def __dir__() -> list[str]:
+    return __all__

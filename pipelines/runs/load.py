@@ -1,0 +1,33 @@
+"""A competition's data by its name: stages 1 and 2, without training anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.competitions import load_competition
+from pipelines.raw_files.sources import choose_source
+from pipelines.stages.download import download
+from pipelines.stages.preprocess import prepare
+
+if TYPE_CHECKING:
+    from pipelines.stages.preprocess import Prepared
+
+
+def load(name: str, source: str | Path = "auto", *, root: Path | str = ".") -> Prepared:
+    """The typed tables, target, ids and folds of a competition.
+
+    Args:
+        name: Of the competition, as in `foldwise list`.
+        source: `auto`, `kaggle`, `sample`, or the path of a folder or zip.
+        root: The workspace; raw files are kept in its `data/`.
+
+    Raises:
+        UnknownCompetitionError: No competition has that name.
+        SourceError: The source does not exist or cannot be used.
+        DownloadError: The raw files could not be put in place.
+        TableError: A file does not match the competition's columns.
+    """
+    competition = load_competition(name)
+    chosen = choose_source(str(source), competition)
+    return prepare(competition, download(competition, chosen, Path(root) / "data"))
