@@ -18,6 +18,7 @@ from pipelines.compare_losses.figures import LABELS, first_fault
 from pipelines.compare_losses.forms import FORMS, LOG_SOFTMAX, NAIVE, PRECISIONS
 from pipelines.compare_losses.measure import Measured, Setting
 from pipelines.compare_losses.trial import Trial
+from pipelines.workspace import files
 
 FILE = "page.html"
 STYLE = """
@@ -44,9 +45,7 @@ def write(setting: Setting, measured: Measured, figures: Mapping[str, Path], pat
         f"<title>{escape(setting.run)}</title><style>{STYLE}</style></head>\n"
         f"<body>\n{body}\n</body></html>\n"
     )
-    temporary = path.with_name(f".{path.name}.writing")
-    temporary.write_text(page, encoding="utf-8")
-    temporary.replace(path)
+    files.write_text(path, page)
 
 
 def answer(measured: Measured) -> tuple[str, str, str]:

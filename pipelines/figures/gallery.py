@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from features.encoders.text import tokens
+from models.training.trained import WEIGHTS
 from pipelines.configuration.competition import NetworkMember
 from pipelines.figures import images as image_figures
 from pipelines.figures import runs as run_figures
@@ -16,6 +17,7 @@ from pipelines.figures import texts as text_figures
 from pipelines.figures.word_effects import explain
 from pipelines.stages import dataset
 from pipelines.stages.pipeline import Pipeline
+from pipelines.workspace.stage_files import TrainFiles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,8 +80,8 @@ def _of_images(pipeline: Pipeline, *, note: str | None) -> Iterator[tuple[str, F
             names = [competition.label_name(label) for label in competition.classes]
             target, oof = pipeline.prepared.target, pipeline.blend.oof
             yield "mistakes", image_figures.mistakes(images, target, oof, names, note=note)
-        models = pipeline.stages[f"train-{member.name}"].folder / "models"
-        weights = first_weights(models / "replicas.safetensors", images.shape[1:])
+        models = TrainFiles(pipeline.contents.layout.train(member.name)).models
+        weights = first_weights(models / WEIGHTS, images.shape[1:])
         if weights is not None:
             figure = image_figures.first_filters(weights, member=member.name, note=note)
             yield f"first_filters_{member.name}", figure
@@ -87,7 +89,7 @@ def _of_images(pipeline: Pipeline, *, note: str | None) -> Iterator[tuple[str, F
 
 def _images(pipeline: Pipeline, member: NetworkMember) -> np.ndarray | None:
     """The training file's pictures as the network sees them, `(n_rows, C, H, W)`."""
-    folder = pipeline.stages[f"dataset-{member.encoder.__name__}"].folder
+    folder = pipeline.contents.layout.dataset(member.encoder.__name__)
     return dataset.load_array(folder, IMAGE)
 
 

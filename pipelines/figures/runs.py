@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.figures.style import BLUE, DPI, INK, MIST, ORANGE, QUIET, WIDTH, new_figure, styled
+from pipelines.workspace.files import whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,12 +26,8 @@ Curves = Mapping[str, np.ndarray]
 @styled
 def save(figure: Figure, path: Path) -> None:
     """Write a PNG whose bytes depend on the picture alone, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.writing")
-    try:
+    with whole(path) as temporary:
         figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @styled

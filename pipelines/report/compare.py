@@ -14,6 +14,8 @@ from pipelines.report import charts
 from pipelines.report.evidence import FoldScores
 from pipelines.report.find import Told
 from pipelines.report.html import drift_told, environment
+from pipelines.workspace import files
+from pipelines.workspace.layout import Workspace
 from pipelines.workspace.summary import Summary
 
 ABSENT = "–"
@@ -44,11 +46,9 @@ def compare(first: Told, second: Told, root: Path) -> Path:
             one and the same.
     """
     _check(first.summary, second.summary)
-    path = root / "runs" / "compare" / f"{first.folder.name}-and-{second.folder.name}.html"
+    path = Workspace(root).comparison(first.folder.name, second.folder.name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.writing")
-    temporary.write_text(render(first, second), encoding="utf-8")
-    return temporary.replace(path)
+    return files.write_text(path, render(first, second))
 
 
 def _check(first: Summary, second: Summary) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.report.evidence import Evidence
-from pipelines.runs.sendable import NoRunError
-from pipelines.workspace.summary import FILE, Summary
+from pipelines.workspace.finished_runs import NoRunError, by_id_or_competition
+from pipelines.workspace.layout import Workspace
+from pipelines.workspace.summary import Summary
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,7 @@ def find(root: Path, named: str) -> Told:
     Raises:
         NoRunError: there is none, or it was made before runs wrote reports.
     """
-    folders = sorted((path.parent for path in (root / "runs").glob(f"*/*/{FILE}")), key=_when)
-    found = [f for f in folders if named in (f.name, f.parent.name)]
-    if not found:
-        known = [f.name for f in folders] + sorted({f.parent.name for f in folders})
-        near = difflib.get_close_matches(named, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else "type foldwise runs for those there are"
-        raise NoRunError(f"no finished run {named!r} in {root / 'runs'}; {hint}")
-    folder = found[-1]
+    folder = by_id_or_competition(Workspace(root), named).folder
     summary, evidence = Summary.read(folder), Evidence.read(folder)
     if summary is None or evidence is None:
         raise NoRunError(
@@ -41,8 +34,3 @@ def find(root: Path, named: str) -> Told:
             f"type foldwise run {folder.parent.name} to make it anew"
         )
     return Told(folder, summary, evidence)
-
-
-def _when(folder: Path) -> str:
-    """A run's id begins with the second in which it was made."""
-    return folder.name

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pipelines.configuration.assignments import settings_of
 from pipelines.configuration.competition import Competition
+from pipelines.raw_files.raw import RawFiles
 from pipelines.report import html, reproduce
 from pipelines.report.drift import adversarial
 from pipelines.report.evidence import (
@@ -25,32 +25,28 @@ from pipelines.report.evidence import (
 )
 from pipelines.report.importance import importance
 from pipelines.report.leaks import checks
-from pipelines.stages import ensemble, preprocess, train
-from pipelines.stages.download import RawFiles
 from pipelines.stages.ensemble import Blend
 from pipelines.stages.preprocess import Prepared
-from pipelines.workspace.run_folders import FILE as RUN_FILE
+from pipelines.stages.run_contents import RunContents
 from pipelines.workspace.summary import BLEND, Summary
 
 N_BINS, MAX_POINTS = 10, 120
 
 
-def gather(competition: Competition, raw: RawFiles, folder: Path) -> Evidence:
+def gather(competition: Competition, raw: RawFiles, run: RunContents) -> Evidence:
     """Measure what no stage measured, and put it beside what they did."""
-    stages = folder / "stages"
-    prepared = preprocess.load(stages / "preprocess")
-    blend = ensemble.load(stages / "ensemble")
+    prepared, blend, folder = run.prepared, run.blend, run.layout.folder
     return Evidence(
         title=competition.title,
         page=competition.kaggle.page if competition.kaggle else "",
         table=_table(competition, prepared),
         folds=tuple(_fold_scores(blend)),
-        curves=tuple(_curves(competition, stages)),
+        curves=tuple(_curves(competition, run)),
         outcome=_outcome(competition, prepared.target, blend.oof),
         importance=importance(competition, prepared, blend, folder),
         drift=adversarial(prepared.train, prepared.test, group=competition.folds.group),
         checks=checks(competition, prepared, blend, folder),
-        origin=_origin(competition, raw, folder),
+        origin=_origin(competition, raw, run),
         settings={key: json.dumps(value) for key, value in settings_of(competition).items()},
     )
 
@@ -73,9 +69,9 @@ def _fold_scores(blend: Blend) -> Iterator[FoldScores]:
     yield FoldScores(name=blend.way or BLEND, scores=tuple(map(float, blend.scores)))
 
 
-def _curves(competition: Competition, stages: Path) -> Iterator[Curves]:
+def _curves(competition: Competition, run: RunContents) -> Iterator[Curves]:
     for member in competition.members:
-        curves = train.load(stages / f"train-{member.name}").curves
+        curves = run.predictions_of(member.name).curves
         if curves and curves["valid_loss"].size:
             bands = {name: _band(values) for name, values in curves.items()}
             yield Curves(member=member.name, n_replicas=len(curves["valid_loss"]), **bands)
@@ -117,8 +113,8 @@ def _bins(said: np.ndarray, true: np.ndarray) -> Iterator[Bin]:
         )
 
 
-def _origin(competition: Competition, raw: RawFiles, folder: Path) -> Origin:
-    described: Mapping[str, Any] = json.loads((folder / RUN_FILE).read_text())
+def _origin(competition: Competition, raw: RawFiles, run: RunContents) -> Origin:
+    described = run.described
     return Origin(
         command=reproduce.of_run(competition, raw, described["device"]),
         device=described["device"],
@@ -131,15 +127,15 @@ def _origin(competition: Competition, raw: RawFiles, folder: Path) -> Origin:
     )
 
 
-def evidence_of(competition: Competition, raw: RawFiles, folder: Path) -> Evidence:
+def evidence_of(competition: Competition, raw: RawFiles, run: RunContents) -> Evidence:
     """What the folder holds, gathered now if it never was."""
-    evidence = Evidence.read(folder)
+    evidence = Evidence.read(run.layout.folder)
     if evidence is None:
-        evidence = gather(competition, raw, folder)
-        evidence.write(folder)
+        evidence = gather(competition, raw, run)
+        evidence.write(run.layout.folder)
     return evidence
 
 
-def write(competition: Competition, raw: RawFiles, summary: Summary, folder: Path) -> Path:
+def write(competition: Competition, raw: RawFiles, summary: Summary, run: RunContents) -> Path:
     """Write the finished run's page; give its path."""
-    return html.write(summary, evidence_of(competition, raw, folder), folder)
+    return html.write(summary, evidence_of(competition, raw, run), run.layout.folder)

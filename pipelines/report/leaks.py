@@ -10,15 +10,16 @@ import pandas as pd
 
 from models.metrics import METRICS
 from pipelines.configuration.competition import Competition, Encoder
-from pipelines.raw_files import manifest
 from pipelines.report.drift import as_numbers
 from pipelines.report.evidence import Check
 from pipelines.stages.dataset import encode_fold, is_alike
 from pipelines.stages.ensemble import Blend
 from pipelines.stages.preprocess import Prepared, not_row_wise
-from pipelines.stages.submission import CSV
 from pipelines.workspace import arrays
+from pipelines.workspace.files import sha256
+from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.stage_cache import seconds_of
+from pipelines.workspace.stage_files import DatasetFiles, SubmissionFiles
 
 SLOW_S = 4.0  # an encoder that takes longer for a fold is not fitted a second time
 N_ALONE = 100  # rows
@@ -103,7 +104,7 @@ def _groups_whole(competition: Competition, prepared: Prepared) -> Check:
 def _fitted_in_fold(encoder: Callable[[], Encoder], prepared: Prepared, folder: Path) -> Check:
     """Fit the encoder on a fold's training rows alone, and compare with what models were given."""
     name = f"{encoder.__name__} is fitted in the fold"
-    stage = folder / "stages" / f"dataset-{encoder.__name__}"
+    stage = RunLayout(folder).dataset(encoder.__name__)
     if is_alike(encoder()):
         return _learns_nothing(name, encoder(), prepared, stage)
     seconds = seconds_of(stage) / prepared.folds.n_splits
@@ -111,7 +112,7 @@ def _fitted_in_fold(encoder: Callable[[], Encoder], prepared: Prepared, folder: 
         told = f"would take {seconds:.0f} s; the stage fits it on a fold's training rows alone"
         return Check(name=name, outcome="skipped", told=told)
     again = encode_fold(prepared, encoder(), next(prepared.folds.splits())).train
-    stored = arrays.read(stage / "fold-000.npz")
+    stored = arrays.read(DatasetFiles(stage).train(0))
     same = all(np.array_equal(again[key], stored[key], equal_nan=True) for key in stored)
     told = "fitted again without the first fold's held-out rows: "
     told += "the same numbers" if same else "other numbers than the models were given"
@@ -121,7 +122,7 @@ def _fitted_in_fold(encoder: Callable[[], Encoder], prepared: Prepared, folder: 
 def _learns_nothing(name: str, encoder: Encoder, prepared: Prepared, stage: Path) -> Check:
     """An encoder that says so gives the same for some rows alone."""
     alone = encoder.transform(prepared.train.iloc[:N_ALONE])
-    stored = arrays.read(stage / "fold-000.npz")
+    stored = arrays.read(DatasetFiles(stage).train(0))
     same = all(np.array_equal(alone[k], stored[k][:N_ALONE], equal_nan=True) for k in stored)
     told = f"learns nothing from rows: {N_ALONE} rows alone give "
     told += "the same numbers" if same else "other numbers than among all rows"
@@ -207,15 +208,15 @@ def _alone(numbers: pd.DataFrame, target: np.ndarray) -> Iterator[tuple[str, flo
 
 
 def _csv_unchanged(prepared: Prepared, folder: Path) -> Check:
-    stage = folder / "stages" / "submission"
-    ids = pd.read_csv(stage / CSV).iloc[:, 0]
+    csv = SubmissionFiles(RunLayout(folder).submission).csv
+    ids = pd.read_csv(csv).iloc[:, 0]
     wanted = prepared.sample_submission.iloc[:, 0]
     same = set(ids.astype(str)) == set(wanted.astype(str)) and ids.is_unique
     told = f"{len(ids):,} ids, each once, as in the sample submission"
     return Check(
         name="The submission answers every test row",
         outcome="passed" if same else "look",
-        told=f"{told}; sha256 {manifest.sha256(stage / CSV)[:12]}",
+        told=f"{told}; sha256 {sha256(csv)[:12]}",
     )
 
 

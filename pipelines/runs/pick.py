@@ -8,8 +8,8 @@ import pandas as pd
 
 from pipelines.configuration.competition import Competition
 from pipelines.console import Narrator
-from pipelines.runs.ledger_page import FILE as LEDGER
 from pipelines.runs.sendable import checked_csv, sendable
+from pipelines.workspace.layout import LEDGER
 from pipelines.workspace.summary import Summary
 from submissions import ledger
 from submissions.final_selection import (

@@ -12,9 +12,9 @@ from pipelines.kaggle.client import Sent, sign_in
 from pipelines.kaggle.credentials import exposure
 from pipelines.kaggle.errors import Errand
 from pipelines.kaggle.retry import Patience
-from pipelines.runs.ledger_page import FILE as LEDGER
 from pipelines.runs.mlflow_record import kaggle_scores
 from pipelines.tracking.tracker import Tracker
+from pipelines.workspace.layout import LEDGER, Workspace
 from pipelines.workspace.summary import Summary
 from submissions import ledger
 
@@ -99,7 +99,7 @@ def _refusal(sent: Sent) -> str | None:
 
 
 def _track(root: Path, competition: str, run: str, sent: Sent, narrator: Narrator) -> None:
-    summary = Summary.read(root / "runs" / competition / run)
+    summary = Summary.read(Workspace(root).run(competition, run).folder)
     if summary is None or summary.mlflow_run_id is None:
         return
     tags = {

@@ -14,9 +14,9 @@ from pipelines.kaggle.credentials import exposure
 from pipelines.kaggle.errors import Errand
 from pipelines.kaggle.retry import Patience
 from pipelines.runs import scores
-from pipelines.runs.ledger_page import FILE as LEDGER
 from pipelines.runs.sendable import checked_csv, choose
 from pipelines.stages import publish
+from pipelines.workspace.layout import LEDGER
 from pipelines.workspace.summary import Summary
 from submissions import ledger
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 
@@ -30,9 +29,9 @@ from pipelines.stages.preprocess import Prepared
 from pipelines.stages.train import Predictions
 from pipelines.stages.train_test_overlap import Tables
 from pipelines.workspace import arrays
+from pipelines.workspace.stage_files import EnsembleFiles
 from pipelines.workspace.summary import BLEND
 
-RECIPE, STACKERS = "recipe.json", "stackers"
 ARRAYS = (
     *("weights", "oof", "test", "scores", "member_scores", "way_scores"),
     *("also", "member_also"),
@@ -185,17 +184,18 @@ def save(blend: Blend, folder: Path) -> None:
         "way": blend.way,
         "known_share": blend.known_share,
     }
-    (folder / "members.json").write_text(json.dumps(named) + "\n")
-    arrays.write(folder / "blend.npz", {name: getattr(blend, name) for name in ARRAYS})
+    files = EnsembleFiles(folder)
+    files.members.write_text(json.dumps(named) + "\n")
+    arrays.write(files.blend, {name: getattr(blend, name) for name in ARRAYS})
     if blend.recipe is not None:
         _save_recipe(blend.recipe, folder)
 
 
 def _save_recipe(recipe: Recipe, folder: Path) -> None:
     """The recipe as JSON, and each stacker's models in a folder of their own."""
-    (folder / RECIPE).write_text(json.dumps(recipe.described()) + "\n")
+    EnsembleFiles(folder).recipe.write_text(json.dumps(recipe.described()) + "\n")
     for stacked in recipe.stacked():
-        models = folder / STACKERS / quote(stacked.name, safe="")
+        models = EnsembleFiles(folder).stacker(stacked.name)
         models.mkdir(parents=True)
         for name, content in stacked.models.files().items():
             (models / name).write_bytes(content)
@@ -235,7 +235,7 @@ def load_recipe(
     """
 
     def models(name: str) -> Models:
-        own = folder / STACKERS / quote(name, safe="")
+        own = EnsembleFiles(folder).stacker(name)
         settings = competition.second_level.stacker(name)
         if isinstance(settings, TreesSettings):
             return Boosters.read(own)
@@ -247,7 +247,7 @@ def load_recipe(
             n_classes=len(competition.classes),
         )
 
-    return from_description(json.loads((folder / RECIPE).read_text()), models)
+    return from_description(json.loads(EnsembleFiles(folder).recipe.read_text()), models)
 
 
 def _trainer(
@@ -264,11 +264,12 @@ def _trainer(
 
 def load(folder: Path) -> Blend:
     """Read back what `save` wrote."""
-    named = json.loads((folder / "members.json").read_text())
+    files = EnsembleFiles(folder)
+    named = json.loads(files.members.read_text())
     return Blend(
         members=tuple(named["members"]),
         ways=tuple(named["ways"]),
         way=named["way"],
         known_share=named["known_share"],
-        **arrays.read(folder / "blend.npz"),  # type: ignore[arg-type]
+        **arrays.read(files.blend),  # type: ignore[arg-type]
     )

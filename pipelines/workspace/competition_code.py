@@ -19,6 +19,7 @@ from typing import Any, Literal
 from pipelines.workspace.import_closure import PROJECT, Source, find_source, source_of
 
 COMPETITIONS = "pipelines.competitions."
+PUBLIC_NAMES = "foldwise"  # has no code but names of what other modules define
 STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
 INSTALLED = {"site-packages", "dist-packages"}
 
@@ -74,7 +75,7 @@ class CompetitionCode:
     def _is_own(self, module: str) -> bool:
         """Whether the module is a competition's own; it is noted if it is no library's."""
         kind = _kind(module)
-        if kind == "project":
+        if kind == "project" and module != PUBLIC_NAMES:
             self.modules.add(module)
         elif kind == "own":
             self._add_file(source_of(module))

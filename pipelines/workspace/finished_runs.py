@@ -41,9 +41,7 @@ def newest(workspace: Workspace, competition: str, run_id: str | None) -> Summar
     return runs[0]
 
 
-def named(
-    workspace: Workspace, competition: str, run_id: str, runs: Iterable[Summary]
-) -> Summary:
+def named(workspace: Workspace, competition: str, run_id: str, runs: Iterable[Summary]) -> Summary:
     """The one of a competition's finished runs that has that id.
 
     Raises:

@@ -54,7 +54,7 @@ class Source:
 
 
 @functools.cache
-def closure(root: str, project: tuple[str, ...] = PROJECT) -> frozenset[str]:
+def closure(root: str, project: tuple[str, ...] | None = None) -> frozenset[str]:
     """Names of the module and of all that it imports within the project, transitively.
 
     A package's `__init__` counts when the package or anything in it is imported, unless it is bare.
@@ -65,7 +65,7 @@ def closure(root: str, project: tuple[str, ...] = PROJECT) -> frozenset[str]:
     found, waiting = {root: source_of(root)}, [*source_of(root).imports, *_parents(root)]
     while waiting:
         name = waiting.pop()
-        if name in found or name.split(".")[0] not in project:
+        if name in found or name.split(".")[0] not in (project or PROJECT):
             continue
         if (source := find_source(name)) is not None:
             found[name] = source

@@ -9,6 +9,7 @@ from pathlib import Path
 PREPROCESS, ENSEMBLE, SUBMISSION = "preprocess", "ensemble", "submission"  # names of stages
 DATASET, TRAIN = "dataset-", "train-"  # what the names of the others begin with
 RUN_FILE, SUMMARY_FILE, LOCK_FILE = "run.json", "summary.json", ".lock"
+FIGURES = "figures"  # of a run, a study or a comparison of losses
 LEDGER = Path("submissions") / "ledger.jsonl"
 
 
@@ -145,7 +146,7 @@ class RunLayout:
     @property
     def figures(self) -> Path:
         """The run's pictures."""
-        return self.folder / "figures"
+        return self.folder / FIGURES
 
     @property
     def stages(self) -> Path:
