@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,8 +13,10 @@ from features.encoders.text import SPECIAL
 from features.word_vectors import VectorsError, read_vectors
 from models.data import FoldData
 from pipelines.configuration.competition import Member, NetworkMember
-from pipelines.stages.dataset import FoldView
 from pipelines.workspace.files import sha256
+
+if TYPE_CHECKING:
+    from pipelines.stages.dataset import FoldView
 
 EMBEDDING = "embedding.vectors.weight"
 

@@ -192,7 +192,7 @@ def _load_fold(
     words = files.vocabulary(fold)
     vocabulary = tuple(json.loads(words.read_text())) if words.exists() else ()
     # Models slice the test rows or take all of them, as of an array.
-    return train, cast(Encoded, test), vocabulary
+    return train, cast("Encoded", test), vocabulary
 
 
 def load_array(folder: Path, name: str) -> np.ndarray | None:

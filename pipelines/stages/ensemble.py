@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,14 +23,15 @@ from models.estimators.persistence import Estimators
 from models.estimators.sklearn_models import EstimatorSettings
 from models.estimators.trees import TreesSettings
 from models.metrics import METRICS
-from pipelines.configuration.competition import Competition
 from pipelines.stages import train_test_overlap
-from pipelines.stages.preprocess import Prepared
-from pipelines.stages.train import Predictions
-from pipelines.stages.train_test_overlap import Tables
 from pipelines.workspace import arrays
-from pipelines.workspace.stage_files import EnsembleFiles
-from pipelines.workspace.summary import BLEND
+from pipelines.workspace.stage_files import BLEND, EnsembleFiles
+
+if TYPE_CHECKING:
+    from pipelines.configuration.competition import Competition
+    from pipelines.stages.preprocess import Prepared
+    from pipelines.stages.train import Predictions
+    from pipelines.stages.train_test_overlap import Tables
 
 ARRAYS = (
     *("weights", "oof", "test", "scores", "member_scores", "way_scores"),

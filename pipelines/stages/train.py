@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import nn
@@ -28,9 +28,11 @@ from pipelines.configuration.competition import (
     TreesMember,
 )
 from pipelines.members.pretrained import embedded
-from pipelines.stages.dataset import FoldedDataset, FoldView
 from pipelines.workspace import arrays
 from pipelines.workspace.stage_files import TrainFiles
+
+if TYPE_CHECKING:
+    from pipelines.stages.dataset import FoldedDataset, FoldView
 
 Progress = Callable[[int, int], None]
 ARRAYS = ("oof", "test", "scores", "also", "importances")

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")  # where statements hold others
 PROJECT = ("pipelines", "features", "models", "submissions", "foldwise")
 
 
@@ -30,27 +31,21 @@ class Source:
     path: Path
     text: bytes
 
-    @functools.cached_property
-    def tree(self) -> ast.Module:
-        """The parsed source."""
-        return ast.parse(self.text)
-
     @property
     def package(self) -> str:
         """What relative imports start from."""
         is_package = self.path.name == "__init__.py"
         return self.name if is_package else self.name.rpartition(".")[0]
 
-    @functools.cached_property
+    @property
     def imports(self) -> tuple[str, ...]:
         """Every name that it may import; of `from a import b` both `a` and `a.b`."""
-        nodes = _evaluated(self.tree)
-        return tuple(name for node in nodes for name in _imported(node, self.package))
+        return _parsed(self.text, self.package)[0]
 
     @property
     def is_bare(self) -> bool:
         """Whether there is nothing in it but a docstring and `__future__` imports."""
-        return all(_is_docstring(node) or _is_future(node) for node in self.tree.body)
+        return _parsed(self.text, self.package)[1]
 
 
 @functools.cache
@@ -98,15 +93,24 @@ def forget() -> None:
     find_source.cache_clear()
 
 
-def _evaluated(node: ast.AST) -> Iterator[ast.AST]:
-    """The node and all beneath it, but for what stands under `if TYPE_CHECKING:`."""
-    if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-        children: Iterable[ast.AST] = node.orelse
-    else:
+@functools.cache
+def _parsed(text: bytes, package: str) -> tuple[tuple[str, ...], bool]:
+    """The names that a module's text may import, and whether it is bare."""
+    body = ast.parse(text).body
+    names = [name for node in _evaluated(body) for name in _imported(node, package)]
+    is_bare = all(_is_docstring(node) or _is_future(node) for node in body)
+    return tuple(dict.fromkeys(names)), is_bare
+
+
+def _evaluated(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """All statements, in blocks and functions too, but for those under `if TYPE_CHECKING:`."""
+    for node in body:
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            yield from _evaluated(node.orelse)
+            continue
         yield node
-        children = ast.iter_child_nodes(node)
-    for child in children:
-        yield from _evaluated(child)
+        for block in BLOCKS:
+            yield from _evaluated(getattr(node, block, ()))
 
 
 def _imported(node: ast.AST, package: str) -> Iterator[str]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+BLEND = "blend"  # the name of the weighted mean of the members, which every run tries
+
 
 @dataclass(frozen=True)
 class PreprocessFiles:

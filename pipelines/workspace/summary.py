@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict
 
 from pipelines.workspace import files
 from pipelines.workspace.layout import RunLayout
+from pipelines.workspace.stage_files import BLEND as BLEND
 
-BLEND = "blend"  # what every run tries: the members' weighted mean
 JSON_KEYS = {
     *("run", "competition", "source", "synthetic", "metric", "cv", "cv_std", "local_score"),
     "also",
