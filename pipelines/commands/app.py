@@ -282,7 +282,7 @@ def check(
 ) -> None:
     """The submission check alone."""
     from pipelines import competitions
-    from pipelines.stages.submission import check_csv
+    from pipelines.runs.sendable import check_csv
 
     patience = _patience(context)
     n_rows = check_csv(

@@ -55,10 +55,11 @@ def predict(
     from pipelines import competitions
     from pipelines.console import Narrator
     from pipelines.prediction import new_rows
-    from pipelines.runs import sendable
+    from pipelines.workspace import finished_runs
+    from pipelines.workspace.layout import Workspace
 
     competition = competitions.load_competition(name)
-    summary = sendable.newest(Path(), competition.name, run_id)
+    summary = finished_runs.newest(Workspace(), competition.name, run_id)
     rows = new_rows.read(competition, csv) if csv else new_rows.typed(competition, text or [])
     told = Console(stderr=True, width=None if sys.stderr.isatty() else PIPE_WIDTH)
     answers, warnings = _answers(competition, rows, summary, Narrator(told))
@@ -84,8 +85,9 @@ def _answers(
     """The predictions, and what has to be said of the run that makes them."""
     from pipelines.prediction.answers import Answers
     from pipelines.prediction.predictor import Predictor
+    from pipelines.workspace.layout import Workspace
 
-    folder = Path("runs") / competition.name / summary.run
+    folder = Workspace().run(competition.name, summary.run).folder
     predictor = Predictor.open(folder, competition)
     score = f"{summary.metric} {summary.cv:.4f} ± {summary.cv_std:.4f} cross-validated"
     narrator.say("run", f"{summary.run}   {score}")

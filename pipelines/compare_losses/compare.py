@@ -20,15 +20,17 @@ from pipelines.compare_losses import mlflow_records, page
 from pipelines.compare_losses.figures import draw, save_all
 from pipelines.compare_losses.measure import Measured, Setting, measure
 from pipelines.compare_losses.trial import TrialPlan
-from pipelines.configuration.assignments import choose_members, fingerprint, resolved
+from pipelines.configuration.assignments import choose_members, resolved
 from pipelines.configuration.competition import Competition, NetworkMember
 from pipelines.console import Narrator
-from pipelines.runs.run import fetch
-from pipelines.stages.download import RawFiles
+from pipelines.raw_files.raw import RawFiles
+from pipelines.stages.download import fetch
 from pipelines.stages.pipeline import Pipeline
 from pipelines.stages.train import fold_data, network_builder
 from pipelines.tracking.tracker import Tracker
 from pipelines.workspace import arrays
+from pipelines.workspace.files import fingerprint
+from pipelines.workspace.layout import FIGURES, RunLayout, Workspace
 from pipelines.workspace.stage_cache import StageStore
 
 PREFIX = "compare-losses"
@@ -128,7 +130,7 @@ def _new_folder(
     now = datetime.now(UTC)
     identity = [resolved(competition), member.name, raw.digest, request.n_steps, now.isoformat()]
     name = f"{PREFIX}-{now:%Y%m%d-%H%M%S}-{fingerprint(identity)[:6]}"
-    folder = request.root / "runs" / competition.name / name
+    folder = Workspace(request.root).run(competition.name, name).folder
     folder.mkdir(parents=True)
     return folder
 
@@ -142,7 +144,7 @@ def _plan(
     narrator: Narrator,
 ) -> TrialPlan:
     """Stages 2 and 3, and the first fold's rows."""
-    pipeline = Pipeline(competition, raw, StageStore(folder), narrator, device="cpu")
+    pipeline = Pipeline(competition, raw, StageStore(RunLayout(folder)), narrator, device="cpu")
     data = pipeline.dataset_of(member)
     names = dict.fromkeys(("log_loss", "accuracy", competition.metric))
     return TrialPlan(
@@ -186,7 +188,7 @@ def _write(setting: Setting, measured: Measured, folder: Path) -> None:
     (folder / "comparison.json").write_text(json.dumps(numbers, indent=1, allow_nan=False) + "\n")
     arrays.write(folder / "steps.npz", measured.steps())
     figures = dict(draw(setting, measured))
-    save_all(figures, folder / "figures")
+    save_all(figures, folder / FIGURES)
     page.write(setting, measured, figures, folder / page.FILE)
 
 

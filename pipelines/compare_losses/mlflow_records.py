@@ -12,6 +12,7 @@ from pipelines.compare_losses.forms import FORMS
 from pipelines.compare_losses.measure import Measured, Setting
 from pipelines.compare_losses.page import answer
 from pipelines.tracking.record import Record
+from pipelines.workspace.layout import FIGURES
 
 KIND = "compare-losses"
 Row = tuple[str, float, int]
@@ -30,7 +31,7 @@ def records(setting: Setting, measured: Measured, folder: Path) -> tuple[Record,
         tags=tags | {"mlflow.note.content": "\n\n".join(answer(measured))},
         params=setting.model_dump(),
         metrics=[("stress_scale", measured.stress_scale, 0), *_traps(measured)],
-        artifacts=(folder / "page.html", folder / "figures", folder / "comparison.json"),
+        artifacts=(folder / "page.html", folder / FIGURES, folder / "comparison.json"),
     )
     children = [
         Record(

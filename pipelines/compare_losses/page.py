@@ -21,6 +21,7 @@ from pipelines.compare_losses.measure import Measured, Setting
 from pipelines.compare_losses.trial import Trial
 from pipelines.figures.output import inline_svg
 from pipelines.report.html import environment
+from pipelines.workspace import files
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,10 +35,7 @@ PAGE = """{% extends "layout.html" %}
 def write(setting: Setting, measured: Measured, figures: Mapping[str, Figure], path: Path) -> None:
     """Write the page as one self-contained HTML file, whole or not at all."""
     body = Markup("\n".join(_body(setting, measured, figures)))
-    page = environment().from_string(PAGE).render(title=setting.run, body=body)
-    temporary = path.with_name(f".{path.name}.writing")
-    temporary.write_text(page, encoding="utf-8")
-    temporary.replace(path)
+    files.write_text(path, environment().from_string(PAGE).render(title=setting.run, body=body))
 
 
 def answer(measured: Measured) -> tuple[str, str, str]:

@@ -7,7 +7,6 @@ A key names one setting (`folds.n_folds`, `mlp.train.lr`) or that of every membe
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -169,12 +168,6 @@ def settings_of(competition: Competition) -> dict[str, Any]:
         **{f"{s}.{k}": v for s in SECTIONS for k, v in _leaves(getattr(competition, s))},
         **{f"{m.name}.{k}": v for m in competition.members for k, v in _leaves(m) if k != "name"},
     }
-
-
-def fingerprint(value: Any) -> str:
-    """The sha256 of the value's canonical JSON, in hex."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:

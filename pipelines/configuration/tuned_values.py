@@ -14,6 +14,8 @@ from typing import Any
 
 from pipelines.configuration.assignments import ConfigurationError, assign, settings_of
 from pipelines.configuration.competition import Competition
+from pipelines.workspace import files
+from pipelines.workspace.layout import Workspace
 
 FILE = "tuned.toml"
 
@@ -53,7 +55,7 @@ class Tuned:
 
 def study_folder(root: Path, competition: str, member: str) -> Path:
     """The folder of a member's study, its figures and its tuned values."""
-    return root / "studies" / competition / member
+    return Workspace(root).study(competition, member)
 
 
 def write(tuned: Tuned, *, competition: str, study: str) -> None:
@@ -69,9 +71,7 @@ def write(tuned: Tuned, *, competition: str, study: str) -> None:
         "[values]",
         *_lines(tuned.values),
     ]
-    temporary = tuned.path.with_name(f".{tuned.path.name}.writing")
-    temporary.write_text("\n".join(lines) + "\n")
-    temporary.replace(tuned.path)
+    files.write_text(tuned.path, "\n".join(lines) + "\n")
 
 
 def _lines(values: Mapping[str, Any]) -> Iterator[str]:

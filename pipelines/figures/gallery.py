@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from features.encoders.text import tokens
+from models.training.trained import WEIGHTS
 from pipelines.configuration.competition import Competition, NetworkMember
 from pipelines.figures import curves, images, predictions, scores, texts
 from pipelines.figures.output import save
 from pipelines.figures.word_effects import explain
 from pipelines.stages import dataset
 from pipelines.stages.pipeline import Pipeline
+from pipelines.workspace.stage_files import TrainFiles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,8 +92,8 @@ def _images(pipeline: Pipeline, *, note: str | None) -> Named:
         if number == 0:
             names, target = _class_names(competition), pipeline.prepared.target
             yield "mistakes", images.mistakes(pixels, target, pipeline.blend.oof, names, note=note)
-        models = pipeline.stages[f"train-{member.name}"].folder / "models"
-        weights = first_weights(models / "replicas.safetensors", pixels.shape[1:])
+        models = TrainFiles(pipeline.contents.layout.train(member.name)).models
+        weights = first_weights(models / WEIGHTS, pixels.shape[1:])
         if weights is not None:
             figure = images.first_filters(weights, member=member.name, note=note)
             yield f"first_filters_{member.name}", figure
@@ -99,7 +101,7 @@ def _images(pipeline: Pipeline, *, note: str | None) -> Named:
 
 def _pixels(pipeline: Pipeline, member: NetworkMember) -> np.ndarray | None:
     """The training images as the network sees them, `(n_rows, C, H, W)`."""
-    folder = pipeline.stages[f"dataset-{member.encoder.__name__}"].folder
+    folder = pipeline.contents.layout.dataset(member.encoder.__name__)
     return dataset.load_array(folder, IMAGE)
 
 

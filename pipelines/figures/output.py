@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from pipelines.figures.style import BLUE, DPI, FAINT, GREEN, INK, MIST, ORANGE, QUIET, styled
+from pipelines.workspace.files import whole
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -37,12 +38,8 @@ LINK = "{http://www.w3.org/1999/xlink}href"
 @styled
 def save(figure: Figure, path: Path) -> None:
     """Write a PNG whose bytes depend on the picture alone, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.writing")
-    try:
+    with whole(path) as temporary:
         figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @styled

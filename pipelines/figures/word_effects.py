@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from features.encoders.text import UNKNOWN, tokens
+from models.training.trained import WEIGHTS
 from pipelines.configuration.competition import Competition, NetworkMember
 from pipelines.stages.dataset import FoldedDataset
 from pipelines.stages.pipeline import Pipeline
 from pipelines.stages.train import network_builder
+from pipelines.workspace.stage_files import TrainFiles
 
 N_TEXTS = 6
 FEWEST_WORDS, MOST_WORDS = 7, 24
@@ -47,7 +49,7 @@ def explain(pipeline: Pipeline) -> tuple[str, list[Explained]] | None:
         if isinstance(member, NetworkMember):
             data = pipeline.encoded(member)
             if {"tokens", "lengths"} <= set(data.views[FOLD].train):
-                folder = pipeline.stages[f"train-{member.name}"].folder
+                folder = TrainFiles(pipeline.contents.layout.train(member.name)).models
                 network = _network(competition, member, data, folder)
                 return member.name, _texts(pipeline, data, network)
     return None
@@ -60,7 +62,7 @@ def _network(
     from safetensors.torch import load_file
 
     prefix = f"fold-{FOLD:03d}-seed-0."
-    saved = load_file(folder / "models" / "replicas.safetensors")
+    saved = load_file(folder / WEIGHTS)
     own = {k.removeprefix(prefix): t for k, t in saved.items() if k.startswith(prefix)}
     network = network_builder(competition, member, data)()
     network.load_state_dict(own)

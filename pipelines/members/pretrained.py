@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +13,10 @@ from features.encoders.text import SPECIAL
 from features.word_vectors import VectorsError, read_vectors
 from models.data import FoldData
 from pipelines.configuration.competition import Member, NetworkMember
-from pipelines.stages.dataset import FoldView
+from pipelines.workspace.files import sha256
+
+if TYPE_CHECKING:
+    from pipelines.stages.dataset import FoldView
 
 EMBEDDING = "embedding.vectors.weight"
 
@@ -65,8 +68,7 @@ def digests(members: Sequence[Member]) -> dict[str, str]:
 
 def _sha256(path: str) -> str:
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(Path(path))
     except OSError as error:
         raise VectorsError(
             f"{path}: cannot be read ({error.strerror}); give the path of a file of word vectors"

@@ -17,9 +17,10 @@ import pandas as pd
 from features.encoders.base import refit
 from features.folds import Split
 from pipelines.configuration.competition import Encoded, Encoder
-from pipelines.stages.dataset import DatasetError, costly_file, is_alike
+from pipelines.stages.dataset import DatasetError, is_alike
 from pipelines.stages.preprocess import Prepared
 from pipelines.workspace import arrays
+from pipelines.workspace.stage_files import DatasetFiles, fold_name
 
 SLICE = 1 << 14  # rows that are encoded at a time
 
@@ -47,13 +48,14 @@ def encode_rows(
         For each fold the folder that holds an npy of each array, `(n_rows, ...)`.
     """
     n_folds = len(list(prepared.folds.splits()))
-    folders = [folder / f"fold-{index:03d}" for index in range(n_folds)]
+    folders = [folder / fold_name(index) for index in range(n_folds)]
     if is_alike(encoder()):  # it learns nothing: every fold sees the same
         folders = [folders[0]] * n_folds
     for index, (own, split) in enumerate(zip(folders, prepared.folds.splits(), strict=True)):
         if not own.exists():
             own.mkdir(parents=True)
-            _write(_fitted(encoder(), prepared, split, stage / costly_file(index)), table, own)
+            costly = DatasetFiles(stage).expensive(index)
+            _write(_fitted(encoder(), prepared, split, costly), table, own)
         on_fold()
     return folders
 

@@ -7,8 +7,6 @@ installed. Of a run whose files are large it holds the place of the run's folder
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -20,14 +18,17 @@ from pipelines.configuration.competition import Competition, EstimatorMember
 from pipelines.prediction import new_rows
 from pipelines.prediction.answers import Answers
 from pipelines.prediction.predictor import Predictor, PredictorError
-from pipelines.stages import preprocess
-from pipelines.stages.ensemble import STACKERS
-from pipelines.workspace.run_folders import FILE as RUN_FILE
+from pipelines.workspace import files, run_folders
+from pipelines.workspace.layout import RunLayout
+from pipelines.workspace.stage_files import (
+    DatasetFiles,
+    EnsembleFiles,
+    PreprocessFiles,
+    TrainFiles,
+)
 
 LARGEST_COPY = 32 << 20  # bytes; the files of a larger run stay where they are
-FILE, REFERENCE, CSV = "model.json", "elsewhere.json", "rows.csv"
-COSTLY = "fold-*-costly.npz"
-SAID = ("member.json", "curves.npz", "predictions.npz")  # what a member said of the training rows
+REFERENCE, CSV = "elsewhere.json", "rows.csv"
 TYPES = {  # of MLflow, by kind and whether a value may be missing: a whole number cannot be
     ("int", False): "long",
     ("int", True): "double",
@@ -76,12 +77,12 @@ def _load_pyfunc(path: str) -> Served:
     folder = Path(path)
     if (folder / REFERENCE).exists():
         folder = Path(json.loads((folder / REFERENCE).read_text())["folder"])
-    if not (folder / RUN_FILE).exists():
+    if not RunLayout(folder).run_file.exists():
         raise PredictorError(
             f"{folder}: there is no run; its files were too large to be copied into the model, "
             "and the folder has been moved or deleted since"
         )
-    described = json.loads((folder / RUN_FILE).read_text())
+    described = run_folders.describe(folder)
     competition = competitions.load_competition(described["configuration"]["name"])
     return Served(Predictor.open(folder, competition, Path(tempfile.gettempdir())))
 
@@ -104,16 +105,20 @@ def describe(run: Path, competition: Competition) -> None:
         ],
         "files": [path.relative_to(run).as_posix() for path in _needed(run, competition)],
     }
-    temporary = run / f".{FILE}.writing"
-    temporary.write_text(json.dumps(told) + "\n")
-    temporary.replace(run / FILE)
+    files.write_text(RunLayout(run).model_file, json.dumps(told) + "\n")
+
+
+def described(run: Path) -> dict[str, Any]:
+    """What `describe` wrote."""
+    content: dict[str, Any] = json.loads(RunLayout(run).model_file.read_text())
+    return content
 
 
 def example(run: Path) -> pd.DataFrame | None:
     """Some test rows of the run as a model of it takes them; None where `features` hid them."""
-    told = json.loads((run / FILE).read_text())
+    told = described(run)
     kinds = {name: kind for name, kind, is_required in told["inputs"] if is_required}
-    test = preprocess.load(run / "stages" / "preprocess").test
+    test = pd.read_parquet(PreprocessFiles(RunLayout(run).preprocess).test)
     if not set(kinds) <= set(test):
         return None
     whole = {name: "int64" for name, kind in kinds.items() if kind == "long"}
@@ -123,40 +128,35 @@ def example(run: Path) -> pd.DataFrame | None:
 
 def fill(folder: Path, run: Path) -> None:
     """Fill an empty folder with what `_load_pyfunc` needs of a run that is described."""
-    files = [run / name for name in json.loads((run / FILE).read_text())["files"]]
-    if sum(path.stat().st_size for path in files) > LARGEST_COPY:
+    paths = [run / name for name in described(run)["files"]]
+    if sum(path.stat().st_size for path in paths) > LARGEST_COPY:
         (folder / REFERENCE).write_text(json.dumps({"folder": str(run.resolve())}) + "\n")
         return
-    for path in files:
+    for path in paths:
         target = folder / path.relative_to(run)
         target.parent.mkdir(parents=True, exist_ok=True)
-        _link_or_copy(path, target)
+        files.link_or_copy(path, target)
 
 
 def _needed(run: Path, competition: Competition) -> list[Path]:
     """The run's files that predictions need."""
-    stages = run / "stages"
-    files = [run / RUN_FILE, *_files(stages / "preprocess"), *_files(stages / "ensemble")]
+    layout = RunLayout(run)
+    needed = [layout.run_file, *_files(layout.preprocess), *_files(layout.ensemble)]
     for member in competition.members:
-        models = _files(stages / f"train-{member.name}" / "models")
-        dataset = stages / f"dataset-{member.encoder.__name__}"
+        models = _files(TrainFiles(layout.train(member.name)).models)
+        dataset = DatasetFiles(layout.dataset(member.encoder.__name__))
         is_trained_again = isinstance(member, EstimatorMember) and not models
-        files += models + sorted(dataset.glob("fold-*.npz" if is_trained_again else COSTLY))
-    stackers = (stages / "ensemble" / STACKERS).glob("*")
+        needed += models + (dataset.all_train() if is_trained_again else dataset.all_expensive())
+    stackers = EnsembleFiles(layout.ensemble).stackers.glob("*")
     if not all(any(stacker.iterdir()) for stacker in stackers):  # one is trained again
-        files += [stages / f"train-{m.name}" / name for m in competition.members for name in SAID]
-    return list(dict.fromkeys(files))
+        for member in competition.members:
+            made = TrainFiles(layout.train(member.name))
+            needed += [made.member, made.curves, made.predictions]
+    return list(dict.fromkeys(needed))
 
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
 
 
 def _as_declared(competition: Competition, table: pd.DataFrame) -> pd.DataFrame:

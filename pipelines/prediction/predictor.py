@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,11 +28,11 @@ from pipelines.configuration.competition import (
     TreesMember,
 )
 from pipelines.prediction.encoding import encode_rows, read_rows
-from pipelines.stages import ensemble, preprocess, train, train_test_overlap
+from pipelines.stages import ensemble, preprocess, stage_code, train, train_test_overlap
 from pipelines.stages.dataset import load_fold
-from pipelines.stages.pipeline import CODE
-from pipelines.workspace.provenance import code_digest
-from pipelines.workspace.run_folders import FILE as RUN_FILE
+from pipelines.stages.run_contents import RunContents
+from pipelines.workspace.layout import RunLayout
+from pipelines.workspace.stage_files import EnsembleFiles, TrainFiles
 
 Advance = Callable[[int, int], None]
 PROBE = 64  # test rows of the run that are predicted anew where the code has changed
@@ -60,15 +59,13 @@ class Predictor:
     """A finished run.
 
     Attributes:
-        folder: the run's.
+        run: what its stages made.
         competition: with the settings that the run was made with.
-        described: what `run.json` says.
         scratch: where encoded rows lie while they are predicted.
     """
 
-    folder: Path
+    run: RunContents
     competition: Competition
-    described: Mapping[str, Any]
     scratch: Path
 
     @classmethod
@@ -83,37 +80,36 @@ class Predictor:
         Raises:
             PredictorError: the run lacks what predictions need, or has members of another code.
         """
-        described = json.loads((folder / RUN_FILE).read_text())
-        if not (folder / "stages" / "ensemble" / ensemble.COMBINER).is_file():
+        run = RunContents(RunLayout(folder))
+        if not EnsembleFiles(run.layout.ensemble).recipe.is_file():
             raise PredictorError(
                 f"run {folder.name} did not keep what predictions need; {_again(competition)}"
             )
         try:
-            as_then = as_stored(competition, described["configuration"])
+            as_then = as_stored(competition, run.described["configuration"])
         except ConfigurationError as error:
             reason = str(error).split(";")[0]
             raise PredictorError(
                 f"run {folder.name} was made by other code ({reason}); {_again(competition)}"
             ) from error
-        return cls(folder, as_then, described, scratch or folder)
+        return cls(run, as_then, scratch or folder)
 
     @cached_property
     def is_of_this_code(self) -> bool:
         """Whether code and libraries are those that made the run."""
-        now: str = code_digest((*CODE, self.competition.features.__module__))
-        return bool(now == self.described["code"])
+        return bool(stage_code.of_run(self.competition) == self.run.described["code"])
 
-    @cached_property
+    @property
     def prepared(self) -> preprocess.Prepared:
         """The run's own tables."""
-        return preprocess.load(self._stage("preprocess"))
+        return self.run.prepared
 
     @cached_property
     def combiner(self) -> Combiner:
         """Combines the members' predictions as the run did."""
         settings = ensemble.EnsembleSettings.of(self.competition)
         source = ensemble.stacker_source(settings, self.prepared, self._members_oof)
-        return ensemble.load_combiner(self._stage("ensemble"), settings.second_level, source)
+        return ensemble.load_combiner(self.run.layout.ensemble, settings.second_level, source)
 
     def predict(self, table: pd.DataFrame, advance: Advance | None = None) -> np.ndarray:
         """Probabilities of new rows, `(n_rows, n_classes)`.
@@ -142,12 +138,12 @@ class Predictor:
         """
         if self.is_of_this_code:
             return None
-        told = f"code or libraries have changed since run {self.folder.name} was made"
+        told = f"code or libraries have changed since run {self.run.layout.run_id} was made"
         columns = [column.name for column in self.competition.columns]
         if not set(columns) <= set(self.prepared.test):
             return f"{told}; {_again(self.competition)}"
         some = self._some_test_rows()
-        said = ensemble.load(self._stage("ensemble")).test[some]
+        said = self.run.blend.test[some]
         again = self.predict(self.prepared.test.loc[some, columns])
         largest = float(np.abs(again - said).max())
         if largest <= TOLERANCE:
@@ -180,7 +176,7 @@ class Predictor:
                 table,
                 encoder,
                 self.prepared,
-                stage=self._stage(f"dataset-{encoder.__name__}"),
+                stage=self.run.layout.dataset(encoder.__name__),
                 folder=Path(scratch),
                 on_fold=steps.take,
             )
@@ -191,7 +187,7 @@ class Predictor:
                 steps.take()
 
     def _models(self, member: Member) -> Models:
-        folder = self._stage(f"train-{member.name}") / "models"
+        folder = TrainFiles(self.run.layout.train(member.name)).models
         if isinstance(member, NetworkMember):
             return self._networks(folder, member)
         if isinstance(member, TreesMember):
@@ -208,14 +204,14 @@ class Predictor:
     def _networks(self, folder: Path, member: NetworkMember) -> trained.Networks:
         import torch
 
-        is_there = self.described["device"] != "cuda" or torch.cuda.is_available()
-        device = torch.device(self.described["device"] if is_there else "cpu")
+        is_there = self.run.described["device"] != "cuda" or torch.cuda.is_available()
+        device = torch.device(self.run.described["device"] if is_there else "cpu")
         loss = train.loss_of(self.competition)
         return trained.load(folder, member.model.build, member.train, loss, device)
 
     def _trainer(self, member: EstimatorMember) -> Callable[[int, int], Any]:
         """Trains an estimator again, from the rows that the run encoded for it."""
-        stage = self._stage(f"dataset-{member.encoder.__name__}")
+        stage = self.run.layout.dataset(member.encoder.__name__)
 
         def train_one(fold: int, seed: int) -> Any:
             view = load_fold(stage, self.prepared, fold, member.inputs)
@@ -226,15 +222,14 @@ class Predictor:
     def _members_oof(self) -> np.ndarray:
         """The members' out-of-fold predictions, `(n_members, n_train, n_classes)`."""
         names = (member.name for member in self.competition.members)
-        return np.stack([train.load(self._stage(f"train-{name}")).oof for name in names])
+        return np.stack([self.run.predictions_of(name).oof for name in names])
 
     def _context(self, table: pd.DataFrame, members: np.ndarray) -> np.ndarray | None:
         """The stackers' context features of new rows, `(n_rows, d)`."""
         features = self.competition.second_level.context_features
         if features is None or not any(self.combiner.stackers()):
             return None
-        weights = ensemble.load(self._stage("ensemble")).weights
-        return features(table, blend(members, weights))
+        return features(table, blend(members, self.run.blend.weights))
 
     def n_known(self, table: pd.DataFrame) -> int:
         """How many of the new rows stand in the training file, in a competition that asks that."""
@@ -251,9 +246,6 @@ class Predictor:
     @property
     def _n_folds(self) -> int:
         return len(list(self.prepared.folds.splits()))
-
-    def _stage(self, name: str) -> Path:
-        return self.folder / "stages" / name
 
 
 class _Steps:

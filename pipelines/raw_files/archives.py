@@ -1,7 +1,7 @@
-"""Takes the wanted files out of what Kaggle gives: a zip, zips within it, gzipped members.
+"""Unpacks the wanted files from an archive of Kaggle's: a zip, zips within it, gzipped members.
 
 An archive is never trusted: names are checked before anything is written, bytes are counted as
-they come, and the files appear under their names only when all of them are whole.
+they are unpacked, and the files appear under their names only when all of them are whole.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import IO, cast
 CHUNK_BYTES = 1 << 20
 NAMES_SHOWN = 8
 AGAIN = "download the archive again and run the same command"
-# What zipfile, gzip and the decompressors raise on bytes that they cannot make sense of.
+# What zipfile, gzip and the decompressors raise on damaged bytes.
 DAMAGE = (
     zipfile.BadZipFile,
     NotImplementedError,
@@ -39,24 +39,24 @@ DAMAGE = (
 
 
 class ArchiveError(ValueError):
-    """An archive that is damaged, unsafe, or lacks a wanted file; nothing of it was kept."""
+    """An archive that is damaged, unsafe, or lacks a wanted file; nothing of it is kept."""
 
     exit_code = 3
 
 
 class MissingFileError(ArchiveError):
-    """A whole archive, or a folder, that lacks a wanted file."""
+    """An undamaged archive, or a folder, that lacks a wanted file."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much an archive may grow; a table of numbers seldom shrinks more than fiftyfold.
+    """How large an archive may unpack; a table of numbers seldom compresses more than fiftyfold.
 
     Attributes:
-        total_bytes: most that is ever written, zips within the zip included.
-        ratio: most bytes written per byte of the archive.
-        ratio_free_bytes: up to here the ratio is not asked.
-        depth: how many zips may stand within one another.
+        total_bytes: Most bytes that are ever written, zips within the zip included.
+        ratio: Most bytes written per byte of the archive.
+        ratio_free_bytes: The ratio is not checked below this size.
+        depth: How deep zips may be nested.
     """
 
     total_bytes: int = 16 << 30
@@ -71,16 +71,16 @@ def unpack(
     """Write the wanted files of `archive`, and nothing else, into the folder `into`.
 
     Args:
-        archive: a zip, or one gzipped file.
-        wanted: file names without folders; a member `name`, `name.gz`, or a file of that name in
-            a zip within the zip gives it.
-        into: made where it is missing; on any error it holds no more than before.
-        limits: what counts as a bomb.
+        archive: A zip, or one gzipped file.
+        wanted: File names without folders; found as a member `name` or `name.gz`, or as a file of
+            that name in a zip within the zip.
+        into: Created where it is missing; on any error it holds no more than before.
+        limits: Beyond these the archive counts as a zip bomb.
 
     Raises:
-        MissingFileError: an archive without a wanted file.
-        ArchiveError: a damaged, unsafe or growing one.
-        OSError: the archive cannot be read or the folder cannot be written.
+        MissingFileError: The archive lacks a wanted file.
+        ArchiveError: The archive is damaged, unsafe, or unpacks beyond the limits.
+        OSError: The archive cannot be read or the folder cannot be written.
     """
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=into) as temporary:
@@ -121,7 +121,7 @@ class _Search:
                     f"{self.archive}: found {_looks_like(start)}, expected a zip; {AGAIN}"
                 )
         if self.missing:
-            raise MissingFileError(self._told_missing())
+            raise MissingFileError(self._missing_message())
 
     def _take_lone_gzip(self, stream: IO[bytes]) -> None:
         name = self.archive.name.removesuffix(".gz")
@@ -170,7 +170,7 @@ class _Search:
             (self.folder / inner).unlink()
 
     def _is_unlikely(self, member: zipfile.ZipInfo) -> bool:
-        """Sorts `train.tsv.zip` and `train.zip` first when `train.tsv` is missing."""
+        """Sort key: `train.tsv.zip` and `train.zip` come first when `train.tsv` is missing."""
         stem = _basename(member.filename)[: -len(".zip")]
         return not any(stem in (name, name.split(".")[0]) for name in self.missing)
 
@@ -179,12 +179,12 @@ class _Search:
             for chunk in _chunks(source, where):
                 self.written_bytes += len(chunk)
                 if self.written_bytes > self.bound:
-                    raise ArchiveError(self._told_bomb(where))
+                    raise ArchiveError(self._bomb_message(where))
                 target.write(chunk)
             target.flush()
             os.fsync(target.fileno())
 
-    def _told_bomb(self, where: str) -> str:
+    def _bomb_message(self, where: str) -> str:
         return (
             f"{where}: unpacks to more than {self.bound:,} bytes, expected at most "
             f"{self.limits.ratio} times the archive's {self.archive.stat().st_size:,} bytes and "
@@ -192,7 +192,7 @@ class _Search:
             "--source the folder"
         )
 
-    def _told_missing(self) -> str:
+    def _missing_message(self) -> str:
         names = [_basename(name) for name in self.seen]
         near = [difflib.get_close_matches(name, names, n=1) for name in self.missing]
         hints = ", ".join(f"{match[0]!r}" for match in near if match)
@@ -231,12 +231,12 @@ def _chunks(source: IO[bytes], where: str) -> Iterator[bytes]:
 
 @contextmanager
 def _reading(where: str) -> Iterator[None]:
-    """Tell damage in the archive's bytes apart from a disk that fails."""
+    """Distinguish damage in the archive's bytes from a failing disk."""
     try:
         yield
     except OSError as error:
-        # Bad data comes as an OSError too: from bz2 and gzip without a number, and as EINVAL
-        # where a damaged header sends the reader to a place before the file's start.
+        # Damaged data raises OSError too: bz2 and gzip without an errno, and EINVAL where a
+        # damaged header makes the reader seek before the start of the file.
         if error.errno not in (None, errno.EINVAL):
             raise
         raise _damaged(where, error) from error
@@ -253,7 +253,7 @@ def _safe_members(zipped: zipfile.ZipFile, where: str) -> list[zipfile.ZipInfo]:
     """The files among the members.
 
     Raises:
-        ArchiveError: any member, wanted or not, would land outside the folder or is a link.
+        ArchiveError: A member, wanted or not, would land outside the folder or is a link.
     """
     unsafe = [info.orig_filename for info in zipped.infolist() if _is_unsafe(info)]
     if unsafe:
@@ -272,7 +272,7 @@ def _is_unsafe(info: zipfile.ZipInfo) -> bool:
 
 
 def _find(members: Sequence[zipfile.ZipInfo], name: str, where: str) -> zipfile.ZipInfo | None:
-    """The member of that base name which stands highest in the tree."""
+    """The member with that base name that is nearest the top of the tree."""
     found = [member for member in members if _basename(member.filename) == name]
     if not found:
         return None
@@ -297,7 +297,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _looks_like(start: bytes) -> str:
-    """What a file is that should have been a zip; a sign-in page is the usual mistake."""
+    """What a file that should be a zip looks like; a sign-in page is the usual mistake."""
     if not start:
         return "an empty file"
     if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):

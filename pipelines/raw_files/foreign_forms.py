@@ -1,7 +1,7 @@
-"""Raw files in a form of their own, turned into the competition's files.
+"""Raw files in another form, converted to the competition's files.
 
-A competition's page may hold one table without test rows, and a course its own copy of it. What a
-person gives is tried as the competition's files first, then as each of its foreign forms.
+A competition's page may hold one table without test rows, and a course may ship a copy in another
+format. The source is tried as the competition's own files first, then as each of its other forms.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ NAMES_SHOWN = 8
 
 
 def unpack_any(competition: Competition, archive: Path, folder: Path) -> None:
-    """Fill the folder with the competition's files out of an archive, whatever form they have.
+    """Fill the folder with the competition's files from an archive of any of its forms.
 
     Raises:
-        ArchiveError: a damaged or unsafe archive, or one that holds no form's files.
-        TableError: a foreign file that is not as its form says.
+        ArchiveError: The archive is damaged or unsafe, or holds the files of no form.
+        TableError: A file does not match its form.
     """
     try:
         unpack(archive, competition.files.values(), folder)
@@ -42,10 +42,12 @@ def unpack_any(competition: Competition, archive: Path, folder: Path) -> None:
 
 
 def find_parts(competition: Competition, folder: Path) -> tuple[OtherForm | None, dict[str, Path]]:
-    """What in a folder gives each file of a form: itself, its gzip or zip; None for no foreign one.
+    """The form whose files a folder holds, None for the competition's own, and where each file is.
+
+    A file may be there itself, gzipped or zipped.
 
     Raises:
-        MissingFileError: the folder holds no form's files.
+        MissingFileError: The folder holds the files of no form.
     """
     forms = [
         (None, tuple(competition.files.values())),
@@ -55,11 +57,11 @@ def find_parts(competition: Competition, folder: Path) -> tuple[OtherForm | None
         parts = {name: part for name in wanted if (part := _part(folder, name)) is not None}
         if len(parts) == len(wanted):
             return form, parts
-    raise MissingFileError(_told_missing(competition, folder))
+    raise MissingFileError(_missing(competition, folder))
 
 
 def place(form: OtherForm | None, parts: Mapping[str, Path], folder: Path) -> None:
-    """Fill the folder with the competition's files out of what `find_parts` found."""
+    """Fill the folder with the competition's files from what `find_parts` found."""
 
     def fill(empty: Path) -> None:
         for name, part in parts.items():
@@ -75,14 +77,13 @@ def place(form: OtherForm | None, parts: Mapping[str, Path], folder: Path) -> No
 
 
 def key(competition: Competition) -> str:
-    """A text that changes when the same raw files would be turned into other ones."""
-    return json.dumps(
-        [(f.files, code_digest([f.convert.__module__])) for f in competition.other_forms]
-    )
+    """A text that changes when the same raw files would be converted differently."""
+    forms = competition.other_forms
+    return json.dumps([(form.files, code_digest([], [form.convert])) for form in forms])
 
 
 def _unpack_foreign(form: OtherForm, archive: Path, folder: Path) -> bool:
-    """Whether the archive holds that form; then its files are converted."""
+    """Convert the archive's files if it holds that form; whether it does."""
     try:
         _convert(form, lambda empty: unpack(archive, form.files, empty), folder, given=archive)
     except MissingFileError:
@@ -96,7 +97,7 @@ def _convert(form: OtherForm, fill: Callable[[Path], object], folder: Path, *, g
         try:
             form.convert(Path(foreign), folder)
         except TableError as error:
-            # The person has not the unpacked file before them, but what they gave.
+            # The person has the archive that they gave, not the file unpacked from it.
             step = f"correct it in {given} and run the same command again"
             faults = [replace(fault, next_step=step) for fault in error.faults]
             raise TableError(f"{', '.join(form.files)} in {given}", faults) from error
@@ -107,7 +108,7 @@ def _part(folder: Path, name: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _told_missing(competition: Competition, folder: Path) -> str:
+def _missing(competition: Competition, folder: Path) -> str:
     missing = [name for name in competition.files.values() if _part(folder, name) is None]
     held = sorted(entry.name for entry in folder.iterdir())
     zips = [name for name in held if name.endswith(".zip")]

@@ -1,14 +1,13 @@
-"""What a folder of raw files says of itself; written last, so that its presence means complete."""
+"""The manifest of a folder of raw files; written last, so that its presence means complete."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines.kaggle.transfer import Remote
+from pipelines.workspace.files import sha256, sync, write_text
 
 FILE = "manifest.json"
 
@@ -23,9 +22,14 @@ class Facts(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a whole folder says of itself; `files` has the holdout too.
+    """What a complete folder holds.
 
-    `remote` is what Kaggle said of the archive that the files came from.
+    Attributes:
+        key: Changes when the source would fill the folder with something else.
+        origin: Where the rows come from, on one line.
+        files: By file name, the holdout among them.
+        holdout: The name of the file with the labels that were held back.
+        remote: Identifies Kaggle's archive that the files came from.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,11 +41,10 @@ class Manifest(BaseModel):
     remote: Remote | None = None
 
     def write(self, folder: Path) -> None:
-        """Write it when every file that it names is on the disk itself."""
+        """Write it once every file that it names is on the disk itself."""
         for name in self.files:
             sync(folder / name)
-        (folder / FILE).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        sync(folder / FILE)
+        sync(write_text(folder / FILE, self.model_dump_json(indent=1) + "\n"))
 
 
 def read(folder: Path) -> Manifest | None:
@@ -53,7 +56,7 @@ def read(folder: Path) -> Manifest | None:
 
 
 def changed_files(folder: Path) -> list[str]:
-    """Names of files that are missing or not as the folder's manifest says."""
+    """Names of files that are missing or differ from the folder's manifest."""
     manifest = read(folder)
     files = manifest.files if manifest else {}
     return [name for name, known in files.items() if facts(folder / name) != known]
@@ -64,18 +67,3 @@ def facts(path: Path) -> Facts | None:
     if not path.is_file():
         return None
     return Facts(sha256=sha256(path), n_bytes=path.stat().st_size)
-
-
-def sha256(path: Path) -> str:
-    """Of a file's bytes, in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def sync(path: Path) -> None:
-    """Wait until a file or folder is on the disk itself."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -27,8 +27,9 @@ class Source:
     """A chosen source.
 
     Attributes:
-        path: the folder or archive of a `path` source, absolute; else None.
-        said: one line for the person: which source is used, and why.
+        kind: `kaggle`, `path` or `sample`.
+        path: The folder or archive of a `path` source, absolute; else None.
+        said: Which source is used and why, on one line for the person.
     """
 
     kind: Literal["kaggle", "path", "sample"]
@@ -37,13 +38,14 @@ class Source:
 
 
 def choose_source(text: str, competition: Competition) -> Source:
-    """The source that `text` means: `auto`, `kaggle`, `sample`, or a path.
+    """The source that `text` names: `auto`, `kaggle`, `sample`, or a path.
 
-    Looks at the disk and the environment only. That `kaggle` has credentials is asked when
-    something must be fetched, since files fetched earlier need none.
+    Looks at the disk and the environment only. Credentials are checked when something must be
+    fetched, since files fetched earlier need none.
 
     Raises:
-        SourceError: no such path, no sample of this competition, or nothing that `auto` can use.
+        SourceError: The path does not exist, the competition has no sample, or `auto` finds nothing
+            it can use.
     """
     if text == "auto":
         return _automatic(competition)
@@ -91,7 +93,7 @@ def _path(text: str) -> Source:
 
 
 def _is_archive(path: Path) -> bool:
-    """By name, so that a damaged zip is told as such; by its first bytes where the name is mute."""
+    """By its name, so that a damaged zip is reported as one; else by its first bytes."""
     if path.suffix.lower() in (".zip", ".gz"):
         return True
     if not path.is_file():

@@ -13,6 +13,8 @@ from pipelines.report import charts
 from pipelines.report.evidence import FoldScores
 from pipelines.report.find import ReportedRun
 from pipelines.report.html import drift_verdict, environment
+from pipelines.workspace import files
+from pipelines.workspace.layout import Workspace
 from pipelines.workspace.summary import Summary
 
 ABSENT = "–"
@@ -42,11 +44,9 @@ def compare(first: ReportedRun, second: ReportedRun, root: Path) -> Path:
         CompareError: The runs differ in competition or metric, or are the same run.
     """
     _check(first.summary, second.summary)
-    path = root / "runs" / "compare" / f"{first.folder.name}-and-{second.folder.name}.html"
+    path = Workspace(root).comparison(first.folder.name, second.folder.name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.writing")
-    temporary.write_text(render(first, second), encoding="utf-8")
-    return temporary.replace(path)
+    return files.write_text(path, render(first, second))
 
 
 def _check(first: Summary, second: Summary) -> None:

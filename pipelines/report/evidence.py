@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-FILE = "report.json"
+from pipelines.workspace import files
+from pipelines.workspace.layout import RunLayout
+
 OLD_NAMES = {"said": "predicted", "said_of": "probability_of", "told": "detail"}
 
 
@@ -171,12 +173,11 @@ class Evidence(Facts):
 
     def write(self, folder: Path) -> None:
         """Write `report.json` whole or not at all."""
-        temporary = folder / f".{FILE}.writing"
-        temporary.write_text(self.model_dump_json(indent=1) + "\n")
-        temporary.replace(folder / FILE)
+        text = self.model_dump_json(indent=1) + "\n"
+        files.write_text(RunLayout(folder).evidence_file, text)
 
     @classmethod
     def read(cls, folder: Path) -> Evidence | None:
         """The folder's evidence, or None if it was never gathered."""
-        path = folder / FILE
+        path = RunLayout(folder).evidence_file
         return cls.model_validate_json(path.read_text()) if path.is_file() else None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.report.evidence import Evidence
-from pipelines.workspace.summary import FILE, Summary
+from pipelines.workspace.finished_runs import by_id_or_competition
+from pipelines.workspace.layout import Workspace
+from pipelines.workspace.summary import Summary
 
 
 class NoReportError(LookupError):
@@ -31,14 +32,7 @@ def find(root: Path, name: str) -> ReportedRun:
     Raises:
         NoReportError: There is none, or it was made before runs wrote reports.
     """
-    folders = sorted((path.parent for path in (root / "runs").glob(f"*/*/{FILE}")), key=_started)
-    found = [f for f in folders if name in (f.name, f.parent.name)]
-    if not found:
-        names = [f.name for f in folders] + sorted({f.parent.name for f in folders})
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean {near[0]}?" if near else "type foldwise runs to list them"
-        raise NoReportError(f"no finished run {name!r} in {root / 'runs'}; {hint}")
-    folder = found[-1]
+    folder = by_id_or_competition(Workspace(root), name).folder
     summary, evidence = Summary.read(folder), Evidence.read(folder)
     if summary is None or evidence is None:
         raise NoReportError(
@@ -46,8 +40,3 @@ def find(root: Path, name: str) -> ReportedRun:
             f"type foldwise run {folder.parent.name} to make one"
         )
     return ReportedRun(folder, summary, evidence)
-
-
-def _started(folder: Path) -> str:
-    """A run's id begins with the second in which it was started."""
-    return folder.name

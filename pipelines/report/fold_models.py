@@ -25,10 +25,12 @@ from pipelines.configuration.competition import (
     TreesMember,
 )
 from pipelines.stages import train
-from pipelines.stages.dataset import choose, costly_file, is_alike
+from pipelines.stages.dataset import choose, is_alike
 from pipelines.stages.ensemble import Blend
 from pipelines.stages.preprocess import Prepared
 from pipelines.workspace import arrays
+from pipelines.workspace.layout import RunLayout
+from pipelines.workspace.stage_files import DatasetFiles, TrainFiles
 
 WIDE = 300  # columns; networks of wider tables see pictures, and take minutes for so many rows
 
@@ -56,7 +58,7 @@ class Panel:
         return "the blend" if self.is_whole and len(self.members) > 1 else names
 
     def fold(
-        self, prepared: Prepared, split: Split, number: int, stages: Path
+        self, prepared: Prepared, split: Split, number: int, run: RunLayout
     ) -> Callable[[pd.DataFrame], np.ndarray]:
         """What the models of one fold say of a table, `(n_rows, n_classes)`.
 
@@ -66,7 +68,7 @@ class Panel:
         encoders = {maker: maker() for maker in makers}
         seen, target = prepared.train.iloc[split.train_rows], prepared.target[split.train_rows]
         for encoder in (own for own in encoders.values() if not is_alike(own)):
-            costly = stages / f"dataset-{_name_of(encoders, encoder)}" / costly_file(number)
+            costly = DatasetFiles(run.dataset(_name_of(encoders, encoder))).expensive(number)
             refit(encoder, seen, target, arrays.read(costly) if costly.exists() else {})
         models = {name: _of_fold(kept, number) for name, kept in self.kept.items()}
 
@@ -81,7 +83,7 @@ class Panel:
         return predict
 
 
-def panel(competition: Competition, blend: Blend, stages: Path) -> Panel | None:
+def panel(competition: Competition, blend: Blend, run: RunLayout) -> Panel | None:
     """The members to ask; None where there are none."""
     weights = dict(zip(blend.members, blend.weights, strict=True))
     kinds = (TreesMember,) if len(competition.columns) > WIDE else (TreesMember, NetworkMember)
@@ -93,7 +95,7 @@ def panel(competition: Competition, blend: Blend, stages: Path) -> Panel | None:
         members=tuple(asked),
         shares=tuple(float(weights[member.name] / total) for member in asked),
         is_whole=bool(total > 1 - 1e-9),
-        kept={m.name: _kept(competition, m, stages / f"train-{m.name}" / "models") for m in asked},
+        kept={m.name: _kept(competition, m, TrainFiles(run.train(m.name)).models) for m in asked},
     )
 
 

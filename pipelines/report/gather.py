@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +12,7 @@ from pipelines.configuration.assignments import settings_of
 from pipelines.configuration.competition import Competition
 from pipelines.figures import curves
 from pipelines.figures.predictions import Bins, confusion_counts
+from pipelines.raw_files.raw import RawFiles
 from pipelines.report import html, reproduce
 from pipelines.report.drift import adversarial
 from pipelines.report.evidence import (
@@ -28,52 +27,28 @@ from pipelines.report.evidence import (
 )
 from pipelines.report.importance import importance
 from pipelines.report.leaks import checks
-from pipelines.stages import ensemble, preprocess, train
-from pipelines.stages.download import RawFiles
 from pipelines.stages.ensemble import Blend
 from pipelines.stages.preprocess import Prepared
-from pipelines.stages.train import Predictions
-from pipelines.workspace.run_folders import FILE as RUN_FILE
+from pipelines.stages.run_contents import RunContents
 from pipelines.workspace.summary import BLEND, Summary
 
 MAX_POINTS = 120  # of a learning curve
 
 
-@dataclass(frozen=True)
-class StageResults:
-    """What the stages of a finished run returned, each read once."""
-
-    prepared: Prepared
-    blend: Blend
-    predictions: Sequence[Predictions]
-
-    @classmethod
-    def read(cls, competition: Competition, folder: Path) -> StageResults:
-        """Load everything from the run's folder."""
-        stages = folder / "stages"
-        return cls(
-            prepared=preprocess.load(stages / "preprocess"),
-            blend=ensemble.load(stages / "ensemble"),
-            predictions=[train.load(stages / f"train-{m.name}") for m in competition.members],
-        )
-
-
-def gather(
-    competition: Competition, raw: RawFiles, results: StageResults, folder: Path
-) -> Evidence:
+def gather(competition: Competition, raw: RawFiles, run: RunContents) -> Evidence:
     """Add to the stages' results what no stage measured."""
-    prepared, blend = results.prepared, results.blend
+    prepared, blend, folder = run.prepared, run.blend, run.layout.folder
     return Evidence(
         title=competition.title,
         page=competition.kaggle.page if competition.kaggle else "",
         table=_table(competition, prepared),
         folds=tuple(_fold_scores(blend)),
-        curves=tuple(_curves(results.predictions)),
+        curves=tuple(_curves(competition, run)),
         outcome=_outcome(competition, prepared.target, blend.oof),
         importance=importance(competition, prepared, blend, folder),
         drift=adversarial(prepared.train, prepared.test, group=competition.folds.group),
         checks=checks(competition, prepared, blend, folder),
-        origin=_origin(competition, raw, folder),
+        origin=_origin(competition, raw, run),
         settings={key: json.dumps(value) for key, value in settings_of(competition).items()},
     )
 
@@ -96,12 +71,13 @@ def _fold_scores(blend: Blend) -> Iterator[FoldScores]:
     yield FoldScores(name=blend.chosen or BLEND, scores=tuple(map(float, blend.scores)))
 
 
-def _curves(predictions: Sequence[Predictions]) -> Iterator[Curves]:
-    for member in predictions:
-        if member.curves and member.curves["valid_loss"].size:
-            bands = curves.MemberCurves.of(member.curves)
+def _curves(competition: Competition, run: RunContents) -> Iterator[Curves]:
+    for member in competition.members:
+        stored = run.predictions_of(member.name).curves
+        if stored and stored["valid_loss"].size:
+            bands = curves.MemberCurves.of(stored)
             yield Curves(
-                member=member.member,
+                member=member.name,
                 n_replicas=bands.n_replicas,
                 train_loss=_thinned(bands.train_loss, bands.best_epoch),
                 valid_loss=_thinned(bands.valid_loss, bands.best_epoch),
@@ -137,8 +113,8 @@ def _outcome(competition: Competition, target: np.ndarray, oof: np.ndarray) -> O
     )
 
 
-def _origin(competition: Competition, raw: RawFiles, folder: Path) -> Origin:
-    described: Mapping[str, Any] = json.loads((folder / RUN_FILE).read_text())
+def _origin(competition: Competition, raw: RawFiles, run: RunContents) -> Origin:
+    described = run.described
     return Origin(
         command=reproduce.of_run(competition, raw, described["device"]),
         device=described["device"],
@@ -151,25 +127,15 @@ def _origin(competition: Competition, raw: RawFiles, folder: Path) -> Origin:
     )
 
 
-def evidence_of(
-    competition: Competition, raw: RawFiles, folder: Path, results: StageResults | None = None
-) -> Evidence:
-    """The folder's evidence, gathered now if it never was.
-
-    Args:
-        competition: As it was run.
-        raw: The run's files.
-        folder: The run's folder.
-        results: What the stages returned; read from the folder if None.
-    """
-    evidence = Evidence.read(folder)
+def evidence_of(competition: Competition, raw: RawFiles, run: RunContents) -> Evidence:
+    """The run's evidence, gathered now if it never was."""
+    evidence = Evidence.read(run.layout.folder)
     if evidence is None:
-        results = results or StageResults.read(competition, folder)
-        evidence = gather(competition, raw, results, folder)
-        evidence.write(folder)
+        evidence = gather(competition, raw, run)
+        evidence.write(run.layout.folder)
     return evidence
 
 
-def write(competition: Competition, raw: RawFiles, summary: Summary, folder: Path) -> Path:
+def write(competition: Competition, raw: RawFiles, summary: Summary, run: RunContents) -> Path:
     """Write the finished run's page; return its path."""
-    return html.write(summary, evidence_of(competition, raw, folder), folder)
+    return html.write(summary, evidence_of(competition, raw, run), run.layout.folder)

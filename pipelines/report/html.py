@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from markupsafe import Markup
 
 from pipelines.report import charts
 from pipelines.report.evidence import Drift, Evidence
+from pipelines.workspace import files
+from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.summary import BLEND, Summary
 
-FILE = "report.html"
 MARKS = {"passed": "✓", "look": "!", "skipped": "–"}
 DRIFTS = (
     (0.55, "No: cross-validation is a fair estimate of the score on the test rows."),
@@ -31,9 +32,7 @@ DRIFTS = (
 
 def write(summary: Summary, evidence: Evidence, folder: Path) -> Path:
     """Write `report.html` whole or not at all; return its path."""
-    temporary = folder / f".{FILE}.writing"
-    temporary.write_text(render(summary, evidence), encoding="utf-8")
-    return temporary.replace(folder / FILE)
+    return files.write_text(RunLayout(folder).report_file, render(summary, evidence))
 
 
 def render(summary: Summary, evidence: Evidence) -> str:
@@ -51,7 +50,7 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    style = files("pipelines.report").joinpath("style.css").read_text(encoding="utf-8")
+    style = resources.files("pipelines.report").joinpath("style.css").read_text(encoding="utf-8")
     templates.globals["style"] = Markup(style)
     templates.globals["marks"] = MARKS
     return templates

@@ -22,6 +22,7 @@ from pipelines.report.evidence import ColumnWorth, Importance
 from pipelines.report.fold_models import Panel, panel
 from pipelines.stages.ensemble import Blend
 from pipelines.stages.preprocess import Prepared
+from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.stage_cache import seconds_of
 
 MAX_FOLDS, MAX_ROWS = 10, 1_000  # folds, and held-out rows of all of them together
@@ -48,7 +49,7 @@ def importance(
     competition: Competition, prepared: Prepared, blend: Blend, folder: Path
 ) -> Importance | None:
     """Shuffle every column that the members see; None if no member's models were kept."""
-    models = panel(competition, blend, folder / "stages")
+    models = panel(competition, blend, RunLayout(folder))
     if models is None:
         return None
     units = _units(_raw(competition, prepared))
@@ -86,16 +87,16 @@ def _units(columns: Sequence[str]) -> list[list[str]]:
 
 def _folds(models: Panel, prepared: Prepared, folder: Path) -> Iterator[_Fold]:
     """A sample of the first folds' held-out rows, with the models that never saw them."""
-    stages = folder / "stages"
+    run = RunLayout(folder)
     names = {member.encoder.__name__ for member in models.members}
     n_splits = prepared.folds.n_splits
-    seconds = sum(seconds_of(stages / f"dataset-{name}") for name in names) / n_splits
+    seconds = sum(seconds_of(run.dataset(name)) for name in names) / n_splits
     n_folds = 1 if seconds > SLOW_S else min(MAX_FOLDS, prepared.folds.n_folds)
     rng = np.random.default_rng(SEED)
     for number, split in zip(range(n_folds), prepared.folds.splits(), strict=False):
         n_rows = min(len(split.valid_rows), MAX_ROWS // n_folds)
         rows = np.sort(rng.choice(split.valid_rows, n_rows, replace=False))
-        predict = models.fold(prepared, split, number, stages)
+        predict = models.fold(prepared, split, number, run)
         yield _Fold(prepared.train.iloc[rows], prepared.target[rows], predict)
 
 

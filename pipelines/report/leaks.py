@@ -10,15 +10,16 @@ import pandas as pd
 
 from models.metrics import METRICS
 from pipelines.configuration.competition import Competition, Encoder
-from pipelines.raw_files import manifest
 from pipelines.report.drift import as_numbers
 from pipelines.report.evidence import Check
 from pipelines.stages.dataset import encode_fold, is_alike
 from pipelines.stages.ensemble import Blend
 from pipelines.stages.preprocess import Prepared, not_row_wise
-from pipelines.stages.submission import CSV
 from pipelines.workspace import arrays
+from pipelines.workspace.files import sha256
+from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.stage_cache import seconds_of
+from pipelines.workspace.stage_files import DatasetFiles, SubmissionFiles
 
 SLOW_S = 4.0  # an encoder that takes longer per fold is not refitted
 N_ALONE = 100  # rows
@@ -106,7 +107,7 @@ def _groups_whole(competition: Competition, prepared: Prepared) -> Check:
 def _fitted_in_fold(encoder: Callable[[], Encoder], prepared: Prepared, folder: Path) -> Check:
     """Refit the encoder on a fold's training rows alone, and compare with the models' inputs."""
     name = f"{encoder.__name__} is fitted on training rows only"
-    stage = folder / "stages" / f"dataset-{encoder.__name__}"
+    stage = RunLayout(folder).dataset(encoder.__name__)
     if is_alike(encoder()):
         return _learns_nothing(name, encoder(), prepared, stage)
     seconds = seconds_of(stage) / prepared.folds.n_splits
@@ -116,7 +117,7 @@ def _fitted_in_fold(encoder: Callable[[], Encoder], prepared: Prepared, folder: 
         )
         return Check(name=name, outcome="skipped", detail=detail)
     again = encode_fold(prepared, encoder(), next(prepared.folds.splits())).train
-    stored = arrays.read(stage / "fold-000.npz")
+    stored = arrays.read(DatasetFiles(stage).train(0))
     same = all(np.array_equal(again[key], stored[key], equal_nan=True) for key in stored)
     detail = "refitted without the first fold's held-out rows: "
     detail += "the same numbers" if same else "other numbers than the models' inputs"
@@ -126,7 +127,7 @@ def _fitted_in_fold(encoder: Callable[[], Encoder], prepared: Prepared, folder: 
 def _learns_nothing(name: str, encoder: Encoder, prepared: Prepared, stage: Path) -> Check:
     """A stateless encoder must encode a few rows alone as it does among all rows."""
     alone = encoder.transform(prepared.train.iloc[:N_ALONE])
-    stored = arrays.read(stage / "fold-000.npz")
+    stored = arrays.read(DatasetFiles(stage).train(0))
     same = all(np.array_equal(alone[k], stored[k][:N_ALONE], equal_nan=True) for k in stored)
     detail = f"stateless: {N_ALONE} rows alone are encoded "
     detail += "the same" if same else "differently than among all rows"
@@ -216,15 +217,15 @@ def _alone(numbers: pd.DataFrame, target: np.ndarray) -> Iterator[tuple[str, flo
 
 
 def _csv_unchanged(prepared: Prepared, folder: Path) -> Check:
-    stage = folder / "stages" / "submission"
-    ids = pd.read_csv(stage / CSV).iloc[:, 0]
+    csv = SubmissionFiles(RunLayout(folder).submission).csv
+    ids = pd.read_csv(csv).iloc[:, 0]
     wanted = prepared.sample_submission.iloc[:, 0]
     same = set(ids.astype(str)) == set(wanted.astype(str)) and ids.is_unique
     detail = f"{len(ids):,} ids, each once, as in the sample submission"
     return Check(
         name="The submission has every test row",
         outcome="passed" if same else "look",
-        detail=f"{detail}; sha256 {manifest.sha256(stage / CSV)[:12]}",
+        detail=f"{detail}; sha256 {sha256(csv)[:12]}",
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pipelines import competitions
 from pipelines.configuration.assignments import settings_of
 from pipelines.configuration.competition import Competition
-from pipelines.stages.download import RawFiles
+from pipelines.raw_files.raw import RawFiles
 
 
 def of_run(competition: Competition, raw: RawFiles, device: str) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.workspace.layout import Workspace
 from submissions import ledger
-from submissions.ledger import FILE, Entry
+from submissions.ledger import Entry
 
 FIGURE = "cv-and-public.png"
 HEADINGS = (
@@ -42,7 +43,9 @@ def show_ledger(
     """
     if sort not in SORTS:
         raise SortError(f"--sort takes {' or '.join(SORTS)}, found {sort!r}")
-    entries = [e for e in ledger.read(root / FILE) if competition in (None, e.competition)]
+    entries = [
+        e for e in ledger.read(Workspace(root).ledger) if competition in (None, e.competition)
+    ]
     if not entries:
         console.print(f"no runs yet; type `foldwise run {competition or 'titanic'}`", markup=False)
         return
@@ -67,7 +70,7 @@ def _tell_trust(console: Console, root: Path, entries: Sequence[Entry]) -> None:
     if len(scored) < ledger_figure.MIN_SCORED:
         told = f"{len(scored)} with a public score; {ledger_figure.MIN_SCORED} give a figure"
     else:
-        figure = root / "submissions" / name / FIGURE
+        figure = Workspace(root).submissions(name) / FIGURE
         told = f"{ledger_figure.draw(scored, figure)}; see {figure}"
     console.print(f"{name}: {told}", markup=False, highlight=False, soft_wrap=True)
 

@@ -9,6 +9,7 @@ from pipelines.competitions import load_competition
 from pipelines.raw_files.sources import choose_source
 from pipelines.stages.download import download
 from pipelines.stages.preprocess import prepare
+from pipelines.workspace.layout import Workspace
 
 if TYPE_CHECKING:
     from pipelines.stages.preprocess import Prepared
@@ -30,4 +31,4 @@ def load(name: str, source: str | Path = "auto", *, root: Path | str = ".") -> P
     """
     competition = load_competition(name)
     chosen = choose_source(str(source), competition)
-    return prepare(competition, download(competition, chosen, Path(root) / "data"))
+    return prepare(competition, download(competition, chosen, Workspace(Path(root)).data))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -10,29 +9,25 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.prediction.mlflow_model import FILE as MODEL
-from pipelines.report.html import FILE as REPORT
-from pipelines.stages import ensemble
+from pipelines.stages.run_contents import RunContents
 from pipelines.tracking.record import Data, Record, Row
-from pipelines.workspace import arrays
-from pipelines.workspace.run_folders import FILE as RUN_FILE
-from pipelines.workspace.summary import FILE as SUMMARY
+from pipelines.workspace.layout import RunLayout, Workspace
+from pipelines.workspace.stage_files import SubmissionFiles
 from pipelines.workspace.summary import Summary
 from submissions import ledger
-from submissions.ledger import FILE as LEDGER
 
 DECIMALS = 6
 
 
-def of_run(summary: Summary, folder: Path, root: Path) -> Record:
+def of_run(summary: Summary, run: RunContents, root: Path) -> Record:
     """All that MLflow is to hold of a finished run, Kaggle's scores with it where they are known.
 
     Args:
         summary: the run's.
-        folder: the run's.
+        run: what its stages made.
         root: the folder that holds the ledger.
     """
-    described = json.loads((folder / RUN_FILE).read_text())
+    described, layout = run.described, run.layout
     scored = _scored(summary, root)
     start_ms = int(datetime.fromisoformat(described["started"]).timestamp() * 1000)
     return Record(
@@ -42,16 +37,16 @@ def of_run(summary: Summary, folder: Path, root: Path) -> Record:
         metrics=[
             *_scores(summary),
             *_kaggle_scores(scored),
-            *_fold_scores(folder),
-            *_curves(summary, folder),
+            *_fold_scores(run),
+            *_curves(summary, run),
         ],
-        artifacts=[path for path in _artifacts(folder) if path.exists()],
+        artifacts=[path for path in _artifacts(layout) if path.exists()],
         data=Data(
             name=f"{summary.competition} ({summary.source})",
             digest=described["data"][:12],
             origin=summary.origin,
         ),
-        model=folder if (folder / MODEL).exists() else None,
+        model=layout.folder if layout.model_file.exists() else None,
         key=f"{summary.competition}/{summary.run}",
         start_ms=start_ms,
         end_ms=start_ms + int(summary.seconds * 1000),
@@ -65,7 +60,7 @@ def kaggle_scores(public: float | None, private: float | None) -> dict[str, floa
 
 
 def _scored(summary: Summary, root: Path) -> ledger.Entry | None:
-    entries = ledger.read(root / LEDGER)
+    entries = ledger.read(Workspace(root).ledger)
     return next((entry for entry in entries if entry.run == summary.run), None)
 
 
@@ -130,21 +125,20 @@ def _kaggle_scores(scored: ledger.Entry | None) -> Iterator[Row]:
             yield name, value, 0
 
 
-def _fold_scores(folder: Path) -> Iterator[Row]:
-    scores = ensemble.load(folder / "stages" / "ensemble").scores
+def _fold_scores(run: RunContents) -> Iterator[Row]:
+    scores = run.blend.scores
     yield from (("fold_score", float(score), fold) for fold, score in enumerate(scores))
 
 
-def _curves(summary: Summary, folder: Path) -> Iterator[Row]:
+def _curves(summary: Summary, run: RunContents) -> Iterator[Row]:
     """Means over the replicas that were still in training at that epoch."""
     for member in summary.members:
-        curves = arrays.read(folder / "stages" / f"train-{member.name}" / "curves.npz")
+        curves = run.predictions_of(member.name).curves
         for name, values in curves.items():
             for epoch in np.flatnonzero(np.isfinite(values).any(axis=0)):
                 yield f"{member.name}.{name}", float(np.nanmean(values[:, epoch])), int(epoch) + 1
 
 
-def _artifacts(folder: Path) -> list[Path]:
-    own = (REPORT, RUN_FILE, SUMMARY)
-    csv = folder / "stages" / "submission" / "submission.csv"
-    return [folder / "figures", csv, *(folder / name for name in own)]
+def _artifacts(run: RunLayout) -> list[Path]:
+    csv = SubmissionFiles(run.submission).csv
+    return [run.figures, csv, run.report_file, run.run_file, run.summary_file]

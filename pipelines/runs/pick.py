@@ -9,6 +9,7 @@ import pandas as pd
 from pipelines.configuration.competition import Competition
 from pipelines.console import Narrator
 from pipelines.runs.sendable import checked_csv, sendable
+from pipelines.workspace.layout import Workspace
 from pipelines.workspace.summary import Summary
 from submissions import ledger
 from submissions.final_selection import (
@@ -18,7 +19,6 @@ from submissions.final_selection import (
     propose,
     share_differing,
 )
-from submissions.ledger import FILE as LEDGER
 
 
 def pick(competition: Competition, root: Path, narrator: Narrator) -> None:
@@ -36,7 +36,9 @@ def pick(competition: Competition, root: Path, narrator: Narrator) -> None:
         greater_is_better=competition.greater_is_better,
         difference=share_differing if labels else lack_of_correlation,
     )
-    entries = {e.run: e for e in ledger.read(root / LEDGER) if e.competition == competition.name}
+    entries = {
+        e.run: e for e in ledger.read(Workspace(root).ledger) if e.competition == competition.name
+    }
     _tell_choice(finals, len(candidates), narrator)
     chosen = [candidate for candidate in (finals.best, finals.other) if candidate is not None]
     for label, candidate in zip(("1 best cv", "2 differs"), chosen, strict=False):

@@ -11,24 +11,26 @@ from typing import Any
 from features.folds import FoldPlan
 from models.metrics import METRICS
 from models.training.hardware import choose_device
-from pipelines.configuration.assignments import fingerprint, resolved
+from pipelines.configuration.assignments import resolved
 from pipelines.configuration.competition import Competition
 from pipelines.configuration.tuned_values import Tuned, still_used
 from pipelines.console import Narrator
 from pipelines.figures.gallery import draw
-from pipelines.kaggle.credentials import exposure
 from pipelines.kaggle.retry import Patience
 from pipelines.members.pretrained import digests
 from pipelines.prediction import mlflow_model
-from pipelines.raw_files.sources import choose_source
+from pipelines.raw_files.raw import RawFiles
 from pipelines.report import gather as report
-from pipelines.stages import publish
-from pipelines.stages.download import RawFiles, download
+from pipelines.stages import publish, stage_code
+from pipelines.stages.download import fetch
 from pipelines.stages.ensemble import Blend
-from pipelines.stages.pipeline import CODE, Pipeline
+from pipelines.stages.pipeline import Pipeline
+from pipelines.stages.run_contents import RunContents
 from pipelines.tracking.tracker import Tracker
 from pipelines.workspace import run_folders
-from pipelines.workspace.provenance import code_digest, git_commit, versions
+from pipelines.workspace.files import fingerprint
+from pipelines.workspace.layout import RunLayout, Workspace, submission_csv
+from pipelines.workspace.provenance import git_commit, versions
 from pipelines.workspace.stage_cache import StageStore
 from pipelines.workspace.summary import FurtherLine, MemberLine, Summary, TunedLine, WayLine
 
@@ -84,21 +86,22 @@ def run(competition: Competition, request: Request, narrator: Narrator) -> Summa
     folder = _folder(competition, raw, request)
     tuned = _tuned(competition, raw, request, narrator)
     with run_folders.locked(folder):
-        summary = Summary.read(folder)
+        summary, contents = Summary.read(folder), RunContents(RunLayout(folder))
         if summary is None:
             narrator.say("run", f"{folder.name} in {folder}")
             pipeline = Pipeline(
-                competition, raw, StageStore(folder), narrator, device=request.device
+                competition, raw, StageStore(contents.layout), narrator, device=request.device
             )
+            contents = pipeline.contents
             summary = _make(pipeline, folder, narrator, downloaded)
         else:
             narrator.say("run", f"{folder.name} was asked exactly this before; nothing to do anew")
         if summary.tuned != tuned:
             summary = summary.model_copy(update={"tuned": tuned})
             summary.write(folder)
-        report.write(competition, raw, summary, folder)
+        report.write(competition, raw, summary, contents)
         publish.copies(summary, folder, request.root, request.out)
-        return tracker.run(summary, folder) if tracker else summary
+        return tracker.run(summary, contents) if tracker else summary
 
 
 def _tuned(
@@ -125,40 +128,9 @@ def _tuned(
     )
 
 
-def fetch(
-    competition: Competition,
-    narrator: Narrator,
-    *,
-    source: str,
-    root: Path,
-    refresh: bool = False,
-    patience: Patience | None = None,
-) -> RawFiles:
-    """Stage 1, told on the console: `source` is `auto`, `kaggle`, `sample` or a path."""
-    chosen = choose_source(source, competition)
-    narrator.say("source", chosen.said)
-    if chosen.kind == "kaggle" and (warning := exposure()) is not None:
-        narrator.warn(warning)
-    patience = replace(patience or Patience(), tell=lambda told: narrator.warn(f"Kaggle: {told}"))
-    with narrator.stages(), narrator.stage("1 download") as line:
-        start = time.perf_counter()
-        raw = download(
-            competition,
-            chosen,
-            root / "data",
-            progress=line.advance,
-            refresh=refresh,
-            patience=patience,
-        )
-        line.end(status="", seconds=time.perf_counter() - start)
-    if raw.note is not None:
-        narrator.say("note", raw.note)
-    return raw
-
-
 def _folder(competition: Competition, raw: RawFiles, request: Request) -> Path:
     """The run's folder: the one named, else the one that was asked the same, else a new one."""
-    runs = request.root / "runs" / competition.name
+    runs = Workspace(request.root).runs(competition.name)
     asked = {
         "configuration": resolved(competition),
         "encoders": {member.name: member.encoder.__name__ for member in competition.members},
@@ -166,7 +138,7 @@ def _folder(competition: Competition, raw: RawFiles, request: Request) -> Path:
         "data": raw.digest,
         "device": request.device,
         **digests(competition.members),
-        "code": code_digest((*CODE, competition.features.__module__)),
+        "code": stage_code.of_run(competition),
     }
     mark = fingerprint(asked)
     if request.run_id is not None:
@@ -186,10 +158,9 @@ def _make(pipeline: Pipeline, folder: Path, narrator: Narrator, downloaded: floa
     for warning in _warnings(pipeline):
         narrator.warn(warning)
     seconds = {name: stage.seconds for name, stage in pipeline.stages.items()}
-    figures = draw(pipeline, folder / "figures")
+    figures = draw(pipeline, pipeline.contents.layout.figures)
     drawn = time.perf_counter()
-    results = report.StageResults(pipeline.prepared, pipeline.blend, pipeline.predictions)
-    report.evidence_of(pipeline.competition, pipeline.raw, folder, results)
+    report.evidence_of(pipeline.competition, pipeline.raw, pipeline.contents)
     seconds["report"] = time.perf_counter() - drawn
     summary = _summarise(
         pipeline,
@@ -250,7 +221,7 @@ def _summarise(pipeline: Pipeline, *, run: str, **of_the_run: Any) -> Summary:
         local_score=submission.local_score,
         also=_further(pipeline),
         n_held_back=0 if holdout is None else len(holdout),
-        submission=str(publish.csv_path(competition.name, run)),
+        submission=str(submission_csv(competition.name, run)),
         submission_sha256=submission.sha256,
         n_rows=submission.n_rows,
         warnings=tuple(_warnings(pipeline)),

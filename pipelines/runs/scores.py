@@ -14,9 +14,9 @@ from pipelines.kaggle.errors import Errand
 from pipelines.kaggle.retry import Patience
 from pipelines.runs.mlflow_record import kaggle_scores
 from pipelines.tracking.tracker import Tracker
+from pipelines.workspace.layout import Workspace
 from pipelines.workspace.summary import Summary
 from submissions import ledger
-from submissions.ledger import FILE as LEDGER
 
 MARK_CHARACTERS = 12
 
@@ -46,7 +46,9 @@ def record(root: Path, competition: str, run: str, sent: Sent, narrator: Narrato
     Raises:
         LedgerError: the ledger has no such run, or cannot be read or written.
     """
-    entries = {(entry.competition, entry.run): entry for entry in ledger.read(root / LEDGER)}
+    entries = {
+        (entry.competition, entry.run): entry for entry in ledger.read(Workspace(root).ledger)
+    }
     known = entries[competition, run].model_dump()
     said = {
         "message": sent.message,
@@ -59,7 +61,9 @@ def record(root: Path, competition: str, run: str, sent: Sent, narrator: Narrato
     news = {key: value for key, value in said.items() if value not in (None, known[key])}
     if not news:
         return False
-    ledger.update_scores(root / LEDGER, ledger.Scores(run=run, competition=competition, **news))
+    ledger.update_scores(
+        Workspace(root).ledger, ledger.Scores(run=run, competition=competition, **news)
+    )
     _track(root, competition, run, sent, narrator)
     return True
 
@@ -67,7 +71,7 @@ def record(root: Path, competition: str, run: str, sent: Sent, narrator: Narrato
 def record_all(root: Path, competition: str, listed: Sequence[Sent], narrator: Narrator) -> int:
     """Record the submissions that are runs of ours; give the number of runs with news."""
     n_news = 0
-    for entry in ledger.read(root / LEDGER):
+    for entry in ledger.read(Workspace(root).ledger):
         if entry.competition != competition or not entry.sha256 or not entry.submission:
             continue
         sent = find(listed, entry.sha256, root / entry.submission)
@@ -99,7 +103,7 @@ def _refusal(sent: Sent) -> str | None:
 
 
 def _track(root: Path, competition: str, run: str, sent: Sent, narrator: Narrator) -> None:
-    summary = Summary.read(root / "runs" / competition / run)
+    summary = Summary.read(Workspace(root).run(competition, run).folder)
     if summary is None or summary.mlflow_run_id is None:
         return
     tags = {

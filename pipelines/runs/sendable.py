@@ -1,41 +1,27 @@
-"""The finished runs of a competition, and which of them may be sent to Kaggle."""
+"""Which finished runs may be sent to Kaggle, and the check of their CSVs."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipelines.configuration.competition import Competition
-from pipelines.raw_files import manifest
+from pipelines.raw_files.sources import choose_source
 from pipelines.stages import preprocess
-from pipelines.stages.publish import csv_path
+from pipelines.stages.download import download
 from pipelines.stages.submission import submit_form
-from pipelines.workspace.run_folders import FILE as RUN_FILE
-from pipelines.workspace.summary import FILE, Summary
+from pipelines.workspace.files import sha256
+from pipelines.workspace.finished_runs import NoRunError, best_first, finished, named
+from pipelines.workspace.layout import Workspace, submission_csv
 from submissions.check import SubmissionError, check
 
-
-class NoRunError(LookupError):
-    """No finished run that could be sent, or none of that id."""
-
-    exit_code = 2
-
-
-def finished(root: Path, competition: str) -> list[Summary]:
-    """Summaries of the finished runs, newest first."""
-    folders = sorted((root / "runs" / competition).glob(f"*/{FILE}"), reverse=True)
-    found = (Summary.read(path.parent) for path in folders)
-    return [summary for summary in found if summary is not None]
-
-
-def best_first(runs: list[Summary]) -> list[Summary]:
-    """By cross-validated score; runs of the same score newest first, as they came."""
-    return sorted(runs, key=lambda s: -s.cv if s.greater_is_better else s.cv)
+if TYPE_CHECKING:
+    from pipelines.configuration.competition import Competition
+    from pipelines.kaggle.retry import Patience
+    from pipelines.workspace.summary import Summary
 
 
 def why_not(summary: Summary) -> str | None:
-    """Why a run's file is not for Kaggle; None where it may be sent."""
+    """Why a run's CSV is not for Kaggle; None where it may be sent."""
     if summary.synthetic:
         return "its rows were made by a generator, so they are not Kaggle's test rows"
     if summary.source == "sample":
@@ -49,27 +35,24 @@ def sendable(root: Path, competition: str) -> list[Summary]:
     """The finished runs that may be sent, newest first.
 
     Raises:
-        NoRunError: there are none.
+        NoRunError: There are none.
     """
-    runs = finished(root, competition)
+    runs = finished(Workspace(root), competition)
     if able := [summary for summary in runs if why_not(summary) is None]:
         return able
-    make = f"type foldwise run {competition} --source kaggle"
     if not runs:
-        raise NoRunError(f"{competition} has no finished run; {make}")
-    raise NoRunError(
-        f"run {runs[0].run} of {competition} cannot be sent: {why_not(runs[0])}; {make}"
-    )
+        raise NoRunError(f"{competition} has no finished run; {_make(competition)}")
+    raise NoRunError(_refused(runs[0]))
 
 
 def choose(root: Path, competition: str, run_id: str | None) -> tuple[Summary, str]:
-    """The run that a person named, else the newest that may be sent; and a word on why it is it.
+    """The run that a person named, else the newest that may be sent; and why that one.
 
     Raises:
-        NoRunError: no such run, or one that may not be sent.
+        NoRunError: There is no such run, or it may not be sent.
     """
     if run_id is not None:
-        return _named(root, competition, run_id), "the run you named"
+        return _named(Workspace(root), competition, run_id), "the run you named"
     able = sendable(root, competition)
     best = best_first(able)[0]
     if best.cv == able[0].cv:
@@ -77,58 +60,50 @@ def choose(root: Path, competition: str, run_id: str | None) -> tuple[Summary, s
     return able[0], f"the newest; {best.run} has the best cv, {best.cv:.4f}"
 
 
-def newest(root: Path, competition: str, run_id: str | None) -> Summary:
-    """The finished run that a person named, else the newest; whether Kaggle may have it or not.
-
-    Raises:
-        NoRunError: there is none, or the one named is unknown or unfinished.
-    """
-    runs = {summary.run: summary for summary in finished(root, competition)}
-    if run_id is None and runs:
-        return next(iter(runs.values()))
-    if run_id is None:
-        raise NoRunError(f"{competition} has no finished run; type foldwise run {competition}")
-    if run_id in runs:
-        return runs[run_id]
-    if (root / "runs" / competition / run_id / RUN_FILE).is_file():
-        raise NoRunError(
-            f"run {run_id} of {competition} is unfinished; "
-            f"type foldwise run {competition} --run {run_id} to finish it"
-        )
-    raise NoRunError(_unknown(competition, run_id, runs))
+def _named(workspace: Workspace, competition: str, run_id: str) -> Summary:
+    summary = named(workspace, competition, run_id, finished(workspace, competition))
+    if why_not(summary) is not None:
+        raise NoRunError(_refused(summary))
+    return summary
 
 
-def _unknown(competition: str, run_id: str, runs: Iterable[str]) -> str:
-    near = difflib.get_close_matches(run_id, list(runs), n=1)
-    hint = f"did you mean {near[0]}?" if near else f"type foldwise runs {competition}"
-    return f"{competition} has no finished run {run_id!r}; {hint}"
+def _refused(summary: Summary) -> str:
+    name = summary.competition
+    return f"run {summary.run} of {name} cannot be sent: {why_not(summary)}; {_make(name)}"
 
 
-def _named(root: Path, competition: str, run_id: str) -> Summary:
-    runs = {summary.run: summary for summary in finished(root, competition)}
-    if run_id not in runs:
-        raise NoRunError(_unknown(competition, run_id, runs))
-    if (reason := why_not(runs[run_id])) is not None:
-        raise NoRunError(
-            f"run {run_id} of {competition} cannot be sent: {reason}; "
-            f"type foldwise run {competition} --source kaggle"
-        )
-    return runs[run_id]
+def _make(competition: str) -> str:
+    return f"type foldwise run {competition} --source kaggle"
 
 
 def checked_csv(root: Path, competition: Competition, summary: Summary) -> Path:
-    """The run's CSV in `submissions/`, byte for byte what the run wrote and right in form.
+    """The run's CSV in `submissions/`: the bytes that the run wrote, and right in form.
 
     Raises:
-        SubmissionError: it is missing, was changed, or fails the submission check.
+        SubmissionError: It is missing, was changed, or fails the submission check.
     """
-    csv = csv_path(competition.name, summary.run)
+    csv = submission_csv(competition.name, summary.run)
     path = root / csv
     again = f"the command that made the run, foldwise run {competition.name}, writes it again"
     if not path.is_file():
         raise SubmissionError(f"{csv}: there is no such file; {again}")
-    if manifest.sha256(path) != summary.submission_sha256:
+    if sha256(path) != summary.submission_sha256:
         raise SubmissionError(f"{csv}: has changed since its run wrote it; {again}")
-    stage = root / "runs" / competition.name / summary.run / "stages" / "preprocess"
+    stage = Workspace(root).run(competition.name, summary.run).preprocess
     check(path, preprocess.load(stage).sample_submission, submit_form(competition))
     return path
+
+
+def check_csv(
+    competition: Competition, csv: Path, *, source: str, root: Path, patience: Patience
+) -> int:
+    """Check a CSV on disk against the competition's sample submission; give its rows.
+
+    Raises:
+        SubmissionError: The CSV fails; names every fault.
+    """
+    chosen = choose_source(source, competition)
+    raw = download(competition, chosen, Workspace(root).data, patience=patience)
+    sample = preprocess.read_sample_submission(competition, raw)
+    check(csv, sample, submit_form(competition))
+    return len(sample)

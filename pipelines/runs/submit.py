@@ -16,9 +16,9 @@ from pipelines.kaggle.retry import Patience
 from pipelines.runs import scores
 from pipelines.runs.sendable import checked_csv, choose
 from pipelines.stages import publish
+from pipelines.workspace.layout import Workspace
 from pipelines.workspace.summary import Summary
 from submissions import ledger
-from submissions.ledger import FILE as LEDGER
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 15.0  # between two looks at the score
 
@@ -139,7 +139,7 @@ def _send(kaggle: Kaggle, parcel: _Parcel, root: Path, narrator: Narrator) -> Se
     summary = parcel.summary
     # Written before: a ledger that cannot be written must stop the sending, not follow it.
     intent = ledger.Scores(run=summary.run, competition=summary.competition, message=parcel.message)
-    ledger.update_scores(root / LEDGER, intent)
+    ledger.update_scores(Workspace(root).ledger, intent)
     sent = kaggle.submit(parcel.errand, parcel.csv, parcel.message)
     scores.record(root, summary.competition, summary.run, sent, narrator)
     narrator.say("sent", f"{_date(sent.time_utc)} as {parcel.csv.name}")
@@ -190,7 +190,7 @@ def _wait(
 
 def _in_ledger(parcel: _Parcel, root: Path) -> str | None:
     """When those bytes were sent, as the ledger has it."""
-    for entry in ledger.read(root / LEDGER):
+    for entry in ledger.read(Workspace(root).ledger):
         same = entry.sha256 == parcel.summary.submission_sha256
         if same and entry.competition == parcel.summary.competition and entry.submitted_utc:
             when = _date(entry.submitted_utc)

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipelines.console import Narrator
+from pipelines.stages.run_contents import RunContents
 from pipelines.tracking import log, outbox, stores
 from pipelines.tracking.stores import Store, TrackingError
-from pipelines.workspace.summary import FILE, Summary
+from pipelines.workspace.layout import Workspace
+from pipelines.workspace.summary import Summary
 
 
 class SyncError(RuntimeError):
@@ -49,8 +51,8 @@ def _server(root: Path, n_waiting: int) -> Store:
 
 
 def _finished(root: Path) -> Iterator[tuple[str, str]]:
-    for path in sorted((root / "runs").glob(f"*/*/{FILE}")):
-        yield path.parent.parent.name, path.parent.name
+    for run in sorted(Workspace(root).finished(), key=lambda run: run.folder):
+        yield run.competition, run.run_id
 
 
 def _send(root: Path, one: outbox.Unsent, store: Store, narrator: Narrator) -> int:
@@ -70,11 +72,11 @@ def _send(root: Path, one: outbox.Unsent, store: Store, narrator: Narrator) -> i
 
 def _send_run(root: Path, competition: str, run: str, store: Store) -> int:
     """Send one run and note its id; 0 where its folder is gone."""
-    folder = root / "runs" / competition / run
-    summary = Summary.read(folder)
+    layout = Workspace(root).run(competition, run)
+    summary = Summary.read(layout.folder)
     if summary is None:
         return 0
-    run_id = log.log_run(summary, folder, root=root, store=store)
-    summary.tracked(run_id, is_local=False).write(folder)
+    run_id = log.log_run(summary, RunContents(layout), root=root, store=store)
+    summary.tracked(run_id, is_local=False).write(layout.folder)
     outbox.forget_run(root, competition, run)
     return 1

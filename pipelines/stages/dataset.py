@@ -10,16 +10,19 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from features.encoders.base import costly_state
 from features.folds import Folds, Split
 from models.data import EncodedDataset
-from pipelines.configuration.competition import Encoded, Encoder
-from pipelines.stages.preprocess import Prepared
 from pipelines.workspace import arrays
+from pipelines.workspace.stage_files import DatasetFiles
+
+if TYPE_CHECKING:
+    from pipelines.configuration.competition import Encoded, Encoder
+    from pipelines.stages.preprocess import Prepared
 
 Progress = Callable[[int, int], None]
 
@@ -123,31 +126,18 @@ def save(views: Iterable[FoldView], folder: Path) -> None:
     A fold that sees what the fold before it saw has no files of its own. Target and folds stay
     with the prepared tables.
     """
-    written: Encoded | None = None
+    files, written = DatasetFiles(folder), None
     for index, view in enumerate(views):
         if view.train is written:
             continue
         written = view.train
-        arrays.write(folder / f"{_fold(index)}.npz", view.train)
+        arrays.write(files.train(index), view.train)
         if view.costly:
-            arrays.write(folder / costly_file(index), view.costly)
+            arrays.write(files.expensive(index), view.costly)
         for name, rows in view.test.items():
-            np.save(folder / f"{_fold(index)}-test-{name}.npy", rows, allow_pickle=False)
+            np.save(files.test(index, name), rows, allow_pickle=False)
         if view.vocabulary:
-            _vocabulary_file(folder, _fold(index)).write_text(json.dumps(view.vocabulary) + "\n")
-
-
-def _vocabulary_file(folder: Path, fold: str) -> Path:
-    return folder / f"{fold}-vocabulary.json"
-
-
-def _fold(index: int) -> str:
-    return f"fold-{index:03d}"
-
-
-def costly_file(index: int) -> str:
-    """The file of what the encoder of fold `index` took long to learn, if it did."""
-    return f"{_fold(index)}-costly.npz"
+            files.vocabulary(index).write_text(json.dumps(view.vocabulary) + "\n")
 
 
 def load(
@@ -166,8 +156,8 @@ def load(
     """
     views: list[FoldView] = []
     for index, split in enumerate(prepared.folds.splits()):
-        if (folder / f"{_fold(index)}.npz").exists():
-            views.append(FoldView(split, *_load_fold(folder, _fold(index), inputs or {})))
+        if DatasetFiles(folder).train(index).exists():
+            views.append(FoldView(split, *_load_fold(folder, index, inputs or {})))
         else:
             views.append(replace(views[-1], split=split))
     return FoldedDataset(prepared.target, prepared.folds, views)
@@ -183,29 +173,31 @@ def load_fold(
     """
     split = list(prepared.folds.splits())[index]
     # A fold without files sees what the one before it saw.
-    own = next(at for at in range(index, -1, -1) if (folder / f"{_fold(at)}.npz").exists())
-    return FoldView(split, *_load_fold(folder, _fold(own), inputs))
+    files = DatasetFiles(folder)
+    own = next(at for at in range(index, -1, -1) if files.train(at).exists())
+    return FoldView(split, *_load_fold(folder, own, inputs))
 
 
 def _load_fold(
-    folder: Path, fold: str, inputs: Mapping[str, Sequence[str]]
+    folder: Path, fold: int, inputs: Mapping[str, Sequence[str]]
 ) -> tuple[Encoded, Encoded, tuple[str, ...]]:
     """The training file's rows and the test rows as one fold sees them, and its vocabulary."""
-    train = choose(arrays.read(folder / f"{fold}.npz"), inputs)
+    files = DatasetFiles(folder)
+    train = choose(arrays.read(files.train(fold)), inputs)
     parts = inputs or {name: (name,) for name in train}
     test = {
-        key: arrays.RowsOnDisk([folder / f"{fold}-test-{name}.npy" for name in names])
+        key: arrays.RowsOnDisk([files.test(fold, name) for name in names])
         for key, names in parts.items()
     }
-    words = _vocabulary_file(folder, fold)
+    words = files.vocabulary(fold)
     vocabulary = tuple(json.loads(words.read_text())) if words.exists() else ()
     # Models slice the test rows or take all of them, as of an array.
-    return train, cast(Encoded, test), vocabulary
+    return train, cast("Encoded", test), vocabulary
 
 
 def load_array(folder: Path, name: str) -> np.ndarray | None:
     """One array of the training file's rows as the first fold sees them, where there is such."""
-    return arrays.read_one(folder / f"{_fold(0)}.npz", name)
+    return arrays.read_one(DatasetFiles(folder).train(0), name)
 
 
 def choose(encoded: Encoded, inputs: Mapping[str, Sequence[str]]) -> Encoded:

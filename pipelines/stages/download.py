@@ -1,36 +1,38 @@
 """Stage 1: from a competition and a source to raw files whose sha256 is known.
 
 The files are gathered in a hidden folder, the manifest is written last, and the folder is renamed
-into place: where a manifest stands, everything stands.
+into place: a folder with a manifest is complete.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
-import hashlib
-import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.kaggle import client
+from pipelines.kaggle.credentials import exposure
 from pipelines.kaggle.retry import Patience
 from pipelines.kaggle.transfer import Progress, Remote
 from pipelines.raw_files import foreign_forms, manifest
-from pipelines.raw_files.sources import Source
+from pipelines.raw_files.raw import RawFile, RawFiles
+from pipelines.raw_files.sources import Source, choose_source
+from pipelines.workspace import files
+from pipelines.workspace.layout import LOCK_FILE, Workspace
 
 if TYPE_CHECKING:
     from pipelines.configuration.competition import Competition
+    from pipelines.console import Narrator
 
 HOLDOUT = "holdout.csv"
 DIGEST_CHARACTERS = 12
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 UNCHANGED = "Kaggle still has the same archive: nothing was downloaded"
-NOT_KAGGLES = "--refresh asks Kaggle, and these files are not Kaggle's: nothing to ask"
+NOT_KAGGLES = "--refresh asks Kaggle, and these files are not Kaggle's: nothing to refresh"
 
 
 class DownloadError(ValueError):
@@ -40,46 +42,8 @@ class DownloadError(ValueError):
 
 
 @dataclass(frozen=True)
-class RawFile:
-    """One file of a competition as it came."""
-
-    path: Path
-    sha256: str
-    n_bytes: int
-
-
-@dataclass(frozen=True)
-class RawFiles:
-    """What stage 1 gives.
-
-    Attributes:
-        competition: its name.
-        source: `kaggle`, `path` or `sample`.
-        synthetic: made by a generator; scores mean nothing.
-        origin: one line on where the rows come from.
-        files: by file name, without `holdout`.
-        holdout: true labels of test rows that were held back here; None for Kaggle's own.
-        note: something about this download that the person should know.
-    """
-
-    competition: str
-    source: str
-    synthetic: bool
-    origin: str
-    folder: Path
-    files: Mapping[str, RawFile]
-    holdout: Path | None
-    note: str | None = None
-
-    @property
-    def digest(self) -> str:
-        """A sha256 over the files' names and sha256s, the same wherever they lie."""
-        return _digest({name: file.sha256 for name, file in self.files.items()})
-
-
-@dataclass(frozen=True)
 class _Gathered:
-    """That the files lie in their folder now, and what Kaggle said of their archive."""
+    """The files lie in their folder now; `remote` identifies the archive that they came from."""
 
     remote: Remote | None = None
 
@@ -88,7 +52,7 @@ class _Gathered:
 class _Plan:
     """How a source fills a folder; `key` changes when the folder would hold something else.
 
-    `gather` gives None where the source still holds just what it is told to be here already.
+    `gather` gets the archive that is here already, and gives None where the source has no other.
     """
 
     folder_name: str
@@ -110,16 +74,16 @@ def download(
     """Put the competition's files into `data_root/<competition>/<source>…/`, or find them there.
 
     Args:
-        competition: whose files.
-        source: from where.
-        data_root: the folder of all raw files, `data/`.
-        progress: called with the bytes so far and their total while a download goes on.
-        refresh: ask Kaggle whether its archive has changed, and fetch it if it has.
-        patience: how long to wait for Kaggle, and how often to try.
+        competition: Whose files.
+        source: Where they come from.
+        data_root: The folder of all raw files, `data/`.
+        progress: Called with the bytes so far and their total while a download goes on.
+        refresh: Ask Kaggle whether its archive has changed, and fetch it if it has.
+        patience: How long to wait for Kaggle, and how often to try.
 
     Raises:
-        DownloadError: a missing file, or a disk that is full or cannot be written.
-        ArchiveError: an archive that is damaged, unsafe or lacks a file.
+        DownloadError: A file is missing, or the disk is full or cannot be written.
+        ArchiveError: An archive is damaged, unsafe or lacks a file.
         KaggleError: Kaggle refused or could not be reached.
     """
     root = data_root / competition.name
@@ -129,14 +93,59 @@ def download(
         asks = refresh and source.kind == "kaggle"
         found = _find(folder, plan, competition.name, source)
         if found is None or asks:
-            with _alone_in(root):
+            root.mkdir(parents=True, exist_ok=True)
+            with files.locked(root / LOCK_FILE, wait=True):
                 # Another process may have done it while we waited.
                 found = _find(folder, plan, competition.name, source)
                 if found is None or asks:
                     return _fetch(folder, plan, competition, source, found)
         return replace(found, note=NOT_KAGGLES) if refresh and not asks else found
     except OSError as error:
-        raise DownloadError(_told_disk(error, root)) from error
+        raise DownloadError(_disk_fault(error, root)) from error
+
+
+def fetch(
+    competition: Competition,
+    narrator: Narrator,
+    *,
+    source: str,
+    root: Path,
+    refresh: bool = False,
+    patience: Patience | None = None,
+) -> RawFiles:
+    """Choose the source and download, with progress and warnings on the console.
+
+    Args:
+        competition: Whose files.
+        narrator: Writes to the console.
+        source: `auto`, `kaggle`, `sample` or a path.
+        root: The workspace.
+        refresh: Ask Kaggle whether its archive has changed.
+        patience: How long to wait for Kaggle, and how often to try.
+
+    Raises:
+        SourceError: The source does not exist or cannot be used.
+        Exception: What `download` raises.
+    """
+    chosen = choose_source(source, competition)
+    narrator.say("source", chosen.said)
+    if chosen.kind == "kaggle" and (warning := exposure()) is not None:
+        narrator.warn(warning)
+    patience = replace(patience or Patience(), tell=lambda text: narrator.warn(f"Kaggle: {text}"))
+    with narrator.stages(), narrator.stage("1 download") as line:
+        start = time.perf_counter()
+        raw = download(
+            competition,
+            chosen,
+            Workspace(root).data,
+            progress=line.advance,
+            refresh=refresh,
+            patience=patience,
+        )
+        line.end(status="", seconds=time.perf_counter() - start)
+    if raw.note is not None:
+        narrator.say("note", raw.note)
+    return raw
 
 
 def _plan(
@@ -180,14 +189,14 @@ def _kaggle_plan(
         archive.unlink()
         return _Gathered(remote)
 
-    key = _digest({"page": kaggle.page, **_form(competition)})
+    key = files.fingerprint({"page": kaggle.page, **_form(competition)})
     return _Plan("kaggle", key, kaggle.page, synthetic=False, gather=gather)
 
 
 def _sample_plan(competition: Competition) -> _Plan:
     sample = competition.sample
     assert sample is not None, "choose_source gives a sample only where there is one"
-    key = _digest({"sample": sample.fingerprint(), **_form(competition)})
+    key = files.fingerprint({"sample": sample.fingerprint(), **_form(competition)})
     name = f"sample-{key[:DIGEST_CHARACTERS]}"
 
     def gather(folder: Path, _: Remote | None) -> _Gathered:
@@ -210,20 +219,20 @@ def _path_plan(competition: Competition, path: Path) -> _Plan:
             foreign_forms.place(form, parts, folder)
         return _Gathered()
 
-    contents = {name: manifest.sha256(part) for name, part in parts.items()}
-    key = _digest(_form(competition) | contents)
+    contents = {name: files.sha256(part) for name, part in parts.items()}
+    key = files.fingerprint(_form(competition) | contents)
     name = f"path-{key[:DIGEST_CHARACTERS]}"
     return _Plan(name, key, str(path), synthetic=False, gather=gather)
 
 
 def _form(competition: Competition) -> dict[str, str]:
-    """What the files in a folder of raw files depend on beside their source."""
+    """What the files in a folder of raw files depend on, apart from their source."""
     form = {"files": repr(list(competition.files.values()))}
     return form | {"foreign": foreign_forms.key(competition)} if competition.other_forms else form
 
 
 def _find(folder: Path, plan: _Plan, competition: str, source: Source) -> RawFiles | None:
-    """The files, if a manifest of that key stands and every byte is as it says."""
+    """The files, if the folder has a manifest of that key and no byte differs from it."""
     stated = manifest.read(folder)
     if stated is None or stated.key != plan.key or manifest.changed_files(folder):
         return None
@@ -260,7 +269,7 @@ def _fetch(
     found = _find(folder, plan, competition.name, source)
     if found is None:
         raise DownloadError(f"{folder}: changed while it was written; run the same command again")
-    note = f"fetched anew, since it had changed on the disk: {', '.join(changed)}"
+    note = f"fetched again, since it had changed on the disk: {', '.join(changed)}"
     return replace(found, note=note if changed else None)
 
 
@@ -272,26 +281,26 @@ def _write_manifest(
     facts = {
         name: manifest.facts(folder / name) for name in [*names, *([holdout] if holdout else [])]
     }
-    files = {name: known for name, known in facts.items() if known is not None}
-    if missing := [name for name in facts if name not in files]:
+    found = {name: known for name, known in facts.items() if known is not None}
+    if missing := [name for name in facts if name not in found]:
         raise DownloadError(
-            f"{plan.origin}: what makes the files of {competition.name} wrote no "
-            f"{', '.join(missing)}; use another --source"
+            f"{plan.origin}: wrote no {', '.join(missing)} for {competition.name}; "
+            "use another --source"
         )
     stated = manifest.Manifest(
-        key=plan.key, origin=plan.origin, files=files, holdout=holdout, remote=gathered.remote
+        key=plan.key, origin=plan.origin, files=found, holdout=holdout, remote=gathered.remote
     )
     stated.write(folder)
 
 
 def _publish(gathering: Path, folder: Path) -> None:
-    """Rename into place; what stood there goes only when the new files are whole."""
+    """Rename into place; an earlier folder goes only when the new one is whole."""
     old = folder.with_name(f".{folder.name}.old")
     _remove(old)
     if folder.exists():
         folder.rename(old)
     gathering.rename(folder)
-    manifest.sync(folder.parent)
+    files.sync(folder.parent)
     _remove(old)
 
 
@@ -307,16 +316,7 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-@contextmanager
-def _alone_in(root: Path) -> Iterator[None]:
-    """Keep other processes of ours out; the system lets go of the lock when we are killed."""
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _told_disk(error: OSError, root: Path) -> str:
+def _disk_fault(error: OSError, root: Path) -> str:
     if error.errno in FULL_DISK:
         return (
             f"{root}: the disk is full ({error.strerror}); nothing half-written was left: "
@@ -327,8 +327,3 @@ def _told_disk(error: OSError, root: Path) -> str:
         f"{place}: {error.strerror or error}; nothing half-written was left: see that {root} can "
         "be written and the source can be read, and run the same command again"
     )
-
-
-def _digest(parts: Mapping[str, str]) -> str:
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 
@@ -40,11 +39,9 @@ from pipelines.stages.train_test_overlap import (
     with_matching_classes,
 )
 from pipelines.workspace import arrays
-from pipelines.workspace.summary import BLEND
+from pipelines.workspace.stage_files import BLEND, EnsembleFiles
 
-# The names on disk are those of the first version, so that every run stays readable.
-NAMES, ARRAYS, COMBINER, STACKERS = "members.json", "blend.npz", "recipe.json", "stackers"
-STORED_NAMES = {
+STORED_NAMES = {  # names on disk are those of the first version, so that every run stays readable
     "members": "members",
     "candidates": "ways",
     "chosen": "way",
@@ -247,18 +244,20 @@ def _extra_scores(
 
 def save(blend: Blend, folder: Path) -> None:
     """Arrays as npz, names as JSON, and the combiner with its models, for new rows."""
+    files = EnsembleFiles(folder)
     names = {stored: getattr(blend, name) for name, stored in STORED_NAMES.items()}
-    (folder / NAMES).write_text(json.dumps(names) + "\n")
+    files.members.write_text(json.dumps(names) + "\n")
     stored_arrays = {stored: getattr(blend, name) for name, stored in STORED_ARRAYS.items()}
-    arrays.write(folder / ARRAYS, stored_arrays)
+    arrays.write(files.blend, stored_arrays)
     if blend.combiner is not None:
         _save_combiner(blend.combiner, folder)
 
 
 def load(folder: Path) -> Blend:
     """Read back what `save` wrote, without the combiner."""
-    names = json.loads((folder / NAMES).read_text())
-    stored_arrays = arrays.read(folder / ARRAYS)
+    files = EnsembleFiles(folder)
+    names = json.loads(files.members.read_text())
+    stored_arrays = arrays.read(files.blend)
     return Blend(
         members=tuple(names[STORED_NAMES["members"]]),
         candidates=tuple(names[STORED_NAMES["candidates"]]),
@@ -270,9 +269,9 @@ def load(folder: Path) -> Blend:
 
 def _save_combiner(combiner: Combiner, folder: Path) -> None:
     """The combiner as JSON, and each stacker's models in a folder of their own."""
-    (folder / COMBINER).write_text(json.dumps(combiner.description()) + "\n")
+    EnsembleFiles(folder).recipe.write_text(json.dumps(combiner.description()) + "\n")
     for stacker in combiner.stackers():
-        models = _stacker_folder(folder, stacker.name)
+        models = EnsembleFiles(folder).stacker(stacker.name)
         models.mkdir(parents=True)
         for name, content in stacker.models.files().items():
             (models / name).write_bytes(content)
@@ -290,9 +289,9 @@ def load_combiner(folder: Path, second_level: SecondLevel, source: TrainingSourc
     def load_models(name: str, n_folds: int) -> FoldModels:
         settings = second_level.stacker(name)
         owners = [(fold, seed) for fold in range(n_folds) for seed in SEEDS]
-        return settings.load_models(_stacker_folder(folder, name), owners, source)
+        return settings.load_models(EnsembleFiles(folder).stacker(name), owners, source)
 
-    return from_description(json.loads((folder / COMBINER).read_text()), load_models)
+    return from_description(json.loads(EnsembleFiles(folder).recipe.read_text()), load_models)
 
 
 def stacker_source(
@@ -326,8 +325,3 @@ def _training_context(
     assignment, metric = prepared.folds.assignment, settings.metric
     honest = nested(oof, prepared.target, assignment, settings.blend, metric=metric)
     return features(prepared.train, honest.oof)
-
-
-def _stacker_folder(folder: Path, name: str) -> Path:
-    """Where a stacker's models lie; names may hold any character."""
-    return folder / STACKERS / quote(name, safe="")

@@ -1,4 +1,4 @@
-"""The order of the stages, and what each of them depends on."""
+"""The order of the stages, and the settings, content and code that each of them depends on."""
 
 from __future__ import annotations
 
@@ -8,29 +8,31 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.configuration.assignments import member_settings
-from pipelines.configuration.competition import (
-    Competition,
-    Encoder,
-    EstimatorMember,
-    Member,
-    NetworkMember,
-)
+from pipelines.configuration.competition import Competition, Encoder, Member
 from pipelines.console import Advance, Narrator
 from pipelines.members.pretrained import digests
-from pipelines.stages import dataset, ensemble, preprocess, submission, train
-from pipelines.stages.download import RawFiles
+from pipelines.raw_files.raw import RawFiles
+from pipelines.stages import dataset, ensemble, preprocess, stage_code, submission, train
+from pipelines.stages.run_contents import RunContents
+from pipelines.workspace.layout import (
+    ENSEMBLE,
+    PREPROCESS,
+    SUBMISSION,
+    dataset_stage,
+    train_stage,
+)
 from pipelines.workspace.stage_cache import Stage, StageStore
-
-PREPROCESS_CODE = ("pipelines.stages.preprocess", "features.tables.schema", "features.folds")
-DATASET_CODE = ("pipelines.stages.dataset", "features")
-TRAIN_CODE = ("pipelines.stages.train", "pipelines.members.pretrained", "models")
-ENSEMBLE_CODE = ("pipelines.stages.ensemble", "pipelines.stages.train_test_overlap", "models")
-SUBMISSION_CODE = ("pipelines.stages.submission", "submissions.build", "submissions.check")
-CODE = (*PREPROCESS_CODE, *DATASET_CODE, *TRAIN_CODE, *ENSEMBLE_CODE, *SUBMISSION_CODE)
 
 
 class Pipeline:
-    """Stages 2 to 6; a value is loaded only when a later stage asks for it."""
+    """Stages 2 to 6; what a stage gave is read when it is first needed, and only once.
+
+    Attributes:
+        competition: With the settings of this run.
+        raw: What stage 1 gave.
+        contents: What the finished stages gave.
+        stages: The finished stages by name.
+    """
 
     def __init__(
         self,
@@ -43,13 +45,14 @@ class Pipeline:
     ) -> None:
         self.competition = competition
         self.raw = raw
+        self.contents = RunContents(store.run)
         self.stages: dict[str, Stage] = {}
         self._store = store
         self._narrator = narrator
         self._device = device
 
     def run(self) -> None:
-        """Do every stage that is not done."""
+        """Do every stage that is not finished."""
         self._preprocess()
         for encoder in dict.fromkeys(member.encoder for member in self.competition.members):
             self._dataset(encoder)
@@ -59,43 +62,42 @@ class Pipeline:
         self._submission()
 
     def dataset_of(self, member: Member) -> dataset.FoldedDataset:
-        """Stages 2 and 3 for one member alone, done if they are not."""
+        """Stages 2 and 3 for one member alone."""
         self._preprocess()
         self._dataset(member.encoder)
         return self.encoded(member)
 
     def encoded(self, member: Member) -> dataset.FoldedDataset:
         """What stage 3 gave for the member."""
-        folder = self.stages[f"dataset-{member.encoder.__name__}"].folder
+        folder = self.contents.layout.dataset(member.encoder.__name__)
         return dataset.load(folder, self.prepared, member.inputs)
 
     def predictions_of(self, member: Member) -> train.Predictions:
-        """Stages 2 to 4 for one member alone, done if they are not."""
+        """Stages 2 to 4 for one member alone."""
         self._preprocess()
         self._dataset(member.encoder)
         self._train(member)
-        return train.load(self.stages[f"train-{member.name}"].folder)
+        return self.contents.predictions_of(member.name)
 
-    @cached_property
+    @property
     def prepared(self) -> preprocess.Prepared:
         """What stage 2 gave."""
-        return preprocess.load(self.stages["preprocess"].folder)
+        return self.contents.prepared
 
-    @cached_property
+    @property
     def predictions(self) -> list[train.Predictions]:
         """What stage 4 gave, in the order of the members."""
-        stages = (self.stages[f"train-{member.name}"] for member in self.competition.members)
-        return [train.load(stage.folder) for stage in stages]
+        return [self.contents.predictions_of(member.name) for member in self.competition.members]
 
-    @cached_property
+    @property
     def blend(self) -> ensemble.Blend:
         """What stage 5 gave."""
-        return ensemble.load(self.stages["ensemble"].folder)
+        return self.contents.blend
 
     @cached_property
     def submission(self) -> submission.Submission:
         """What stage 6 gave."""
-        folder = self.stages["submission"].folder
+        folder = self.contents.layout.submission
         return submission.describe(self.competition, self.prepared, self.blend, folder)
 
     def _preprocess(self) -> None:
@@ -103,7 +105,7 @@ class Pipeline:
             preprocess.save(preprocess.prepare(self.competition, self.raw), folder)
 
         self._do(
-            "preprocess",
+            PREPROCESS,
             "2 preprocess",
             make,
             settings=self._settings(
@@ -111,7 +113,7 @@ class Pipeline:
                 "file_format",
             ),
             upstream=[self.raw.digest],
-            code=(*PREPROCESS_CODE, self.competition.features.__module__),
+            code=stage_code.of_preprocess(self.competition),
         )
 
     def _dataset(self, encoder: Callable[[], Encoder]) -> None:
@@ -119,16 +121,16 @@ class Pipeline:
             dataset.save(dataset.encoded_views(self.prepared, encoder, advance), folder)
 
         self._do(
-            f"dataset-{encoder.__name__}",
+            dataset_stage(encoder.__name__),
             f"3 dataset · {encoder.__name__}",
             make,
             settings={"encoder": encoder.__name__},
-            upstream=self._content("preprocess"),
-            code=(*DATASET_CODE, encoder.__module__),
+            upstream=self._content(PREPROCESS),
+            code=stage_code.of_dataset(encoder),
         )
 
     def _train(self, member: Member) -> None:
-        encoded = f"dataset-{member.encoder.__name__}"
+        encoded = dataset_stage(member.encoder.__name__)
 
         def make(folder: Path, advance: Advance) -> None:
             data = dataset.load(self.stages[encoded].folder, self.prepared, member.inputs)
@@ -138,7 +140,7 @@ class Pipeline:
             train.save(made, folder)
 
         self._do(
-            f"train-{member.name}",
+            train_stage(member.name),
             f"4 train · {member.name}",
             make,
             settings={
@@ -147,8 +149,8 @@ class Pipeline:
                 "device": self._device,
                 **digests([member]),
             },
-            upstream=self._content("preprocess", encoded),
-            code=(*TRAIN_CODE, *_brought(member)),
+            upstream=self._content(PREPROCESS, encoded),
+            code=stage_code.of_train(member),
         )
 
     def _ensemble(self) -> None:
@@ -164,12 +166,12 @@ class Pipeline:
             ensemble.save(blend, folder)
 
         self._do(
-            "ensemble",
+            ENSEMBLE,
             "5 ensemble",
             make,
             settings=self._settings("blend", "metric", "extra_metrics", "second_level"),
-            upstream=self._content(*(f"train-{m.name}" for m in self.competition.members)),
-            code=(*ENSEMBLE_CODE, *self._kin_code()),
+            upstream=self._content(*(train_stage(m.name) for m in self.competition.members)),
+            code=stage_code.of_ensemble(self.competition),
         )
 
     def _submission(self) -> None:
@@ -178,21 +180,13 @@ class Pipeline:
             submission.write(form, self.prepared, self.blend, folder)
 
         self._do(
-            "submission",
+            SUBMISSION,
             "6 submission",
             make,
             settings=self._settings("form", "classes", "id", "target", "submission_column"),
-            upstream=self._content("preprocess", "ensemble"),
-            code=SUBMISSION_CODE,
+            upstream=self._content(PREPROCESS, ENSEMBLE),
+            code=stage_code.of_submission(),
         )
-
-    def _kin_code(self) -> tuple[str, ...]:
-        """What the competition's own file and `features` bring to the ensemble."""
-        brought = (
-            self.competition.second_level.context_features,
-            self.competition.train_test_overlap,
-        )
-        return ("features", self.competition.features.__module__) if any(brought) else ()
 
     def _settings(self, *names: str) -> dict[str, Any]:
         return self.competition.model_dump(mode="json", include=set(names))
@@ -207,10 +201,3 @@ class Pipeline:
             stage = self._store.do(name, lambda folder: make(folder, line.advance), **ingredients)
             line.end(status=stage.status, seconds=stage.seconds)
         self.stages[name] = stage
-
-
-def _brought(member: Member) -> tuple[str, ...]:
-    """The module of a network or an estimator that the competition's own file brings."""
-    if isinstance(member, NetworkMember):
-        return (type(member.model).__module__,)
-    return (type(member.estimator).__module__,) if isinstance(member, EstimatorMember) else ()

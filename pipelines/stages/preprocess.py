@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
 from features.folds import Folds, make_folds
 from features.tables.schema import Column, check_target, check_unique, read_table
-from pipelines.configuration.competition import Competition, Label
-from pipelines.stages.download import RawFiles
 from pipelines.workspace import arrays
+from pipelines.workspace.stage_files import PreprocessFiles
 from submissions.check import check_sample_matches_test
+
+if TYPE_CHECKING:
+    from pipelines.configuration.competition import Competition, Label
+    from pipelines.raw_files.raw import RawFiles
 
 FileForm = Literal["own", "plain"]
 ROWS = ("target", "train_ids", "test_ids")
@@ -199,24 +202,25 @@ def not_row_wise(competition: Competition, table: pd.DataFrame, whole: pd.DataFr
 
 def save(prepared: Prepared, folder: Path) -> None:
     """Write everything into the folder; tables as parquet, the rest as npy."""
-    prepared.train.to_parquet(folder / "train.parquet")
-    prepared.test.to_parquet(folder / "test.parquet")
-    prepared.sample_submission.to_parquet(folder / "sample_submission.parquet")
+    files = PreprocessFiles(folder)
+    prepared.train.to_parquet(files.train)
+    prepared.test.to_parquet(files.test)
+    prepared.sample_submission.to_parquet(files.sample_submission)
     if prepared.holdout is not None:
-        prepared.holdout.to_parquet(folder / "holdout.parquet")
+        prepared.holdout.to_parquet(files.holdout)
     rows = {name: getattr(prepared, name) for name in ROWS}
-    arrays.write(folder / "rows.npz", rows | {"assignment": prepared.folds.assignment})
+    arrays.write(files.rows, rows | {"assignment": prepared.folds.assignment})
 
 
 def load(folder: Path) -> Prepared:
     """Read back what `save` wrote."""
-    holdout = folder / "holdout.parquet"
-    rows = arrays.read(folder / "rows.npz")
+    files = PreprocessFiles(folder)
+    rows = arrays.read(files.rows)
     return Prepared(
-        train=pd.read_parquet(folder / "train.parquet"),
-        test=pd.read_parquet(folder / "test.parquet"),
+        train=pd.read_parquet(files.train),
+        test=pd.read_parquet(files.test),
         folds=Folds(rows.pop("assignment")),
-        sample_submission=pd.read_parquet(folder / "sample_submission.parquet"),
-        holdout=pd.read_parquet(holdout) if holdout.exists() else None,
+        sample_submission=pd.read_parquet(files.sample_submission),
+        holdout=pd.read_parquet(files.holdout) if files.holdout.exists() else None,
         **rows,
     )

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from models.metrics import METRICS
-from pipelines.configuration.competition import Competition
-from pipelines.kaggle.retry import Patience
-from pipelines.raw_files.sources import choose_source
-from pipelines.stages.download import download
-from pipelines.stages.ensemble import Blend
-from pipelines.stages.preprocess import Prepared, class_indices, read_sample_submission
+from pipelines.stages.preprocess import class_indices
+from pipelines.workspace.files import sha256
+from pipelines.workspace.stage_files import SubmissionFiles
 from submissions.build import build, write_csv
 from submissions.check import SubmissionForm, check
 
-CSV = "submission.csv"
+if TYPE_CHECKING:
+    from pipelines.configuration.competition import Competition
+    from pipelines.stages.ensemble import Blend
+    from pipelines.stages.preprocess import Prepared
 
 
 @dataclass(frozen=True)
@@ -62,37 +62,22 @@ def write(form: SubmissionForm, prepared: Prepared, blend: Blend, folder: Path) 
     """
     table = build(prepared.test_ids, blend.test, prepared.sample_submission, form)
     check(table, prepared.sample_submission, form)
-    write_csv(table, folder / CSV)
+    write_csv(table, SubmissionFiles(folder).csv)
 
 
 def describe(
     competition: Competition, prepared: Prepared, blend: Blend, folder: Path
 ) -> Submission:
     """The CSV in the folder, with its scores on held-back labels if there are any."""
-    path = folder / CSV
+    path = SubmissionFiles(folder).csv
     scores = _local_scores(competition, prepared, blend)
     return Submission(
         path=path,
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256=sha256(path),
         n_rows=len(prepared.test_ids),
         local_score=scores[0] if scores else None,
         local_extra_scores=scores[1:],
     )
-
-
-def check_csv(
-    competition: Competition, csv: Path, *, source: str, root: Path, patience: Patience
-) -> int:
-    """Check a CSV on disk against the competition's sample submission; returns its number of rows.
-
-    Raises:
-        SubmissionError: The CSV fails the check; the message lists every fault.
-    """
-    chosen = choose_source(source, competition)
-    raw = download(competition, chosen, root / "data", patience=patience)
-    sample = read_sample_submission(competition, raw)
-    check(csv, sample, submit_form(competition))
-    return len(sample)
 
 
 def _local_scores(competition: Competition, prepared: Prepared, blend: Blend) -> tuple[float, ...]:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import nn
@@ -28,8 +28,11 @@ from pipelines.configuration.competition import (
     TreesMember,
 )
 from pipelines.members.pretrained import embedded
-from pipelines.stages.dataset import FoldedDataset, FoldView
 from pipelines.workspace import arrays
+from pipelines.workspace.stage_files import TrainFiles
+
+if TYPE_CHECKING:
+    from pipelines.stages.dataset import FoldedDataset, FoldView
 
 Progress = Callable[[int, int], None]
 ARRAYS = ("oof", "test", "scores", "also", "importances")
@@ -303,26 +306,28 @@ def _curves(fitted: Fitted) -> dict[str, np.ndarray]:
 def save(predictions: Predictions, folder: Path) -> None:
     """Arrays as npz, models as files of their own kind; nothing is pickled."""
     made = {name: getattr(predictions, name) for name in ARRAYS}
-    arrays.write(folder / "predictions.npz", made)
-    arrays.write(folder / "curves.npz", predictions.curves)
+    files = TrainFiles(folder)
+    arrays.write(files.predictions, made)
+    arrays.write(files.curves, predictions.curves)
     told = {
         "member": predictions.member,
         "warnings": predictions.warnings,
         "notes": predictions.notes,
     }
-    (folder / "member.json").write_text(json.dumps(told) + "\n")
-    (folder / "models").mkdir()
+    files.member.write_text(json.dumps(told) + "\n")
+    files.models.mkdir()
     for name, content in predictions.models.items():
-        (folder / "models" / name).write_bytes(content)
+        (files.models / name).write_bytes(content)
 
 
 def load(folder: Path) -> Predictions:
     """Read back what `save` wrote, without the models."""
-    told = json.loads((folder / "member.json").read_text())
+    files = TrainFiles(folder)
+    told = json.loads(files.member.read_text())
     return Predictions(
         member=told["member"],
         warnings=tuple(told["warnings"]),
         notes=tuple(told["notes"]),
-        curves=arrays.read(folder / "curves.npz"),
-        **arrays.read(folder / "predictions.npz"),  # type: ignore[arg-type]
+        curves=arrays.read(files.curves),
+        **arrays.read(files.predictions),  # type: ignore[arg-type]
     )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from features.folds import Folds
-from pipelines.configuration.competition import TrainTestOverlap
+
+if TYPE_CHECKING:
+    from pipelines.configuration.competition import TrainTestOverlap
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]
 

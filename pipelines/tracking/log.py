@@ -20,8 +20,10 @@ from pipelines.workspace.summary import Summary
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+    from pipelines.stages.run_contents import RunContents
 
-def log_run(summary: Summary, folder: Path, *, root: Path, store: Store | None = None) -> str:
+
+def log_run(summary: Summary, run: RunContents, *, root: Path, store: Store | None = None) -> str:
     """Write parameters, metrics, the data's digest and all artifacts; give the MLflow run's id.
 
     A run that the store has already is written again, not twice.
@@ -31,7 +33,7 @@ def log_run(summary: Summary, folder: Path, *, root: Path, store: Store | None =
     """
     from pipelines.runs import mlflow_record
 
-    record = mlflow_record.of_run(summary, folder, root)
+    record = mlflow_record.of_run(summary, run, root)
     return log_family(
         record, (), experiment=summary.competition, root=root, store=store, again=True
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,7 +42,7 @@ def log(client: MlflowClient, run_id: str, folder: Path, *, name: str) -> None:
             loader_module=mlflow_model.__name__,
             data_path=str(data),
             mlflow_model=model,
-            signature=_signature(json.loads((folder / mlflow_model.FILE).read_text())),
+            signature=_signature(mlflow_model.described(folder)),
             input_example=mlflow_model.example(folder),
             pip_requirements=_libraries(),
         )

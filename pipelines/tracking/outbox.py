@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.tracking.record import Data, Record
-
-FOLDER = Path("runs") / "unsent"
+from pipelines.workspace import files
+from pipelines.workspace.layout import Workspace
 
 
 @dataclass(frozen=True)
@@ -44,21 +44,19 @@ def keep_family(root: Path, experiment: str, parent: Record, children: Sequence[
 
 def waiting(root: Path) -> list[Unsent]:
     """All that is to be sent, the oldest first."""
-    found = sorted((root / FOLDER).glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+    found = sorted(Workspace(root).unsent.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
     return [_read(path, root) for path in found]
 
 
 def forget_run(root: Path, competition: str, run: str) -> None:
     """The run was sent."""
-    (root / FOLDER / f"{competition}-{run}.json").unlink(missing_ok=True)
+    (Workspace(root).unsent / f"{competition}-{run}.json").unlink(missing_ok=True)
 
 
 def _write(root: Path, name: str, told: dict[str, Any]) -> None:
-    folder = root / FOLDER
+    folder = Workspace(root).unsent
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{name}.writing"
-    temporary.write_text(json.dumps(told) + "\n")
-    temporary.replace(folder / f"{name}.json")
+    files.write_text(folder / f"{name}.json", json.dumps(told) + "\n")
 
 
 def _read(path: Path, root: Path) -> Unsent:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pipelines.workspace.layout import Workspace
+
 REACH_TIMEOUT_S = 3.0
 
 
@@ -37,7 +39,7 @@ class Store:
 
 def local_store(root: Path) -> str:
     """The address of the workspace's own store."""
-    return f"sqlite:///{(root / 'mlflow.db').resolve()}"
+    return f"sqlite:///{Workspace(root).database.resolve()}"
 
 
 def local(root: Path) -> Store:

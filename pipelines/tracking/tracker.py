@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelines.console import Narrator
 from pipelines.tracking import log, outbox, stores
 from pipelines.tracking.record import Record
 from pipelines.tracking.stores import Store, TrackingError
 from pipelines.workspace.summary import Summary
+
+if TYPE_CHECKING:
+    from pipelines.stages.run_contents import RunContents
 
 LATER = "when it is back, type foldwise sync"
 
@@ -45,13 +49,13 @@ class Tracker:
             return cls(root, stores.local(root), is_instead=True, narrator=narrator)
         return cls(root, store, is_instead=False, narrator=narrator)
 
-    def run(self, summary: Summary, folder: Path) -> Summary:
+    def run(self, summary: Summary, contents: RunContents) -> Summary:
         """Write a finished run, unless it is written already; give the summary with its id."""
         if summary.mlflow_run_id is not None:
             return summary
         competition, run = summary.competition, summary.run
         try:
-            run_id = log.log_run(summary, folder, root=self.root, store=self.store)
+            run_id = log.log_run(summary, contents, root=self.root, store=self.store)
         except TrackingError as error:
             outbox.keep_run(self.root, competition, run)
             self.narrator.warn(f"{error}; the run is whole on disk; {LATER}")
@@ -61,7 +65,7 @@ class Tracker:
         else:
             outbox.forget_run(self.root, competition, run)
         tracked = summary.tracked(run_id, is_local=self.store.is_local)
-        tracked.write(folder)
+        tracked.write(contents.layout.folder)
         return tracked
 
     def family(self, parent: Record, children: Sequence[Record], experiment: str) -> str | None:

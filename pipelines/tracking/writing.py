@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.tracking import model, runs_table
 from pipelines.tracking.record import Record
 from pipelines.tracking.stores import local_store
+from pipelines.workspace.layout import Workspace
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -97,5 +98,5 @@ def experiment(client: MlflowClient, name: str, root: Path) -> str:
                 client.set_experiment_tag(experiment.experiment_id, key, value)
         return str(experiment.experiment_id)
     is_local = client.tracking_uri == local_store(root)
-    place = (root / "mlartifacts" / name).resolve().as_uri() if is_local else None
+    place = Workspace(root).artifacts(name).resolve().as_uri() if is_local else None
     return str(client.create_experiment(name, artifact_location=place, tags=runs_table.tags()))

@@ -9,6 +9,7 @@ from pipelines.configuration.tuned_values import FILE as TUNED_FILE
 from pipelines.tracking.record import Family, Record
 from pipelines.tuning.results import FILE, Tuning
 from pipelines.tuning.study import Study, Trial
+from pipelines.workspace.layout import FIGURES
 
 if TYPE_CHECKING:
     from pipelines.tuning.optimise import StudyPlan
@@ -97,7 +98,7 @@ def _finished_parent(parent: Parent, tuning: Tuning, plan: StudyPlan) -> Record:
         },
         metrics=[(k, float(v), 0) for k, v in scores.items() if v is not None],
         artifacts=(
-            tuning.folder / "figures",
+            tuning.folder / FIGURES,
             tuning.folder / FILE,
             tuning.folder / TUNED_FILE,
         ),

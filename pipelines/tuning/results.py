@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.tuning.study import Study, Trial, Values
+from pipelines.workspace import files
 
 FILE = "study.json"
 
@@ -77,7 +78,4 @@ def write(tuning: Tuning) -> None:
     for passing in ("folder", "figures", "mlflow_run_id"):
         del told[passing]
     del told["study"]["ours"]
-    path = tuning.folder / FILE
-    temporary = path.with_name(f".{FILE}.writing")
-    temporary.write_text(json.dumps(told, indent=1) + "\n")
-    temporary.replace(path)
+    files.write_text(tuning.folder / FILE, json.dumps(told, indent=1) + "\n")

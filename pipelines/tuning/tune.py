@@ -17,12 +17,13 @@ import numpy as np
 
 from models.training.hardware import choose_device
 from pipelines.configuration import tuned_values
-from pipelines.configuration.assignments import fingerprint, resolved, settings_of
+from pipelines.configuration.assignments import resolved, settings_of
 from pipelines.configuration.competition import Competition, Member, NetworkMember
 from pipelines.console import Narrator, StageLine
-from pipelines.runs.run import fetch
-from pipelines.stages.download import RawFiles
-from pipelines.stages.pipeline import CODE, Pipeline
+from pipelines.raw_files.raw import RawFiles
+from pipelines.stages import stage_code
+from pipelines.stages.download import fetch
+from pipelines.stages.pipeline import Pipeline
 from pipelines.tracking.background_writer import StudyWriter
 from pipelines.tracking.stores import TrackingError
 from pipelines.tracking.tracker import Tracker
@@ -31,7 +32,8 @@ from pipelines.tuning import mlflow_records, optimise, results
 from pipelines.tuning.results import Scored, Tuning
 from pipelines.tuning.study import Study, Values
 from pipelines.tuning.trials import Bench, member_named, with_values
-from pipelines.workspace.provenance import code_digest
+from pipelines.workspace.files import fingerprint
+from pipelines.workspace.layout import FIGURES, Workspace
 from pipelines.workspace.stage_cache import StageStore
 
 TUNING_SEED = 1_000_003  # added to the folds' seed: nobody types a number like that for a run
@@ -163,7 +165,7 @@ class _Tuner:
                 default=default,
                 tuned=best_scored,
             )
-            figures = study_figures.draw(made, self._plan.space, self._folder / "figures")
+            figures = study_figures.draw(made, self._plan.space, self._folder / FIGURES)
             results.write(made)
             return replace(made, figures=figures, mlflow_run_id=self._sent(writer, made))
 
@@ -178,7 +180,7 @@ class _Tuner:
                 "n_seeds": self._request.n_seeds,
                 "data": self._raw.digest,
                 "device": self._request.device,
-                "code": code_digest((*CODE, self._competition.features.__module__)),
+                "code": stage_code.of_run(self._competition),
             }
         )[:8]
 
@@ -272,12 +274,12 @@ class _Tuner:
 
     def _pipeline(self, competition: Competition, what: str) -> Pipeline:
         """Stages in a folder beside the runs, so that runs and studies share what they can."""
-        name = f"tune-{self._member.name}-{self._mark}-{what}"
-        folder = self._request.root / "runs" / self._competition.name / name
+        study = f"{self._member.name}-{self._mark}-{what}"
+        run = Workspace(self._request.root).trial_run(self._competition.name, study)
         return Pipeline(
             competition,
             self._raw,
-            StageStore(folder),
+            StageStore(run),
             self._narrator,
             device=self._request.device,
         )

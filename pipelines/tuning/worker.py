@@ -7,10 +7,10 @@ ends, so that the next one can tell the trials of the dead from those of the liv
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import uuid
 from pathlib import Path
-from typing import IO
+
+from pipelines.workspace import files
 
 FOLDER = "workers"
 
@@ -21,18 +21,16 @@ class Worker:
     def __init__(self, folder: Path) -> None:
         self.name = uuid.uuid4().hex
         self._path = folder / FOLDER / self.name
-        self._file: IO[str] | None = None
+        self._held = contextlib.ExitStack()
 
     def __enter__(self) -> Worker:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("w")
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._held.enter_context(files.locked(self._path))
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._file is not None, "entered before it is left"
         self._path.unlink(missing_ok=True)
-        self._file.close()
+        self._held.close()
 
 
 def is_dead(folder: Path, name: str) -> bool:
@@ -42,12 +40,13 @@ def is_dead(folder: Path, name: str) -> bool:
     they count as alive.
     """
     path = folder / FOLDER / name
-    try:
-        with path.open("r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (FileNotFoundError, BlockingIOError):
+    if not path.exists():
         return False
-    return True
+    try:
+        with files.locked(path):
+            return True
+    except files.LockedError:
+        return False
 
 
 def forget_dead(folder: Path) -> None:

@@ -5,20 +5,31 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
-import importlib.util
 import platform
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
+
+from pipelines.workspace.competition_code import code_of
+from pipelines.workspace.import_closure import closure, source_of
 
 LIBRARIES = ("torch", "numpy", "pandas", "scikit-learn", "scipy", "lightgbm", "pydantic")
 
 
-def code_digest(modules: Sequence[str]) -> str:
-    """A sha256 over the source of the named modules and packages, and the library versions."""
+def code_digest(modules: Sequence[str], brought: Iterable[Any] = ()) -> str:
+    """A sha256 over source code and library versions.
+
+    Args:
+        modules: Names of modules; each counts with all that it imports within the project.
+        brought: Functions, classes and objects that a competition brings; their code counts.
+    """
+    code = code_of(brought)
+    names = {name for root in (*modules, *code.modules) for name in closure(root)}
+    sources = {name: source_of(name) for name in names} | code.files
     digest = hashlib.sha256(repr(sorted(versions().items())).encode())
-    for path in sorted({path for name in modules for path in _sources(name)}):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for name, source in sorted(sources.items()):
+        digest.update(f"{name}\0{len(source.text)}\0".encode() + source.text)
     return digest.hexdigest()
 
 
@@ -43,14 +54,3 @@ def git_commit() -> str | None:
 def _git(root: Path, *arguments: str) -> str:
     command = ["git", "-C", str(root), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def _sources(name: str) -> Iterator[Path]:
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"no source for the module {name!r}")
-    if spec.submodule_search_locations:
-        for folder in spec.submodule_search_locations:
-            yield from Path(folder).rglob("*.py")
-    else:
-        yield Path(spec.origin)

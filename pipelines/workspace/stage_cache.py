@@ -1,26 +1,24 @@
-"""Keeps what a stage made, and knows when it need not be made again.
+"""Keeps finished stages, and reuses one wherever the same stage would be made again.
 
-A stage's folder is written under a temporary name and renamed when whole, its manifest inside;
-the manifest holds the fingerprint of what went in: settings, upstream content, code.
-Upstream counts by its content, so a stage that was made anew with the same bytes changes nothing
-below it. A later run of the competition links the folder of an earlier one where both agree.
+A stage's folder is written under a temporary name and renamed when it is whole. Its manifest
+holds the fingerprint of what went in: settings, upstream content, code. Upstream counts by its
+content: a stage that was made again with the same bytes changes nothing downstream. A later run
+of the competition links the folder of an earlier one where the fingerprints agree.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from pipelines.configuration.assignments import fingerprint
-from pipelines.workspace.provenance import code_digest
+from pipelines.workspace.files import fingerprint, link_or_copy, sha256
+from pipelines.workspace.layout import RunLayout
 
 MANIFEST = "manifest.json"
 Status = Literal["made", "kept", "reused"]
@@ -31,9 +29,10 @@ class Stage:
     """A finished stage.
 
     Attributes:
-        folder: what it wrote.
-        content: a sha256 over the files that came out.
-        seconds: how long it took when it was made.
+        name: Of the stage, and of its folder.
+        folder: What it wrote.
+        content: A sha256 over the files in the folder.
+        seconds: How long it took when it was made.
         status: `made` now, `kept` in this run's folder, or `reused` from an earlier run.
     """
 
@@ -45,11 +44,10 @@ class Stage:
 
 
 class StageStore:
-    """The stages of one run, with those of the competition's other runs in view."""
+    """The stages of one run, which may reuse those of the competition's other runs."""
 
-    def __init__(self, run_folder: Path) -> None:
-        self._root = run_folder / "stages"
-        self._runs = run_folder.parent
+    def __init__(self, run: RunLayout) -> None:
+        self.run = run
 
     def do(
         self,
@@ -58,34 +56,28 @@ class StageStore:
         *,
         settings: Mapping[str, Any],
         upstream: Sequence[str],
-        code: Sequence[str],
+        code: str,
     ) -> Stage:
         """Give the stage of that fingerprint: kept, linked from an earlier run, or made.
 
         Args:
-            name: of the stage, and of its folder.
-            make: writes the stage's files into the empty folder that it is given.
-            settings: the part of the configuration that the stage depends on.
-            upstream: content of the stages that it takes its input from.
-            code: names of the modules and packages whose source it depends on.
+            name: Of the stage, and of its folder.
+            make: Writes the stage's files into the empty folder that it is given.
+            settings: The part of the configuration that the stage depends on.
+            upstream: Content of the stages that it takes its input from.
+            code: A digest of the code that the stage depends on.
         """
-        key = {"stage": name, "settings": settings, "upstream": upstream, "code": code_digest(code)}
+        key = {"stage": name, "settings": settings, "upstream": upstream, "code": code}
         wanted = fingerprint(key)
-        folder = self._root / name
+        folder = self.run.stages / name
         if _is_finished(folder, wanted):
             return _stage(name, folder, "kept")
-        for earlier in self._earlier(name):
+        for earlier in (run.stages / name for run in self.run.elsewhere(name, MANIFEST)):
             if _is_finished(earlier, wanted):
                 _replace(folder, partial(_link, earlier))
                 return _stage(name, folder, "reused")
         _replace(folder, lambda empty: _make(empty, make, wanted))
         return _stage(name, folder, "made")
-
-    def _earlier(self, name: str) -> Iterator[Path]:
-        """Folders of that stage in the competition's other runs, newest first."""
-        for manifest in sorted(self._runs.glob(f"*/stages/{name}/{MANIFEST}"), reverse=True):
-            if manifest.parent.parent != self._root:
-                yield manifest.parent
 
 
 def seconds_of(folder: Path) -> float:
@@ -105,14 +97,9 @@ def _write_manifest(folder: Path, wanted: str, seconds: float) -> None:
         "fingerprint": wanted,
         "seconds": round(seconds, 3),
         "sizes": {name: path.stat().st_size for name, path in files.items()},
-        "content": fingerprint({name: _sha256(path) for name, path in files.items()}),
+        "content": fingerprint({name: sha256(path) for name, path in files.items()}),
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_finished(folder: Path, wanted: str) -> bool:
@@ -150,11 +137,4 @@ def _replace(folder: Path, write: Callable[[Path], None]) -> None:
 
 def _link(source: Path, target: Path) -> None:
     """Hard links where the disk can, else copies; stage files are never written in place."""
-    shutil.copytree(source, target, copy_function=_link_or_copy, dirs_exist_ok=True)
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
+    shutil.copytree(source, target, copy_function=link_or_copy, dirs_exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a finished run has to say, as data."""
+"""A finished run in numbers: `summary.json`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-FILE = "summary.json"
-BLEND = "blend"  # the way that every competition has: the members' weighted mean
+from pipelines.workspace import files
+from pipelines.workspace.layout import RunLayout
+from pipelines.workspace.stage_files import BLEND as BLEND
+
 JSON_KEYS = {
     *("run", "competition", "source", "synthetic", "metric", "cv", "cv_std", "local_score"),
     "also",
@@ -16,7 +18,7 @@ JSON_KEYS = {
 
 
 class MemberLine(BaseModel):
-    """One member's cross-validated score with its spread over folds, weight, further scores."""
+    """A member's cross-validated score, its spread over folds, its weight, and further scores."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -28,7 +30,7 @@ class MemberLine(BaseModel):
 
 
 class FurtherLine(BaseModel):
-    """A further metric of the run: cross-validated, and on held-back rows where there are some."""
+    """A further metric: cross-validated, and on held-back test rows where there are some."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,7 +41,7 @@ class FurtherLine(BaseModel):
 
 
 class WayLine(BaseModel):
-    """One way to make a single prediction of all members', and its nested score."""
+    """A candidate that combines the members' predictions, and its nested score."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,7 +54,7 @@ class TunedLine(BaseModel):
     """A member that ran with tuned values.
 
     Attributes:
-        score: of the best trial on the folds that were tuned on: it flatters.
+        score: Of the best trial on the folds that were tuned on, so it is optimistic.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -65,7 +67,7 @@ class TunedLine(BaseModel):
 
 
 class Summary(BaseModel):
-    """A run in numbers; written last into its folder, so its presence means finished."""
+    """A run in numbers; written last into its folder, so that its presence means finished."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -100,21 +102,19 @@ class Summary(BaseModel):
     mlflow_is_local: bool | None = None
 
     def tracked(self, run_id: str, *, is_local: bool) -> Summary:
-        """The summary with the id of its MLflow run, in the workspace's own store or a server's."""
+        """The summary with the id of its MLflow run, in the local store or on a server."""
         return self.model_copy(update={"mlflow_run_id": run_id, "mlflow_is_local": is_local})
 
     def write(self, folder: Path) -> None:
         """Write `summary.json` whole or not at all."""
-        temporary = folder / f".{FILE}.writing"
-        temporary.write_text(self.model_dump_json(indent=1) + "\n")
-        temporary.replace(folder / FILE)
+        files.write_text(RunLayout(folder).summary_file, self.model_dump_json(indent=1) + "\n")
 
     @classmethod
     def read(cls, folder: Path) -> Summary | None:
         """The folder's summary, or None while its run is unfinished."""
-        path = folder / FILE
+        path = RunLayout(folder).summary_file
         return cls.model_validate_json(path.read_text()) if path.is_file() else None
 
     def as_json(self) -> str:
-        """The one line that `--json` prints."""
+        """The line that `--json` prints."""
         return self.model_dump_json(include=JSON_KEYS)

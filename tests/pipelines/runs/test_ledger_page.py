@@ -11,8 +11,8 @@ from rich.console import Console
 from pipelines.commands import app
 from pipelines.figures import ledger as ledger_figure
 from pipelines.runs.ledger_page import SortError, show_ledger
+from pipelines.workspace.layout import LEDGER
 from submissions import ledger
-from submissions.ledger import FILE
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
@@ -40,7 +40,7 @@ def page(tmp_path):
 
     def page(*entries, **options):
         for entry in entries:
-            ledger.append(tmp_path / FILE, entry)
+            ledger.append(tmp_path / LEDGER, entry)
         stream = io.StringIO()
         show_ledger(Console(file=stream, width=140), tmp_path, **{"competition": None, **options})
         return stream.getvalue()
@@ -142,7 +142,7 @@ def test_pick_proposes_the_best_and_what_differs(workspace, signed_out, capsys):
     scores = ledger.Scores(
         run=older, competition="titanic", submitted_utc=NOW, public_score=0.77, kaggle_ref=1
     )
-    ledger.update_scores(FILE, scores)
+    ledger.update_scores(LEDGER, scores)
     assert app.main(["pick", "titanic"]) == 0
     told = capsys.readouterr().out
     assert "public 0.77000" in told

@@ -10,7 +10,9 @@ import pytest
 from kaggle_server import KEY, SECRETS, SIGNATURE, TOKEN, USER
 
 from pipelines.commands import app
-from pipelines.raw_files import manifest
+from pipelines.stages.run_contents import RunContents
+from pipelines.workspace.files import sha256
+from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.summary import Summary
 from submissions import ledger
 
@@ -210,7 +212,7 @@ def test_a_csv_of_wrong_form_is_not_sent(kaggle, foldwise):
     """One that the run itself wrote: the check does not trust the run."""
     csv = Path(f"submissions/titanic/{runs()[0]}.csv")
     csv.write_text(csv.read_text().replace(",0", ",2", 1))
-    change_summary(runs()[0], submission_sha256=manifest.sha256(csv))
+    change_summary(runs()[0], submission_sha256=sha256(csv))
     code, _, err = foldwise("submit", "titanic", "--yes")
     assert (code, kaggle.calls) == (5, [])
     assert "found '2'" in err
@@ -314,7 +316,7 @@ def test_scores_stand_in_mlflow_and_secrets_nowhere(kaggle, foldwise, workspace,
     caplog.set_level("DEBUG")
     newest = runs()[0]
     folder = Path("runs/titanic") / newest
-    run_id = log.log_run(Summary.read(folder), folder, root=workspace)
+    run_id = log.log_run(Summary.read(folder), RunContents(RunLayout(folder)), root=workspace)
     change_summary(newest, mlflow_run_id=run_id)
     reason = f"Evaluation failed for {KEY} at https://x.y/z?X-Signature={SIGNATURE}"
     kaggle.verdict["errorDescription"] = reason

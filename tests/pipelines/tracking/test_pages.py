@@ -25,10 +25,12 @@ from pipelines.configuration.search_space import Real
 from pipelines.console import Narrator
 from pipelines.runs import run as runs
 from pipelines.runs.run import Request
+from pipelines.stages.run_contents import RunContents
 from pipelines.tracking import outbox, runs_table, stores
 from pipelines.tracking.record import Record
 from pipelines.tracking.tracker import Tracker
 from pipelines.tuning import tune
+from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.summary import Summary
 
 pytestmark = [
@@ -297,6 +299,10 @@ def stored(page):
     return client, [] if experiment is None else client.search_runs([experiment.experiment_id])
 
 
+def contents_of(folder):
+    return RunContents(RunLayout(folder))
+
+
 @pytest.mark.slow
 def test_a_server_lost_in_the_middle_gets_the_rest_by_sync(
     page, untracked, monkeypatch, capsys, narrator
@@ -305,7 +311,7 @@ def test_a_server_lost_in_the_middle_gets_the_rest_by_sync(
     with door(page, n_requests=4) as address:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         tracker = Tracker.start(Path(), told)
-        assert tracker.run(Summary.read(untracked), untracked).mlflow_run_id is None
+        assert tracker.run(Summary.read(untracked), contents_of(untracked)).mlflow_run_id is None
         parent, *trials = family()
         assert tracker.family(parent, trials, "far") is None
     assert capsys.readouterr().out.count("type foldwise sync") == 2
@@ -345,7 +351,7 @@ def test_a_server_that_is_not_there_is_replaced_and_told(untracked, monkeypatch,
         address = f"http://me:secret@127.0.0.1:{probe.getsockname()[1]}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     tracker = Tracker.start(Path(), Narrator(Console(width=400)))
-    summary = tracker.run(Summary.read(untracked), untracked)
+    summary = tracker.run(Summary.read(untracked), contents_of(untracked))
     assert (summary.mlflow_run_id is not None, summary.mlflow_is_local) == (True, True)
     tracker.later(summary, {"public_score": 0.5}, {"kaggle.status": "complete"})
     told = capsys.readouterr().out

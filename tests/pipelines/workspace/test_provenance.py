@@ -1,9 +1,11 @@
+from __future__ import annotations
+
 import importlib.metadata
 import subprocess
 
 import pytest
 
-from pipelines.workspace import provenance
+from pipelines.workspace import competition_code, import_closure, provenance
 
 
 @pytest.fixture
@@ -11,27 +13,36 @@ def package(tmp_path, monkeypatch):
     folder = tmp_path / "somewhere_of_ours"
     folder.mkdir()
     (folder / "__init__.py").write_text("")
-    (folder / "one.py").write_text("A = 1\n")
+    (folder / "one.py").write_text("from somewhere_of_ours import two\n")
+    (folder / "two.py").write_text("B = 1\n")
+    (folder / "three.py").write_text("C = 1\n")
     monkeypatch.syspath_prepend(tmp_path)
-    return folder
+    monkeypatch.setattr(import_closure, "PROJECT", (folder.name,))
+    monkeypatch.setattr(competition_code, "PROJECT", (folder.name,))
+    import_closure.forget()
+    yield folder
+    import_closure.forget()
 
 
-def test_code_digest_changes_with_any_file_of_a_package(package):
-    before = provenance.code_digest([package.name])
-    assert provenance.code_digest([package.name]) == before
-    (package / "one.py").write_text("A = 2\n")
-    assert provenance.code_digest([package.name]) != before
-
-
-def test_code_digest_of_a_module_looks_at_no_other_module(package):
+@pytest.mark.parametrize(("edited", "is_same"), [("one", False), ("two", False), ("three", True)])
+def test_code_digest_changes_with_what_a_module_imports(package, edited, is_same):
     before = provenance.code_digest([f"{package.name}.one"])
-    (package / "two.py").write_text("B = 1\n")
-    assert provenance.code_digest([f"{package.name}.one"]) == before
+    path = package / f"{edited}.py"
+    path.write_text(f"{path.read_text()}EDITED = 1\n")
+    import_closure.forget()
+    assert (provenance.code_digest([f"{package.name}.one"]) == before) is is_same
+
+
+def test_code_digest_counts_what_is_brought(package):
+    before = provenance.code_digest([f"{package.name}.three"])
+    module = importlib.import_module(f"{package.name}.one")
+    made = type("Made", (), {"__module__": module.__name__})
+    assert provenance.code_digest([f"{package.name}.three"], [made]) != before
 
 
 def test_code_digest_refuses_a_module_that_does_not_exist(package):
     with pytest.raises(ModuleNotFoundError, match="no source"):
-        provenance.code_digest([f"{package.name}.three"])
+        provenance.code_digest([f"{package.name}.four"])
 
 
 def test_versions_are_those_installed():

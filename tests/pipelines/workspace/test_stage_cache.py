@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.stage_cache import StageStore
 
-CODE = ("pipelines.workspace.stage_cache",)
+CODE = "digest of the code"
 
 
 class Counter:
@@ -21,7 +22,8 @@ class Counter:
 
 
 def do(run: Path, make, *, settings=None, upstream=(), code=CODE):
-    return StageStore(run).do("s", make, settings=settings or {}, upstream=upstream, code=code)
+    store = StageStore(RunLayout(run))
+    return store.do("s", make, settings=settings or {}, upstream=upstream, code=code)
 
 
 def test_a_stage_is_made_once_in_a_run(tmp_path):
@@ -45,7 +47,7 @@ def test_a_later_run_links_the_stage_of_an_earlier_one(tmp_path):
     [
         {"settings": {"lr": 2}},
         {"upstream": ["other"]},
-        {"code": ("pipelines.configuration.assignments",)},
+        {"code": "digest of other code"},
     ],
     ids=["settings", "upstream", "code"],
 )

@@ -1,0 +1,147 @@
+"""The files that each stage writes into its folder; no name of them is spelled elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+BLEND = "blend"  # the name of the weighted mean of the members, which every run tries
+
+
+@dataclass(frozen=True)
+class PreprocessFiles:
+    """What stage 2 writes into its folder."""
+
+    folder: Path
+
+    @property
+    def train(self) -> Path:
+        """The training table."""
+        return self.folder / "train.parquet"
+
+    @property
+    def test(self) -> Path:
+        """The test table."""
+        return self.folder / "test.parquet"
+
+    @property
+    def sample_submission(self) -> Path:
+        """The form in which Kaggle wants the answer."""
+        return self.folder / "sample_submission.parquet"
+
+    @property
+    def holdout(self) -> Path:
+        """Labels of test rows that were held back; absent where none were."""
+        return self.folder / "holdout.parquet"
+
+    @property
+    def rows(self) -> Path:
+        """Target, ids and folds."""
+        return self.folder / "rows.npz"
+
+
+def fold_name(index: int) -> str:
+    """What the files of a fold begin with."""
+    return f"fold-{index:03d}"
+
+
+@dataclass(frozen=True)
+class DatasetFiles:
+    """What stage 3 writes into its folder, by the fold's index."""
+
+    folder: Path
+
+    def train(self, fold: int) -> Path:
+        """The training file's rows."""
+        return self.folder / f"{fold_name(fold)}.npz"
+
+    def test(self, fold: int, array: str) -> Path:
+        """One array of the test rows."""
+        return self.folder / f"{fold_name(fold)}-test-{array}.npy"
+
+    def vocabulary(self, fold: int) -> Path:
+        """The words that the numbers of tokens stand for; absent without texts."""
+        return self.folder / f"{fold_name(fold)}-vocabulary.json"
+
+    def expensive(self, fold: int) -> Path:
+        """What the encoder took long to learn; absent where nothing did."""
+        return self.folder / f"{fold_name(fold)}-costly.npz"
+
+    def all_train(self) -> list[Path]:
+        """The training file's rows and what was expensive, of every fold."""
+        return sorted(self.folder.glob("fold-*.npz"))
+
+    def all_expensive(self) -> list[Path]:
+        """What the encoder of every fold took long to learn."""
+        return sorted(self.folder.glob("fold-*-costly.npz"))
+
+
+@dataclass(frozen=True)
+class TrainFiles:
+    """What stage 4 writes into its folder."""
+
+    folder: Path
+
+    @property
+    def member(self) -> Path:
+        """The member's name, warnings and notes."""
+        return self.folder / "member.json"
+
+    @property
+    def predictions(self) -> Path:
+        """Out-of-fold and test predictions, and scores."""
+        return self.folder / "predictions.npz"
+
+    @property
+    def curves(self) -> Path:
+        """Learning curves."""
+        return self.folder / "curves.npz"
+
+    @property
+    def models(self) -> Path:
+        """The fitted models."""
+        return self.folder / "models"
+
+
+@dataclass(frozen=True)
+class EnsembleFiles:
+    """What stage 5 writes into its folder."""
+
+    folder: Path
+
+    @property
+    def members(self) -> Path:
+        """Names, and what was chosen."""
+        return self.folder / "members.json"
+
+    @property
+    def blend(self) -> Path:
+        """Weights, predictions and scores."""
+        return self.folder / "blend.npz"
+
+    @property
+    def recipe(self) -> Path:
+        """How a prediction is made of the members'."""
+        return self.folder / "recipe.json"
+
+    @property
+    def stackers(self) -> Path:
+        """The folders of all stackers' models."""
+        return self.folder / "stackers"
+
+    def stacker(self, name: str) -> Path:
+        """One stacker's models."""
+        return self.stackers / quote(name, safe="")
+
+
+@dataclass(frozen=True)
+class SubmissionFiles:
+    """What stage 6 writes into its folder."""
+
+    folder: Path
+
+    @property
+    def csv(self) -> Path:
+        """The checked CSV."""
+        return self.folder / "submission.csv"
