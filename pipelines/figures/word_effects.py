@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from features.encoders.text import UNKNOWN, tokens
 from pipelines.configuration.competition import Competition, NetworkMember
 from pipelines.figures.texts import Explained
-from pipelines.stages.dataset import FoldedDataset
+from pipelines.members.data import FoldedDataset
 from pipelines.stages.pipeline import Pipeline
 from pipelines.stages.train import network_builder
 

@@ -13,7 +13,7 @@ from features.encoders.text import SPECIAL
 from features.word_vectors import VectorsError, read_vectors
 from models.data import FoldData
 from pipelines.configuration.competition import Member, NetworkMember
-from pipelines.stages.dataset import FoldView
+from pipelines.members.data import FoldView
 
 EMBEDDING = "embedding.vectors.weight"
 

@@ -17,7 +17,8 @@ import pandas as pd
 from features.encoders.base import refit
 from features.folds import Split
 from pipelines.configuration.competition import Encoded, Encoder
-from pipelines.stages.dataset import DatasetError, costly_file, is_alike
+from pipelines.members.data import DatasetError
+from pipelines.stages.dataset import costly_file, is_alike
 from pipelines.stages.preprocess import Prepared
 from pipelines.workspace import arrays
 

@@ -24,8 +24,9 @@ from pipelines.configuration.competition import (
     NetworkMember,
     TreesMember,
 )
+from pipelines.members.data import choose
 from pipelines.stages import train
-from pipelines.stages.dataset import choose, costly_file, is_alike
+from pipelines.stages.dataset import costly_file, is_alike
 from pipelines.stages.ensemble import Blend
 from pipelines.stages.preprocess import Prepared
 from pipelines.workspace import arrays

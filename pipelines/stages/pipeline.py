@@ -16,6 +16,7 @@ from pipelines.configuration.competition import (
     NetworkMember,
 )
 from pipelines.console import Advance, Narrator
+from pipelines.members.data import FoldedDataset
 from pipelines.members.pretrained import digests
 from pipelines.stages import dataset, ensemble, preprocess, submission, train
 from pipelines.stages.download import RawFiles
@@ -58,13 +59,13 @@ class Pipeline:
         self._ensemble()
         self._submission()
 
-    def dataset_of(self, member: Member) -> dataset.FoldedDataset:
+    def dataset_of(self, member: Member) -> FoldedDataset:
         """Stages 2 and 3 for one member alone, done if they are not."""
         self._preprocess()
         self._dataset(member.encoder)
         return self.encoded(member)
 
-    def encoded(self, member: Member) -> dataset.FoldedDataset:
+    def encoded(self, member: Member) -> FoldedDataset:
         """What stage 3 gave for the member."""
         folder = self.stages[f"dataset-{member.encoder.__name__}"].folder
         return dataset.load(folder, self.prepared, member.inputs)

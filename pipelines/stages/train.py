@@ -27,8 +27,8 @@ from pipelines.configuration.competition import (
     NetworkMember,
     TreesMember,
 )
+from pipelines.members.data import FoldedDataset, FoldView
 from pipelines.members.pretrained import embedded
-from pipelines.stages.dataset import FoldedDataset, FoldView
 from pipelines.workspace import arrays
 
 Progress = Callable[[int, int], None]

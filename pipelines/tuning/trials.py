@@ -27,7 +27,7 @@ from pipelines.configuration.competition import (
     NetworkMember,
     TreesMember,
 )
-from pipelines.stages.dataset import FoldedDataset
+from pipelines.members.data import FoldedDataset
 from pipelines.stages.train import fold_data, loss_of, network_builder
 from pipelines.tuning.study import Values
 
