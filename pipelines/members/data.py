@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from features.folds import Folds, Split
-from models.data import EncodedDataset
-from pipelines.configuration.competition import Encoded
+from models.data import EncodedDataset, FoldData
+from pipelines.configuration.member_settings import Encoded
 
 
 class DatasetError(ValueError):
@@ -71,3 +71,8 @@ def choose(encoded: Encoded, inputs: Mapping[str, Sequence[str]]) -> Encoded:
     if not inputs:
         return encoded
     return {key: np.hstack([encoded[name] for name in names]) for key, names in inputs.items()}
+
+
+def fold_data(view: FoldView) -> FoldData:
+    """One split's rows, as the trainers take them."""
+    return FoldData(view.train, view.split.train_rows, view.split.valid_rows)

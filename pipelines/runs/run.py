@@ -18,7 +18,7 @@ from pipelines.console import Narrator
 from pipelines.figures.gallery import draw
 from pipelines.kaggle.credentials import exposure
 from pipelines.kaggle.retry import Patience
-from pipelines.members.pretrained import digests
+from pipelines.members.member import file_digests, members_of
 from pipelines.prediction import mlflow_model
 from pipelines.raw_files.sources import choose_source
 from pipelines.report import gather as report
@@ -165,7 +165,7 @@ def _folder(competition: Competition, raw: RawFiles, request: Request) -> Path:
         "source": raw.source,
         "data": raw.digest,
         "device": request.device,
-        **digests(competition.members),
+        **file_digests(members_of(competition)),
         "code": code_digest((*CODE, competition.features.__module__)),
     }
     mark = fingerprint(asked)

@@ -14,7 +14,7 @@ from typing import cast
 
 import numpy as np
 
-from features.encoders.base import costly_state
+from features.encoders.base import costly_state, refit
 from features.folds import Split
 from pipelines.configuration.competition import Encoded, Encoder
 from pipelines.members.data import FoldedDataset, FoldView, choose
@@ -71,6 +71,26 @@ def _interleave(trained_on: np.ndarray, held_out: np.ndarray, split: Split) -> n
     rows[split.train_rows] = trained_on
     rows[split.valid_rows] = held_out
     return rows
+
+
+def fitted_encoder(
+    make: Callable[[], Encoder], prepared: Prepared, split: Split, expensive_file: Path
+) -> Encoder:
+    """The encoder of a split, fitted again on the rows that stage 3 fitted it on.
+
+    Args:
+        make: Makes an unfitted encoder.
+        prepared: The run's tables.
+        split: The split whose training rows the encoder learns from.
+        expensive_file: Where the split's `costly_file` is, if it has one.
+    """
+    encoder = make()
+    if is_alike(encoder):
+        return encoder
+    seen, target = prepared.train.iloc[split.train_rows], prepared.target[split.train_rows]
+    expensive = arrays.read(expensive_file) if expensive_file.exists() else {}
+    refit(encoder, seen, target, expensive)
+    return encoder
 
 
 def save(views: Iterable[FoldView], folder: Path) -> None:
