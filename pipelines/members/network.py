@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 CURVES = ("train_loss", "valid_loss", "valid_score")
 DROPOUT = "model.dropout"
-REPLICA_KEYS = ("train.lr", "train.weight_decay", DROPOUT)  # what a replica may have of its own
+REPLICA_KEYS = ("train.lr", "train.weight_decay", DROPOUT)  # may differ from replica to replica
 MOST_COLUMNS = 300  # wider tables are pictures; networks take minutes for ten thousand of them
 
 
@@ -158,7 +158,7 @@ class SavedNetworks:
     def of_split(self, split: int, /) -> PredictRows:
         """The mean over the usable replicas of one split."""
         networks = self.networks
-        at = [place for place, (own, _) in enumerate(networks.owners) if own == split]
+        at = [place for place, (fold, _) in enumerate(networks.owners) if fold == split]
         part = replace(
             networks,
             owners=tuple(networks.owners[place] for place in at),

@@ -22,6 +22,7 @@ from pipelines.members.member import FittedModels, Member, members_of
 from pipelines.prediction.encoding import encode_rows, read_rows
 from pipelines.stages import ensemble, preprocess, train, train_test_overlap
 from pipelines.stages.pipeline import CODE
+from pipelines.stages.saved_models import load_models
 from pipelines.workspace.provenance import code_digest
 from pipelines.workspace.run_folders import FILE as RUN_FILE
 
@@ -174,7 +175,7 @@ class Predictor:
                 steps.take()
 
     def _models(self, member: Member) -> FittedModels:
-        return train.load_models(
+        return load_models(
             self.competition,
             member,
             self.prepared,

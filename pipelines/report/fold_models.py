@@ -14,10 +14,10 @@ from features.folds import Split
 from pipelines.configuration.competition import Competition
 from pipelines.members.data import choose
 from pipelines.members.member import FittedModels, Member, members_of
-from pipelines.stages import train
 from pipelines.stages.dataset import costly_file, fitted_encoder
 from pipelines.stages.ensemble import Blend
 from pipelines.stages.preprocess import Prepared
+from pipelines.stages.saved_models import load_models
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def panel(competition: Competition, prepared: Prepared, blend: Blend, stages: Pa
 def _models(
     competition: Competition, member: Member, prepared: Prepared, stages: Path
 ) -> FittedModels:
-    return train.load_models(
+    return load_models(
         competition,
         member,
         prepared,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipelines.configuration.competition import Competition
-from pipelines.members.data import FoldedDataset
-from pipelines.members.member import FittedModels, LoadContext, Member, Progress
 from pipelines.members.predictions import Predictions, Problem
-from pipelines.stages.dataset import load_fold
-from pipelines.stages.preprocess import Prepared
 from pipelines.workspace import arrays
+
+if TYPE_CHECKING:
+    from pipelines.configuration.competition import Competition
+    from pipelines.members.data import FoldedDataset
+    from pipelines.members.member import Member, Progress
 
 ARRAYS = ("oof", "test", "scores", "also", "importances")
 MODELS = "models"  # the folder of the saved models
@@ -58,33 +59,3 @@ def load(folder: Path) -> Predictions:
         curves=arrays.read(folder / "curves.npz"),
         **arrays.read(folder / "predictions.npz"),  # type: ignore[arg-type]
     )
-
-
-def load_models(
-    competition: Competition,
-    member: Member,
-    prepared: Prepared,
-    *,
-    folder: Path,
-    encoded: Path,
-    device: str = "cpu",
-) -> FittedModels:
-    """The models that a finished stage saved.
-
-    Args:
-        competition: As the run had it.
-        member: The member that was trained.
-        prepared: The run's tables.
-        folder: What `save` was given.
-        encoded: The folder of the member's dataset stage; models that were not saved are trained
-            again from its rows.
-        device: `cpu` or `cuda`.
-    """
-    context = LoadContext(
-        problem=Problem.of(competition),
-        n_splits=prepared.folds.n_splits,
-        device=device,
-        target=prepared.target,
-        view_of=lambda split: load_fold(encoded, prepared, split, member.inputs),
-    )
-    return member.load(folder / MODELS, context)

@@ -289,7 +289,8 @@ def _storage(plan: StudyPlan) -> BaseStorage:
         reason = str(error).splitlines()[0]
         raise StorageError(
             f"the storage {_without_password(plan.options.storage)} cannot be opened: {reason}; "
-            "type for example --storage sqlite:///studies.db, or leave --storage out for a journal file"
+            "type for example --storage sqlite:///studies.db, or leave --storage out for a "
+            "journal file"
         ) from error
 
 
