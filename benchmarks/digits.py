@@ -19,8 +19,8 @@ from rich.console import Console
 from models.data import InputShape
 from pipelines.competitions.digit_recognizer import COMPETITION
 from pipelines.configuration.assignments import configure
-from pipelines.configuration.competition import NetworkMember
 from pipelines.console import Narrator
+from pipelines.members.network import NetworkMember
 from pipelines.runs import run as runs
 from pipelines.runs.run import Request
 from pipelines.workspace.summary import MemberLine, Summary

@@ -50,22 +50,22 @@ if TYPE_CHECKING:
     from pipelines.competitions import list_competitions as list_competitions
     from pipelines.competitions import load_competition as load_competition
     from pipelines.configuration.competition import Competition as Competition
-    from pipelines.configuration.competition import Encoder as Encoder
-    from pipelines.configuration.competition import EstimatorMember as EstimatorMember
     from pipelines.configuration.competition import FileFormat as FileFormat
     from pipelines.configuration.competition import Kaggle as Kaggle
-    from pipelines.configuration.competition import NetworkMember as NetworkMember
     from pipelines.configuration.competition import OfflineSample as OfflineSample
     from pipelines.configuration.competition import OtherForm as ForeignForm
     from pipelines.configuration.competition import OtherForm as OtherForm
     from pipelines.configuration.competition import SecondLevel as SecondLevel
     from pipelines.configuration.competition import TrainTestOverlap as Known
     from pipelines.configuration.competition import TrainTestOverlap as TrainTestOverlap
-    from pipelines.configuration.competition import TreesMember as TreesMember
+    from pipelines.configuration.member_settings import Encoder as Encoder
     from pipelines.configuration.search_space import Choice as Choice
     from pipelines.configuration.search_space import Real as Real
     from pipelines.configuration.search_space import Search as Search
     from pipelines.configuration.search_space import Whole as Whole
+    from pipelines.members.estimator import EstimatorMember as EstimatorMember
+    from pipelines.members.network import NetworkMember as NetworkMember
+    from pipelines.members.trees import TreesMember as TreesMember
     from pipelines.runs.load import load as load
 else:
 

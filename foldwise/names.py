@@ -22,9 +22,9 @@ MODULES: Mapping[str, str] = {
     "Real": "pipelines.configuration.search_space",
     "Whole": "pipelines.configuration.search_space",
     # Members
-    "NetworkMember": "pipelines.configuration.competition",
-    "TreesMember": "pipelines.configuration.competition",
-    "EstimatorMember": "pipelines.configuration.competition",
+    "NetworkMember": "pipelines.members.network",
+    "TreesMember": "pipelines.members.trees",
+    "EstimatorMember": "pipelines.members.estimator",
     "TrainSettings": "models.training.settings",
     "Strategy": "models.training.settings",
     "WarpSettings": "models.training.settings",
@@ -49,7 +49,7 @@ MODULES: Mapping[str, str] = {
     "NeighboursSettings": "models.estimators.sklearn_models",
     "NgramSettings": "models.estimators.ngrams",
     # Encoders
-    "Encoder": "pipelines.configuration.competition",
+    "Encoder": "pipelines.configuration.member_settings",
     "EncoderBlocks": "features.encoders.base",
     "EncoderChain": "features.encoders.base",
     "TabularEncoder": "features.encoders.tabular",

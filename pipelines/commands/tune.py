@@ -55,17 +55,18 @@ def tune(
     from pipelines import competitions
     from pipelines.configuration.assignments import configure
     from pipelines.console import Narrator, terminal
-    from pipelines.tuning import tune as tuning
+    from pipelines.tuning.optimise import StudyOptions
     from pipelines.tuning.page import show
+    from pipelines.tuning.tune import TuneRequest
+    from pipelines.tuning.tune import tune as tune_members
 
     competition = configure(competitions.load_competition(name), folds=folds, sets=set_ or [])
-    request = tuning.Request(
+    study = StudyOptions(
+        n_trials=trials, timeout_s=timeout, storage=storage, seed=seed, at_once=trials_at_once
+    )
+    request = TuneRequest(
         member=member,
-        n_trials=trials,
-        timeout_s=timeout,
-        storage=storage,
-        seed=seed,
-        at_once=trials_at_once,
+        study=study,
         pruner=pruner,
         source=source,
         n_repeats=repeats,
@@ -75,5 +76,5 @@ def tune(
         track=track,
     )
     console = terminal()
-    for tuning_ in tuning.tune(competition, request, Narrator(console)):
-        show(tuning_, console)
+    for tuning in tune_members(competition, request, Narrator(console)):
+        show(tuning, console)

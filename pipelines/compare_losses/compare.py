@@ -21,12 +21,14 @@ from pipelines.compare_losses.figures import draw, save_all
 from pipelines.compare_losses.measure import Measured, Setting, measure
 from pipelines.compare_losses.trial import TrialPlan
 from pipelines.configuration.assignments import choose_members, resolved
-from pipelines.configuration.competition import Competition, NetworkMember
+from pipelines.configuration.competition import Competition
 from pipelines.console import Narrator
+from pipelines.members.data import fold_data
+from pipelines.members.network import NetworkMember, networks_of
+from pipelines.members.predictions import Problem
 from pipelines.raw_files.raw import RawFiles
 from pipelines.stages.download import fetch
 from pipelines.stages.pipeline import Pipeline
-from pipelines.stages.train import fold_data, network_builder
 from pipelines.tracking.tracker import Tracker
 from pipelines.workspace import arrays
 from pipelines.workspace.files import fingerprint
@@ -113,9 +115,9 @@ def _network(competition: Competition, name: str | None) -> NetworkMember:
             "BCEWithLogitsLoss; compare-losses needs three classes or more: type `foldwise list`"
         )
     chosen = competition if name is None else choose_members(competition, [name])
-    networks = [member for member in chosen.members if isinstance(member, NetworkMember)]
+    networks = networks_of(chosen)
     if not networks:
-        names = [m.name for m in competition.members if isinstance(m, NetworkMember)]
+        names = [member.name for member in networks_of(competition)]
         raise CompareLossesError(
             f"{competition.name}: {name or 'no member'} is no network, expected one of "
             f"{', '.join(names) or 'its networks, but it has none'}"
@@ -148,7 +150,7 @@ def _plan(
     data = pipeline.dataset_of(member)
     names = dict.fromkeys(("log_loss", "accuracy", competition.metric))
     return TrialPlan(
-        build=network_builder(competition, member, data),
+        build=member.builder(Problem.of(competition), data),
         fold=fold_data(data.views[0]),
         target=data.target,
         settings=member.train,

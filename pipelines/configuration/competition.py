@@ -5,36 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
-    ModelWrapValidatorHandler,
     SerializeAsAny,
-    ValidationError,
     model_validator,
 )
 
 from features.folds import FoldPlan
 from features.tables.schema import Column
-from models.architectures.base import Architecture
 from models.ensembling.blending import BlendSettings
 from models.estimators.sklearn_models import EstimatorSettings
 from models.estimators.trees import TreesSettings
 from models.metrics import METRICS
-from models.training.settings import TrainSettings
-from pipelines.configuration.field_names import (
-    FORMER_STACKERS,
-    with_present_names,
-    with_suggestions,
-)
-from pipelines.configuration.search_space import Search
+from pipelines.configuration.field_names import FORMER_STACKERS, with_present_names
+from pipelines.configuration.member_settings import Encoded as Encoded
+from pipelines.configuration.member_settings import Encoder as Encoder
+from pipelines.configuration.member_settings import MemberSettings, Settings
 
-Encoded = dict[str, np.ndarray]
 Label = int | str
 MetricName = Literal["accuracy", "log_loss", "auc", "macro_f1"]
 
@@ -43,77 +34,6 @@ class NotOnKaggleError(LookupError):
     """A Kaggle operation on a competition that has no Kaggle page."""
 
     exit_code = 2
-
-
-class Encoder(Protocol):
-    """A scikit-learn style estimator from a table to the inputs of a network.
-
-    `fit_transform` is for the rows it was fitted on (target statistics leave the row itself out);
-    `transform` is for every other row.
-    """
-
-    def fit(self, table: pd.DataFrame, target: np.ndarray) -> Encoder: ...  # noqa: D102
-    def transform(self, table: pd.DataFrame) -> Encoded: ...  # noqa: D102
-    def fit_transform(self, table: pd.DataFrame, target: np.ndarray) -> Encoded: ...  # noqa: D102
-
-
-class Settings(BaseModel):
-    """A frozen model; an unknown field is an error that suggests a known one."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _suggest_fields(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        try:
-            return handler(data)
-        except ValidationError as error:
-            raise with_suggestions(error, list(cls.model_fields)) from None
-
-
-class MemberSettings(Settings):
-    """What all members have: a name, and what they are told of each row.
-
-    Attributes:
-        inputs: by keyword of the network's `forward` (`x_num` for other models), the arrays of
-            the encoder that it gets side by side; none for the encoder's arrays as they are.
-        search: by dotted key (`train.lr`), the values that a study may try.
-    """
-
-    name: str
-    encoder: Callable[[], Encoder] = Field(exclude=True)
-    inputs: dict[str, tuple[str, ...]] = {}
-    search: Search = Field({}, exclude=True)
-
-
-class NetworkMember(MemberSettings):
-    """A network: one architecture, one recipe, `n_seeds` replicas in each fold.
-
-    Attributes:
-        vectors: a file of word vectors that the embedding starts from.
-    """
-
-    model: SerializeAsAny[Architecture]
-    train: TrainSettings = TrainSettings()
-    vectors: str | None = None
-    n_seeds: int = Field(1, ge=1, description="replicas per fold")
-
-
-class TreesMember(MemberSettings):
-    """Boosted trees: one booster per fold and seed."""
-
-    trees: TreesSettings = TreesSettings()
-    n_seeds: int = Field(1, ge=1, description="boosters per fold")
-
-
-class EstimatorMember(MemberSettings):
-    """An estimator of scikit-learn: one per fold and seed."""
-
-    estimator: SerializeAsAny[EstimatorSettings]
-    n_seeds: int = Field(1, ge=1, description="estimators per fold")
-
-
-Member = NetworkMember | TreesMember | EstimatorMember
 
 
 class Kaggle(Settings):
@@ -159,7 +79,7 @@ class SecondLevel(Settings):
             the blended prediction `(n_rows, n_classes)` of each of its rows.
     """
 
-    stackers: dict[str, TreesSettings | SerializeAsAny[EstimatorSettings]] = {}
+    stackers: dict[str, TreesSettings | SerializeAsAny[EstimatorSettings]] = Field({})
     context_features: ContextFeatures | None = Field(None, exclude=True)
 
     def stacker(self, name: str) -> TreesSettings | EstimatorSettings:
@@ -268,8 +188,8 @@ class Competition(Settings):
     features: Callable[[pd.DataFrame], pd.DataFrame] = Field(exclude=True)
     form: Literal["labels", "probabilities"]
     folds: FoldPlan
-    members: tuple[Member, ...] = Field(min_length=1)
-    optional_members: tuple[Member, ...] = Field((), exclude=True)
+    members: tuple[SerializeAsAny[MemberSettings], ...] = Field(min_length=1)
+    optional_members: tuple[SerializeAsAny[MemberSettings], ...] = Field((), exclude=True)
     blend: BlendSettings = BlendSettings()
     second_level: SecondLevel = SecondLevel()
     train_test_overlap: TrainTestOverlap | None = Field(None, exclude=True)

@@ -10,10 +10,11 @@ import numpy as np
 
 from features.encoders.text import tokens
 from models.training.trained import WEIGHTS
-from pipelines.configuration.competition import Competition, NetworkMember
+from pipelines.configuration.competition import Competition
 from pipelines.figures import curves, images, predictions, scores, texts
 from pipelines.figures.output import save
 from pipelines.figures.word_effects import explain
+from pipelines.members.network import NetworkMember, networks_of
 from pipelines.stages import dataset
 from pipelines.stages.pipeline import Pipeline
 from pipelines.workspace.stage_files import TrainFiles
@@ -84,8 +85,7 @@ def _scores(pipeline: Pipeline, *, note: str | None) -> Named:
 def _images(pipeline: Pipeline, *, note: str | None) -> Named:
     """The mistakes and the first filters; none where no network sees images."""
     competition = pipeline.competition
-    networks = [member for member in competition.members if isinstance(member, NetworkMember)]
-    for number, member in enumerate(networks):
+    for number, member in enumerate(networks_of(competition)):
         pixels = _pixels(pipeline, member)
         if pixels is None:
             continue

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from features.encoders.text import UNKNOWN, tokens
-from models.training.trained import WEIGHTS
-from pipelines.configuration.competition import Competition, NetworkMember
-from pipelines.stages.dataset import FoldedDataset
+from pipelines.members.data import FoldedDataset
+from pipelines.members.member import LoadContext
+from pipelines.members.network import NetworkMember, networks_of
+from pipelines.members.predictions import Problem
 from pipelines.stages.pipeline import Pipeline
-from pipelines.stages.train import network_builder
 from pipelines.workspace.stage_files import TrainFiles
 
 N_TEXTS = 6
@@ -39,34 +38,24 @@ class Explained:
 
 
 def explain(pipeline: Pipeline) -> tuple[str, list[Explained]] | None:
-    """The first network that reads tokens, and what it makes of a few held-out texts.
+    """The first network that reads tokens, and its word effects on a few held-out texts.
 
     The texts are those of the first fold, from the lowest expected rating to the highest; None
-    where no member reads tokens or no text has a fitting length.
+    where no member reads tokens.
     """
-    competition = pipeline.competition
-    for member in competition.members:
-        if isinstance(member, NetworkMember):
-            data = pipeline.encoded(member)
-            if {"tokens", "lengths"} <= set(data.views[FOLD].train):
-                folder = TrainFiles(pipeline.contents.layout.train(member.name)).models
-                network = _network(competition, member, data, folder)
-                return member.name, _texts(pipeline, data, network)
+    for member in networks_of(pipeline.competition):
+        data = pipeline.encoded(member)
+        if {"tokens", "lengths"} <= set(data.views[FOLD].train):
+            return member.name, _texts(pipeline, data, _network(pipeline, member, data))
     return None
 
 
-def _network(
-    competition: Competition, member: NetworkMember, data: FoldedDataset, folder: Path
-) -> nn.Module:
+def _network(pipeline: Pipeline, member: NetworkMember, data: FoldedDataset) -> nn.Module:
     """The member's network of the first fold and seed, as it was saved."""
-    from safetensors.torch import load_file
-
-    prefix = f"fold-{FOLD:03d}-seed-0."
-    saved = load_file(folder / WEIGHTS)
-    own = {k.removeprefix(prefix): t for k, t in saved.items() if k.startswith(prefix)}
-    network = network_builder(competition, member, data)()
-    network.load_state_dict(own)
-    return network.eval()
+    folder = TrainFiles(pipeline.contents.layout.train(member.name)).models
+    problem = Problem.of(pipeline.competition)
+    context = LoadContext(problem, len(data.views), "cpu", data.target, data.views.__getitem__)
+    return member.load(folder, context).network(FOLD, seed=0)
 
 
 def _texts(pipeline: Pipeline, data: FoldedDataset, network: nn.Module) -> list[Explained]:

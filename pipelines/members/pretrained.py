@@ -12,11 +12,11 @@ import numpy as np
 from features.encoders.text import SPECIAL
 from features.word_vectors import VectorsError, read_vectors
 from models.data import FoldData
-from pipelines.configuration.competition import Member, NetworkMember
+from pipelines.members.data import FoldView
 from pipelines.workspace.files import sha256
 
 if TYPE_CHECKING:
-    from pipelines.stages.dataset import FoldView
+    from pipelines.members.network import NetworkMember
 
 EMBEDDING = "embedding.vectors.weight"
 
@@ -24,18 +24,19 @@ EMBEDDING = "embedding.vectors.weight"
 def embedded(
     folds: Sequence[FoldData], views: Sequence[FoldView], member: NetworkMember
 ) -> tuple[list[FoldData], tuple[str, ...]]:
-    """The folds with the vectors of their own vocabulary, and a note on how many were found.
+    """The folds with the vectors of their vocabulary, and a note on how many words have one.
 
     The file is read once, for the words of all folds. Words that it lacks, and padding, keep the
-    vectors that the network gives them.
+    network's initial vectors.
 
     Raises:
-        VectorsError: no word vectors, of another size than the network's, or no vocabulary.
+        VectorsError: The file holds no word vectors or vectors of another size than the network's,
+            or the encoder has no vocabulary.
     """
-    assert member.vectors is not None  # the caller looked
+    assert member.vectors is not None, "the caller looks"
     if not all(view.vocabulary for view in views):
         raise VectorsError(
-            f"{member.name}.vectors is set, but the encoder gives no words; take it away, or give "
+            f"{member.name}.vectors is set, but the encoder has no vocabulary; remove it, or give "
             "the member a TextEncoder"
         )
     words = list(dict.fromkeys(word for view in views for word in view.vocabulary[len(SPECIAL) :]))
@@ -43,30 +44,25 @@ def embedded(
     _check_size(member, found.matrix.shape[1])
     at = {word: number for number, word in enumerate(words)}
     n_tokens = max(len(view.vocabulary) for view in views)
-    given = []
+    with_vectors = []
     for fold, view in zip(folds, views, strict=True):
-        own = np.full((n_tokens, found.matrix.shape[1]), np.nan, dtype=np.float32)
+        initial = np.full((n_tokens, found.matrix.shape[1]), np.nan, dtype=np.float32)
         rows = [at[word] for word in view.vocabulary[len(SPECIAL) :]]
-        own[len(SPECIAL) : len(view.vocabulary)] = found.matrix[rows]
-        given.append(replace(fold, initial={EMBEDDING: own}))
+        initial[len(SPECIAL) : len(view.vocabulary)] = found.matrix[rows]
+        with_vectors.append(replace(fold, initial={EMBEDDING: initial}))
     share = found.n_found / max(len(words), 1)
-    return given, (
+    return with_vectors, (
         f"{Path(member.vectors).name} has {found.n_found:,} of the {len(words):,} words "
-        f"({share:.1%}), {_tokens_found(views[0], given[0]):.1%} of all their occurrences",
+        f"({share:.1%}), {_tokens_found(views[0], with_vectors[0]):.1%} of all their occurrences",
     )
 
 
-def digests(members: Sequence[Member]) -> dict[str, str]:
-    """The sha256 of each file of word vectors, under the name of its member; none for most runs.
+def file_digest(path: str) -> str:
+    """The sha256 of a file of word vectors.
 
     Raises:
-        VectorsError: a file that cannot be read.
+        VectorsError: The file cannot be read.
     """
-    named = {m.name: m.vectors for m in members if isinstance(m, NetworkMember) and m.vectors}
-    return {f"vectors of {name}": _sha256(path) for name, path in named.items()}
-
-
-def _sha256(path: str) -> str:
     try:
         return sha256(Path(path))
     except OSError as error:
@@ -76,16 +72,16 @@ def _sha256(path: str) -> str:
 
 
 def _tokens_found(view: FoldView, fold: FoldData) -> float:
-    """The share of the first fold's tokens, padding apart, that have a vector of the file."""
+    """The share of a fold's training tokens, without padding, that have a vector in the file."""
     seen = view.train["tokens"][view.split.train_rows]
     has_vector = ~np.isnan(fold.initial[EMBEDDING][:, 0].astype(np.float32))
     return float(has_vector[seen[seen > 0]].mean())
 
 
 def _check_size(member: NetworkMember, size: int) -> None:
-    own = getattr(member.model, "embedding_size", None)
-    if own != size:
+    expected = getattr(member.model, "embedding_size", None)
+    if expected != size:
         raise VectorsError(
             f"{member.vectors} has {size} numbers per word, the network of {member.name} has "
-            f"{own or 'no embedding'}; type --set {member.name}.model.embedding_size={size}"
+            f"{expected or 'no embedding'}; type --set {member.name}.model.embedding_size={size}"
         )

@@ -1,4 +1,4 @@
-"""What a run says of new rows: as a CSV in the submission's form, as JSON, as a table with bars."""
+"""Predictions of new rows: as a CSV in the submission's form, as JSON, as a table with bars."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from submissions.build import answer
 
 BAR = 20  # characters of a probability of 1
 EIGHTHS = " ▏▎▍▌▋▊▉"
-MOST_SHOWN = 6  # classes of a text; of more the likeliest are shown
+MOST_SHOWN = 6  # classes of a text; if there are more, the likeliest
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Answers:
     """The probabilities of new rows.
 
     Attributes:
-        competition: whose classes they are.
-        rows: the new rows.
+        competition: The one whose classes they are.
+        rows: The new rows.
         probabilities: `(n_rows, n_classes)`.
     """
 
@@ -39,15 +39,15 @@ class Answers:
 
     @property
     def best(self) -> np.ndarray:
-        """The position of each row's likeliest class, `(n_rows,)`."""
+        """The index of each row's likeliest class, `(n_rows,)`."""
         best: np.ndarray = self.probabilities.argmax(axis=1)
         return best
 
     def table(self, *, with_probabilities: bool = False) -> pd.DataFrame:
-        """The rows in the submission's form, in the order in which they came.
+        """The rows in the submission's form, in the order of the input.
 
         Args:
-            with_probabilities: the label, and a column for the probability of each class.
+            with_probabilities: Whether to give labels and a probability for each class instead.
         """
         form = submit_form(self.competition)
         if with_probabilities:
@@ -55,14 +55,14 @@ class Answers:
             labels = pd.Series(classes).take(self.best).reset_index(drop=True)
             named = {str(c): p for c, p in zip(classes, self.probabilities.T, strict=True)}
             name = self.competition.submission_column or self.competition.target
-            told = pd.DataFrame({name: labels, **named})
+            table = pd.DataFrame({name: labels, **named})
         else:
-            told = answer(self.probabilities, form)
-        told.insert(0, self.rows.id_name, self.rows.ids.to_numpy())
-        return told
+            table = answer(self.probabilities, form)
+        table.insert(0, self.rows.id_name, self.rows.ids.to_numpy())
+        return table
 
     def as_json(self, **of_the_run: Any) -> str:
-        """One line: a prediction for each row, after what is said of the run."""
+        """One line of JSON: facts of the run, then a prediction for each row."""
         return json.dumps({**of_the_run, "predictions": list(self._predictions())})
 
     def _predictions(self) -> Iterator[dict[str, Any]]:
@@ -83,7 +83,7 @@ class Answers:
             }
 
     def show(self, console: Console) -> None:
-        """A table: each text, its classes with their probabilities as bars, the likeliest bold."""
+        """Print each text with the probabilities of its classes as bars, the likeliest in bold."""
         table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold", pad_edge=False)
         table.add_column("text", ratio=1, overflow="fold")
         names = [self.competition.label_name(label) for label in self.competition.classes]
@@ -105,7 +105,7 @@ class Answers:
         console.print(table)
 
     def _shown(self, row: int) -> np.ndarray:
-        """Positions of the classes of a row: all in their order, or the likeliest of many."""
+        """Indices of a row's classes: all in their order, or the likeliest of many."""
         n_classes = len(self.competition.classes)
         if n_classes <= MOST_SHOWN:
             return np.arange(n_classes)

@@ -1,7 +1,7 @@
-"""A finished run as a model of MLflow: `mlflow.pyfunc.load_model` calls `_load_pyfunc`.
+"""A finished run as an MLflow model: `mlflow.pyfunc.load_model` calls `_load_pyfunc`.
 
-The model holds the run's own files, not a pickle of objects, and is loaded where Foldwise is
-installed. Of a run whose files are large it holds the place of the run's folder instead.
+The model holds the run's own files, not a pickle, and is loaded where Foldwise is installed. Where
+those files are large, it holds the path of the run's folder instead.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 import pandas as pd
 
 from pipelines import competitions
-from pipelines.configuration.competition import Competition, EstimatorMember
+from pipelines.configuration.competition import Competition
+from pipelines.members.member import members_of
 from pipelines.prediction import new_rows
 from pipelines.prediction.answers import Answers
 from pipelines.prediction.predictor import Predictor, PredictorError
@@ -29,7 +30,7 @@ from pipelines.workspace.stage_files import (
 
 LARGEST_COPY = 32 << 20  # bytes; the files of a larger run stay where they are
 REFERENCE, CSV = "elsewhere.json", "rows.csv"
-TYPES = {  # of MLflow, by kind and whether a value may be missing: a whole number cannot be
+TYPES = {  # MLflow's, by kind and whether a value may be missing: in MLflow no integer may
     ("int", False): "long",
     ("int", True): "double",
     ("byte", False): "long",
@@ -41,8 +42,8 @@ TYPES = {  # of MLflow, by kind and whether a value may be missing: a whole numb
 N_EXAMPLES = 3
 
 
-class Served:
-    """What MLflow calls: rows as a DataFrame in, a DataFrame of labels and probabilities out."""
+class RunModel:
+    """The model that MLflow calls: a DataFrame of rows to one of labels and probabilities."""
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
@@ -51,28 +52,28 @@ class Served:
         """The label of each row, and the probability of each class.
 
         Args:
-            model_input: the test file's columns; the id may be absent.
-            params: none are known.
+            model_input: The test file's columns; the id may be absent.
+            params: Not used.
 
         Raises:
-            TableError: a column is absent or holds what it should not.
+            TableError: A column is absent or holds values that it must not.
         """
         competition = self._predictor.competition
         with tempfile.TemporaryDirectory(prefix="foldwise-") as folder:
-            # The same checks as for a file, by the same reading.
+            # Read like a file, so that it is checked like one.
             path = Path(folder) / CSV
             _as_declared(competition, model_input).to_csv(path, index=False)
             rows = new_rows.read(competition, path)
         answers = Answers(competition, rows, self._predictor.predict(rows.table))
-        told = answers.table(with_probabilities=True).drop(columns=rows.id_name)
-        return told.set_axis(model_input.index)
+        table = answers.table(with_probabilities=True).drop(columns=rows.id_name)
+        return table.set_axis(model_input.index)
 
 
-def _load_pyfunc(path: str) -> Served:
+def _load_pyfunc(path: str) -> RunModel:
     """The model whose files are in the folder.
 
     Raises:
-        PredictorError: the folder that it refers to is no longer there.
+        PredictorError: The run's folder that it refers to is gone.
     """
     folder = Path(path)
     if (folder / REFERENCE).exists():
@@ -84,20 +85,20 @@ def _load_pyfunc(path: str) -> Served:
         )
     described = run_folders.describe(folder)
     competition = competitions.load_competition(described["configuration"]["name"])
-    return Served(Predictor.open(folder, competition, Path(tempfile.gettempdir())))
+    return RunModel(Predictor.open(folder, competition, Path(tempfile.gettempdir())))
 
 
 def describe(run: Path, competition: Competition) -> None:
-    """Write `model.json` into a run's folder: what a model of the run takes, gives and needs.
+    """Write `model.json` into a run's folder: the model's inputs, outputs and files.
 
     Args:
-        run: the folder; all its stages are done.
-        competition: the one that it was made for.
+        run: The folder; all its stages are finished.
+        competition: The one that it was made for.
     """
     inputs = [(competition.id, "long", False)]
     inputs += [(c.name, TYPES[c.kind, c.missing], True) for c in competition.columns]
     label = "long" if isinstance(competition.classes[0], int) else "string"
-    told = {
+    description = {
         "inputs": inputs,
         "outputs": [
             (competition.submission_column or competition.target, label),
@@ -105,7 +106,7 @@ def describe(run: Path, competition: Competition) -> None:
         ],
         "files": [path.relative_to(run).as_posix() for path in _needed(run, competition)],
     }
-    files.write_text(RunLayout(run).model_file, json.dumps(told) + "\n")
+    files.write_text(RunLayout(run).model_file, json.dumps(description) + "\n")
 
 
 def described(run: Path) -> dict[str, Any]:
@@ -115,9 +116,9 @@ def described(run: Path) -> dict[str, Any]:
 
 
 def example(run: Path) -> pd.DataFrame | None:
-    """Some test rows of the run as a model of it takes them; None where `features` hid them."""
-    told = described(run)
-    kinds = {name: kind for name, kind, is_required in told["inputs"] if is_required}
+    """Some test rows of the run as inputs of its model; None where `features` drops columns."""
+    inputs = described(run)["inputs"]
+    kinds = {name: kind for name, kind, is_required in inputs if is_required}
     test = pd.read_parquet(PreprocessFiles(RunLayout(run).preprocess).test)
     if not set(kinds) <= set(test):
         return None
@@ -127,7 +128,7 @@ def example(run: Path) -> pd.DataFrame | None:
 
 
 def fill(folder: Path, run: Path) -> None:
-    """Fill an empty folder with what `_load_pyfunc` needs of a run that is described."""
+    """Fill an empty folder with what `_load_pyfunc` needs of a run that `describe` has seen."""
     paths = [run / name for name in described(run)["files"]]
     if sum(path.stat().st_size for path in paths) > LARGEST_COPY:
         (folder / REFERENCE).write_text(json.dumps({"folder": str(run.resolve())}) + "\n")
@@ -142,14 +143,14 @@ def _needed(run: Path, competition: Competition) -> list[Path]:
     """The run's files that predictions need."""
     layout = RunLayout(run)
     needed = [layout.run_file, *_files(layout.preprocess), *_files(layout.ensemble)]
-    for member in competition.members:
-        models = _files(TrainFiles(layout.train(member.name)).models)
+    for member in members_of(competition):
+        models = TrainFiles(layout.train(member.name)).models
         dataset = DatasetFiles(layout.dataset(member.encoder.__name__))
-        is_trained_again = isinstance(member, EstimatorMember) and not models
-        needed += models + (dataset.all_train() if is_trained_again else dataset.all_expensive())
+        again = member.trains_again(models)
+        needed += _files(models) + (dataset.all_train() if again else dataset.all_expensive())
     stackers = EnsembleFiles(layout.ensemble).stackers.glob("*")
     if not all(any(stacker.iterdir()) for stacker in stackers):  # one is trained again
-        for member in competition.members:
+        for member in members_of(competition):
             made = TrainFiles(layout.train(member.name))
             needed += [made.member, made.curves, made.predictions]
     return list(dict.fromkeys(needed))
@@ -160,7 +161,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _as_declared(competition: Competition, table: pd.DataFrame) -> pd.DataFrame:
-    """Whole numbers as such: beside missing ones a DataFrame holds them as floats."""
+    """Integer columns as integers: a DataFrame with missing values holds them as floats."""
     kinds = {column.name: column.kind for column in competition.columns}
     whole = {
         name: "Int64"

@@ -1,4 +1,4 @@
-"""Rows that a person brings: read and checked like the competition's test file, or typed."""
+"""New rows to predict: read and checked like the competition's test file, or typed as texts."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from features.tables.text_file import TableError, TextFile
 from pipelines.configuration.competition import Competition
 from pipelines.stages.preprocess import FileForm, id_column, numbers, read_rows
 
-ROW = "row"  # what the rows of a file without ids are named by
+ROW = "row"  # the name of the ids where a file has none
 
 
 class NewRowsError(ValueError):
-    """Rows that cannot be asked about this way."""
+    """Rows that cannot be predicted in this form."""
 
     exit_code = 2
 
@@ -27,10 +27,10 @@ class NewRows:
     """Rows to predict.
 
     Attributes:
-        table: the competition's feature columns, typed.
-        ids: `(n_rows,)`, the file's ids, or the numbers of the rows from 1.
-        id_name: what the ids are called.
-        texts: what was typed, a text for each row; empty for a file.
+        table: The competition's feature columns, typed.
+        ids: `(n_rows,)`, the file's ids, or the row numbers from 1.
+        id_name: Name of the ids.
+        texts: The typed text of each row; empty for a file.
     """
 
     table: pd.DataFrame
@@ -40,10 +40,10 @@ class NewRows:
 
 
 def read(competition: Competition, path: Path) -> NewRows:
-    """The rows of a file like the test file, or of plain CSV; it may lack the ids.
+    """The rows of a file like the test file, or of a plain CSV; the ids may be absent.
 
     Raises:
-        TableError: the file is not as the competition's columns say.
+        TableError: The file does not match the competition's columns.
     """
     written = competition.file_format
     separator, quoting = written.separator, written.quoting
@@ -68,7 +68,7 @@ def typed(competition: Competition, texts: Sequence[str]) -> NewRows:
     """A row for each text.
 
     Raises:
-        NewRowsError: a text without anything in it, or a competition that is not of texts.
+        NewRowsError: A text is empty, or the competition is not one of texts.
     """
     column = text_column(competition)
     if column is None:
@@ -85,14 +85,14 @@ def typed(competition: Competition, texts: Sequence[str]) -> NewRows:
 
 
 def text_column(competition: Competition) -> str | None:
-    """The column that a typed text stands for; None where a row is more than a text."""
+    """The column that a typed text fills; None where a row is more than a text."""
     names = {column.name for column in competition.columns} - {competition.folds.group}
     texts = [column.name for column in competition.columns if column.kind == "text"]
     return texts[0] if len(texts) == 1 and names == {texts[0]} else None
 
 
 def _filled(competition: Competition) -> tuple[str, ...]:
-    """Columns that a new row may lack: what the folds of texts are grouped by."""
+    """Columns that a new row may lack: the group of the folds in a competition of texts."""
     is_of_texts = text_column(competition) is not None
     return tuple(
         column.name
@@ -102,7 +102,7 @@ def _filled(competition: Competition) -> tuple[str, ...]:
 
 
 def _complete(competition: Competition, table: pd.DataFrame) -> pd.DataFrame:
-    """The table with every column of the competition: each row is a group of its own."""
+    """The table with every column of the competition; where absent, each row is one group."""
     for column in competition.columns:
         if column.name in _filled(competition) and column.name not in table:
             filled = table.assign(**{column.name: np.arange(len(table))})
@@ -115,7 +115,7 @@ def _numbered(n_rows: int) -> pd.Series:
 
 
 def _names(file: TextFile) -> list[str]:
-    """The names in the header; none of a file that cannot be read, which is told later."""
+    """The names in the header; none for a file that cannot be read, which raises later."""
     try:
         return next(file.records())[1]
     except (TableError, UnicodeDecodeError, StopIteration):

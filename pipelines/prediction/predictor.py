@@ -1,4 +1,4 @@
-"""A finished run that predicts new rows, by the models, the encoders and the way that it kept."""
+"""A finished run that predicts new rows with its models, encoders and ensemble."""
 
 from __future__ import annotations
 
@@ -7,37 +7,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
 from models.ensembling.blending import blend
 from models.ensembling.combiners import Combiner
-from models.estimators.boosters import Boosters
-from models.estimators.persistence import Estimators
-from models.training import trained
 from pipelines.configuration.assignments import ConfigurationError, as_stored
-from pipelines.configuration.competition import (
-    Competition,
-    Encoded,
-    Encoder,
-    EstimatorMember,
-    Member,
-    NetworkMember,
-    TreesMember,
-)
+from pipelines.configuration.competition import Competition
+from pipelines.configuration.member_settings import Encoder
+from pipelines.members.member import FittedModels, Member, members_of
 from pipelines.prediction.encoding import encode_rows, read_rows
-from pipelines.stages import ensemble, preprocess, stage_code, train, train_test_overlap
-from pipelines.stages.dataset import load_fold
+from pipelines.stages import ensemble, preprocess, stage_code, train_test_overlap
 from pipelines.stages.run_contents import RunContents
+from pipelines.stages.saved_models import load_models
 from pipelines.workspace.layout import RunLayout
-from pipelines.workspace.stage_files import EnsembleFiles, TrainFiles
+from pipelines.workspace.stage_files import EnsembleFiles
 
 Advance = Callable[[int, int], None]
-PROBE = 64  # test rows of the run that are predicted anew where the code has changed
+PROBE = 64  # test rows of the run that are predicted again where the code has changed
 GROUP = 8  # rows that a group counts for
-TOLERANCE = 1e-6  # of a probability: another batch of rows rounds otherwise in float32
+TOLERANCE = 1e-6  # of a probability: float32 rounds differently in a batch of another size
 
 
 class PredictorError(ValueError):
@@ -46,22 +36,14 @@ class PredictorError(ValueError):
     exit_code = 2
 
 
-class Models(Protocol):
-    """The models of a member, one or more for each fold."""
-
-    def predict_mean(self, inputs_per_fold: list[Encoded], /) -> np.ndarray:
-        """The mean of them all, `(n, n_classes)`."""
-        ...
-
-
 @dataclass(frozen=True)
 class Predictor:
     """A finished run.
 
     Attributes:
-        run: what its stages made.
-        competition: with the settings that the run was made with.
-        scratch: where encoded rows lie while they are predicted.
+        run: What its stages made.
+        competition: With the settings that the run was made with.
+        scratch: Where encoded rows are kept while they are predicted.
     """
 
     run: RunContents
@@ -73,12 +55,13 @@ class Predictor:
         """The run of that folder.
 
         Args:
-            folder: of a finished run.
-            competition: as its file has it today.
-            scratch: a folder with room for the encoded rows; the run's own if None.
+            folder: The folder of a finished run.
+            competition: As its file has it today.
+            scratch: A folder for the encoded rows; the run's own if None.
 
         Raises:
-            PredictorError: the run lacks what predictions need, or has members of another code.
+            PredictorError: The run lacks files that predictions need, or its members are not those
+                of today's code.
         """
         run = RunContents(RunLayout(folder))
         if not EnsembleFiles(run.layout.ensemble).recipe.is_file():
@@ -86,13 +69,13 @@ class Predictor:
                 f"run {folder.name} did not keep what predictions need; {_again(competition)}"
             )
         try:
-            as_then = as_stored(competition, run.described["configuration"])
+            competition_then = as_stored(competition, run.described["configuration"])
         except ConfigurationError as error:
             reason = str(error).split(";")[0]
             raise PredictorError(
                 f"run {folder.name} was made by other code ({reason}); {_again(competition)}"
             ) from error
-        return cls(run, as_then, scratch or folder)
+        return cls(run, competition_then, scratch or folder)
 
     @cached_property
     def is_of_this_code(self) -> bool:
@@ -115,46 +98,46 @@ class Predictor:
         """Probabilities of new rows, `(n_rows, n_classes)`.
 
         Args:
-            table: the competition's feature columns, typed.
-            advance: told how many steps are done, and of how many.
+            table: The competition's feature columns, typed.
+            advance: Called with the number of finished steps and their total.
         """
         featured = self.competition.features(table.reset_index(drop=True))
-        own = self.competition.members
-        members = np.zeros((len(own), len(table), len(self.competition.classes)))
-        used = self.combiner.members_used(len(own))
+        members = self.competition.members
+        by_member = np.zeros((len(members), len(table), len(self.competition.classes)))
+        used = self.combiner.members_used(len(members))
         by_encoder: dict[Callable[[], Encoder], list[int]] = {}
         for place in np.flatnonzero(used):
-            by_encoder.setdefault(own[place].encoder, []).append(int(place))
-        steps = _Steps(len(by_encoder) * self._n_folds + int(used.sum()), advance)
+            by_encoder.setdefault(members[place].encoder, []).append(int(place))
+        steps = _Steps(len(by_encoder) * self.prepared.folds.n_splits + int(used.sum()), advance)
         for encoder, places in by_encoder.items():
-            self._predict_members(encoder, places, featured, members, steps)
-        made = self.combiner.predict(members, self._context(featured, members))
-        return train_test_overlap.with_matching_classes(self._matching_classes(featured), made)
+            self._predict_members(encoder, places, featured, by_member, steps)
+        combined = self.combiner.predict(by_member, self._context(featured, by_member))
+        return train_test_overlap.with_matching_classes(self._matching_classes(featured), combined)
 
     def change(self) -> str | None:
-        """What is to be said of code that has changed since the run; None where it has not.
+        """A warning where code has changed since the run; None where it has not.
 
-        Some of the run's own test rows are predicted again and held against what it said of them.
+        Some of the run's own test rows are predicted again and compared with its predictions.
         """
         if self.is_of_this_code:
             return None
-        told = f"code or libraries have changed since run {self.run.layout.run_id} was made"
+        warning = f"code or libraries have changed since run {self.run.layout.run_id} was made"
         columns = [column.name for column in self.competition.columns]
         if not set(columns) <= set(self.prepared.test):
-            return f"{told}; {_again(self.competition)}"
+            return f"{warning}; {_again(self.competition)}"
         some = self._some_test_rows()
-        said = self.run.blend.test[some]
+        before = self.run.blend.test[some]
         again = self.predict(self.prepared.test.loc[some, columns])
-        largest = float(np.abs(again - said).max())
+        largest = float(np.abs(again - before).max())
         if largest <= TOLERANCE:
-            return f"{told}: {len(again)} of its test rows come out as they did then"
+            return f"{warning}: predictions of {len(again)} of its test rows still match"
         return (
-            f"{told}: its own test rows now come out otherwise, by up to {largest:.2g}; "
+            f"{warning}: predictions of its test rows now differ, by up to {largest:.2g}; "
             f"{_again(self.competition)}"
         )
 
     def _some_test_rows(self) -> np.ndarray:
-        """Some test rows, `(n_test,) bool`; where rows see each other, whole groups of them."""
+        """Some test rows, `(n_test,) bool`; whole groups where rows depend on each other."""
         test, group = self.prepared.test, self.competition.folds.group
         place = np.arange(len(test))
         if self.competition.second_level.context_features is not None and group is not None:
@@ -167,10 +150,10 @@ class Predictor:
         encoder: Callable[[], Encoder],
         places: Sequence[int],
         table: pd.DataFrame,
-        members: np.ndarray,
+        by_member: np.ndarray,
         steps: _Steps,
     ) -> None:
-        """Fill in the members of one encoder: `members (n_members, n_rows, n_classes)`."""
+        """Fill in the members of one encoder: `by_member (n_members, n_rows, n_classes)`."""
         with tempfile.TemporaryDirectory(prefix=".predict-", dir=self.scratch) as scratch:
             folds = encode_rows(
                 table,
@@ -181,58 +164,35 @@ class Predictor:
                 on_fold=steps.take,
             )
             for place in places:
-                member = self.competition.members[place]
+                member = self._members[place]
                 rows = [read_rows(fold, member.inputs) for fold in folds]
-                members[place] = self._models(member).predict_mean(rows)
+                by_member[place] = self._models(member).predict_mean(rows)
                 steps.take()
 
-    def _models(self, member: Member) -> Models:
-        folder = TrainFiles(self.run.layout.train(member.name)).models
-        if isinstance(member, NetworkMember):
-            return self._networks(folder, member)
-        if isinstance(member, TreesMember):
-            return Boosters.read(folder)
-        owners = [(f, s) for f in range(self._n_folds) for s in range(member.n_seeds)]
-        return Estimators.read(
-            folder,
-            member.estimator,
-            owners,
-            self._trainer(member),
-            n_classes=len(self.competition.classes),
+    def _models(self, member: Member) -> FittedModels:
+        return load_models(
+            self.competition,
+            member,
+            self.prepared,
+            folder=self.run.layout.train(member.name),
+            encoded=self.run.layout.dataset(member.encoder.__name__),
+            device=self.run.described["device"],
         )
-
-    def _networks(self, folder: Path, member: NetworkMember) -> trained.Networks:
-        import torch
-
-        is_there = self.run.described["device"] != "cuda" or torch.cuda.is_available()
-        device = torch.device(self.run.described["device"] if is_there else "cpu")
-        loss = train.loss_of(self.competition)
-        return trained.load(folder, member.model.build, member.train, loss, device)
-
-    def _trainer(self, member: EstimatorMember) -> Callable[[int, int], Any]:
-        """Trains an estimator again, from the rows that the run encoded for it."""
-        stage = self.run.layout.dataset(member.encoder.__name__)
-
-        def train_one(fold: int, seed: int) -> Any:
-            view = load_fold(stage, self.prepared, fold, member.inputs)
-            return train.train_one(member, view, self.prepared.target, seed)
-
-        return train_one
 
     def _members_oof(self) -> np.ndarray:
         """The members' out-of-fold predictions, `(n_members, n_train, n_classes)`."""
         names = (member.name for member in self.competition.members)
         return np.stack([self.run.predictions_of(name).oof for name in names])
 
-    def _context(self, table: pd.DataFrame, members: np.ndarray) -> np.ndarray | None:
+    def _context(self, table: pd.DataFrame, by_member: np.ndarray) -> np.ndarray | None:
         """The stackers' context features of new rows, `(n_rows, d)`."""
         features = self.competition.second_level.context_features
         if features is None or not any(self.combiner.stackers()):
             return None
-        return features(table, blend(members, self.run.blend.weights))
+        return features(table, blend(by_member, self.run.blend.weights))
 
     def n_known(self, table: pd.DataFrame) -> int:
-        """How many of the new rows stand in the training file, in a competition that asks that."""
+        """How many of the new rows repeat a training row, in a competition with such rows."""
         return int((self._matching_classes(self.competition.features(table)) >= 0).sum())
 
     def _matching_classes(self, table: pd.DataFrame) -> np.ndarray:
@@ -243,23 +203,23 @@ class Predictor:
         key, target = self.prepared.train[overlap.key], self.prepared.target
         return train_test_overlap.matching_classes(key, target, table[overlap.key])
 
-    @property
-    def _n_folds(self) -> int:
-        return len(list(self.prepared.folds.splits()))
+    @cached_property
+    def _members(self) -> tuple[Member, ...]:
+        return members_of(self.competition)
 
 
 class _Steps:
-    """Counts what is done, and tells it."""
+    """Counts finished steps and reports them."""
 
     def __init__(self, total: int, advance: Advance | None) -> None:
         self._done, self._total, self._advance = 0, total, advance
 
     def take(self) -> None:
-        """One more is done."""
+        """Count one more."""
         self._done += 1
         if self._advance is not None:
             self._advance(self._done, self._total)
 
 
 def _again(competition: Competition) -> str:
-    return f"type foldwise run {competition.name} to make it anew"
+    return f"type foldwise run {competition.name} to make a new run"

@@ -49,7 +49,7 @@ def importance(
     competition: Competition, prepared: Prepared, blend: Blend, folder: Path
 ) -> Importance | None:
     """Shuffle every column that the members see; None if no member's models were kept."""
-    models = panel(competition, blend, RunLayout(folder))
+    models = panel(competition, prepared, blend, RunLayout(folder))
     if models is None:
         return None
     units = _units(_raw(competition, prepared))

@@ -17,7 +17,7 @@ from pipelines.configuration.tuned_values import Tuned, still_used
 from pipelines.console import Narrator
 from pipelines.figures.gallery import draw
 from pipelines.kaggle.retry import Patience
-from pipelines.members.pretrained import digests
+from pipelines.members.member import file_digests, members_of
 from pipelines.prediction import mlflow_model
 from pipelines.raw_files.raw import RawFiles
 from pipelines.report import gather as report
@@ -137,7 +137,7 @@ def _folder(competition: Competition, raw: RawFiles, request: Request) -> Path:
         "source": raw.source,
         "data": raw.digest,
         "device": request.device,
-        **digests(competition.members),
+        **file_digests(members_of(competition)),
         "code": stage_code.of_run(competition),
     }
     mark = fingerprint(asked)

@@ -30,8 +30,8 @@ from models.ensembling.stacking import (
 from models.estimators.fold_models import FoldModels, TrainingSource
 from models.metrics import METRICS, Metric
 from pipelines.configuration.competition import Competition, SecondLevel, TrainTestOverlap
+from pipelines.members.predictions import Predictions
 from pipelines.stages.preprocess import Prepared
-from pipelines.stages.train import Predictions
 from pipelines.stages.train_test_overlap import (
     OverlapRows,
     Tables,

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.configuration.assignments import member_settings
-from pipelines.configuration.competition import Competition, Encoder, Member
+from pipelines.configuration.competition import Competition, Encoder
 from pipelines.console import Advance, Narrator
-from pipelines.members.pretrained import digests
+from pipelines.members.data import FoldedDataset
+from pipelines.members.member import Member, members_of
+from pipelines.members.predictions import Predictions
 from pipelines.raw_files.raw import RawFiles
 from pipelines.stages import dataset, ensemble, preprocess, stage_code, submission, train
 from pipelines.stages.run_contents import RunContents
@@ -56,23 +58,23 @@ class Pipeline:
         self._preprocess()
         for encoder in dict.fromkeys(member.encoder for member in self.competition.members):
             self._dataset(encoder)
-        for member in self.competition.members:
+        for member in members_of(self.competition):
             self._train(member)
         self._ensemble()
         self._submission()
 
-    def dataset_of(self, member: Member) -> dataset.FoldedDataset:
+    def dataset_of(self, member: Member) -> FoldedDataset:
         """Stages 2 and 3 for one member alone."""
         self._preprocess()
         self._dataset(member.encoder)
         return self.encoded(member)
 
-    def encoded(self, member: Member) -> dataset.FoldedDataset:
+    def encoded(self, member: Member) -> FoldedDataset:
         """What stage 3 gave for the member."""
         folder = self.contents.layout.dataset(member.encoder.__name__)
         return dataset.load(folder, self.prepared, member.inputs)
 
-    def predictions_of(self, member: Member) -> train.Predictions:
+    def predictions_of(self, member: Member) -> Predictions:
         """Stages 2 to 4 for one member alone."""
         self._preprocess()
         self._dataset(member.encoder)
@@ -85,7 +87,7 @@ class Pipeline:
         return self.contents.prepared
 
     @property
-    def predictions(self) -> list[train.Predictions]:
+    def predictions(self) -> list[Predictions]:
         """What stage 4 gave, in the order of the members."""
         return [self.contents.predictions_of(member.name) for member in self.competition.members]
 
@@ -137,7 +139,7 @@ class Pipeline:
             made = train.train(
                 self.competition, member, data, device=self._device, progress=advance
             )
-            train.save(made, folder)
+            train.save(member, made, folder)
 
         self._do(
             train_stage(member.name),
@@ -147,7 +149,7 @@ class Pipeline:
                 **self._settings("metric", "extra_metrics", "classes"),
                 "member": member_settings(member),
                 "device": self._device,
-                **digests([member]),
+                **member.file_digests(),
             },
             upstream=self._content(PREPROCESS, encoded),
             code=stage_code.of_train(member),

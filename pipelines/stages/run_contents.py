@@ -9,6 +9,7 @@ from pipelines.stages import ensemble, preprocess, train
 from pipelines.workspace import run_folders
 
 if TYPE_CHECKING:
+    from pipelines.members.predictions import Predictions
     from pipelines.workspace.layout import RunLayout
 
 
@@ -24,7 +25,7 @@ class RunContents:
 
     def __init__(self, layout: RunLayout) -> None:
         self.layout = layout
-        self._predictions: dict[str, train.Predictions] = {}
+        self._predictions: dict[str, Predictions] = {}
 
     @cached_property
     def described(self) -> dict[str, Any]:
@@ -41,7 +42,7 @@ class RunContents:
         """What stage 5 gave."""
         return ensemble.load(self.layout.ensemble)
 
-    def predictions_of(self, member: str) -> train.Predictions:
+    def predictions_of(self, member: str) -> Predictions:
         """What stage 4 gave for the member."""
         if member not in self._predictions:
             self._predictions[member] = train.load(self.layout.train(member))

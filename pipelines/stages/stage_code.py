@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pipelines.members.member import members_of
 from pipelines.workspace.files import fingerprint
 from pipelines.workspace.provenance import code_digest
 
 if TYPE_CHECKING:
-    from pipelines.configuration.competition import Competition, Encoder, Member
+    from pipelines.configuration.competition import Competition, Encoder
+    from pipelines.members.member import Member
 
 STAGES = "pipelines.stages"
 
@@ -54,7 +56,7 @@ def of_run(competition: Competition) -> str:
         [
             of_preprocess(competition),
             *map(of_dataset, encoders),
-            *map(of_train, competition.members),
+            *map(of_train, members_of(competition)),
             of_ensemble(competition),
             of_submission(),
         ]

@@ -1,4 +1,4 @@
-"""The page that ends a study: both its scores, and where everything is."""
+"""The page at the end of a study: both scores, and where everything is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipelines.tuning.study import Trial
 
 
 def show(tuning: Tuning, console: Console) -> None:
-    """Print what came of one member's study."""
+    """Print the result of one member's study."""
     console.print()
     if tuning.synthetic:
         _line(console, "synthetic", "made by a generator: the scores below mean nothing")
@@ -22,12 +22,10 @@ def show(tuning: Tuning, console: Console) -> None:
     _line(console, "best", ", ".join(f"{k} = {_short(v)}" for k, v in tuning.best.values.items()))
     console.print(_scores(tuning))
     console.print()
-    _line(console, "honest?", "the tuning folds chose the values, so their score flatters; the")
-    _line(console, "", "scoring folds are dealt by another seed, those of a run, and had no say")
+    _line(console, "honest?", "the score on the tuning folds is optimistic: it chose the values;")
+    _line(console, "", "the scoring folds are those of a run, from a different seed")
     if tuning.gain is not None and tuning.gain < 0:
-        _line(
-            console, "warning", "on the scoring folds the defaults are better: --no-tuned has them"
-        )
+        _line(console, "warning", "on the scoring folds the defaults are better: use --no-tuned")
     for label, text in _places(tuning):
         _line(console, label, text)
 
@@ -40,7 +38,7 @@ def _trials(tuning: Tuning) -> str:
     study = tuning.study
     counts = [f"{len(study.trials)} trials", f"{study.n_pruned} pruned"]
     if study.n_failed:
-        counts.append(f"{study.n_failed} cut short, not counted")
+        counts.append(f"{study.n_failed} interrupted, not counted")
     return f"{' · '.join(counts)} · {tuning.seconds:.1f} s   study {study.name}"
 
 
@@ -59,7 +57,7 @@ def _tried(trial: Trial | None) -> str:
 
 
 def _scored(scored: Scored | None) -> str:
-    return "not asked" if scored is None else f"{scored.mean:.4f} ± {scored.std:.4f}"
+    return "not scored" if scored is None else f"{scored.mean:.4f} ± {scored.std:.4f}"
 
 
 def _short(value: object) -> str:

@@ -20,13 +20,13 @@ from pipelines import competitions
 from pipelines.commands import app
 from pipelines.configuration.competition import (
     Competition,
-    EstimatorMember,
     FileFormat,
-    NetworkMember,
     OfflineSample,
     SecondLevel,
     TrainTestOverlap,
 )
+from pipelines.members.estimator import EstimatorMember
+from pipelines.members.network import NetworkMember
 from pipelines.prediction.predictor import Predictor
 from pipelines.runs import run as runs
 from pipelines.runs.run import Request
@@ -293,7 +293,7 @@ def test_changed_code_is_held_against_whole_sentences(texts, moods):
     predictor = Predictor.open(folder, moods)
     described = {**predictor.described, "code": "another"}
     told = dataclasses.replace(predictor, described=described).change()
-    assert "16 of its test rows come out as they did then" in told
+    assert "predictions of 16 of its test rows still match" in told
 
 
 @pytest.mark.parametrize("empty", ["", "  \n"])

@@ -19,12 +19,10 @@ from models.estimators.sklearn_models import EstimatorSettings, ExtraTreesSettin
 from models.estimators.trees import TreesSettings
 from models.metrics import METRICS
 from models.training.settings import TrainSettings
-from pipelines.configuration.competition import (
-    EstimatorMember,
-    NetworkMember,
-    SecondLevel,
-    TreesMember,
-)
+from pipelines.configuration.competition import SecondLevel
+from pipelines.members.estimator import EstimatorMember
+from pipelines.members.network import NetworkMember
+from pipelines.members.trees import TreesMember
 from pipelines.prediction import new_rows
 from pipelines.prediction.answers import Answers
 from pipelines.prediction.predictor import Predictor, PredictorError
@@ -216,12 +214,15 @@ def test_code_that_has_changed_is_told_and_held_against_the_test_rows(made, copy
     assert Predictor.open(folder, competition).change() is None
     described = json.loads((copy / "run.json").read_text())
     (copy / "run.json").write_text(json.dumps({**described, "code": "another"}))
-    assert "45 of its test rows come out as they did" in Predictor.open(copy, competition).change()
+    assert (
+        "predictions of 45 of its test rows still match"
+        in Predictor.open(copy, competition).change()
+    )
     blended = copy / "stages" / "ensemble" / "blend.npz"
     kept = arrays.read(blended)
     arrays.write(blended, {**kept, "test": kept["test"][:, ::-1]})
     told = Predictor.open(copy, competition).change()
-    assert "come out otherwise, by up to" in told
+    assert "now differ, by up to" in told
     assert "foldwise run toy" in told
 
 

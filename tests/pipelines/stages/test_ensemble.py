@@ -10,9 +10,9 @@ from features.folds import FoldPlan, make_folds
 from models.estimators.sklearn_models import LogisticSettings
 from models.metrics import METRICS
 from pipelines.configuration.competition import SecondLevel
+from pipelines.members.predictions import Predictions
 from pipelines.stages import ensemble
 from pipelines.stages.ensemble import EnsembleSettings
-from pipelines.stages.train import Predictions
 from pipelines.workspace import arrays
 
 N_ROWS, N_TEST = 300, 50

@@ -11,8 +11,8 @@ from features.folds import Folds
 from models.estimators.sklearn_models import LogisticSettings
 from models.metrics import METRICS
 from pipelines.configuration.competition import SecondLevel, TrainTestOverlap
+from pipelines.members.predictions import Predictions
 from pipelines.stages.ensemble import EnsembleSettings, ensemble
-from pipelines.stages.train import Predictions
 from pipelines.stages.train_test_overlap import find_overlap, with_matching_classes
 
 N_ROWS, ACCURACY = 400, METRICS["accuracy"]

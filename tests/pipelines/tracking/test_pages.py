@@ -30,6 +30,7 @@ from pipelines.tracking import outbox, runs_table, stores
 from pipelines.tracking.record import Record
 from pipelines.tracking.tracker import Tracker
 from pipelines.tuning import tune
+from pipelines.tuning.optimise import StudyOptions
 from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.summary import Summary
 
@@ -48,7 +49,9 @@ def workspace(tmp_path_factory, toy, narrator):
     root = tmp_path_factory.mktemp("pages")
     linear, mlp, trees = toy.members
     searched = mlp.model_copy(update={"search": {"train.lr": Real(low=1e-3, high=0.3, log=True)}})
-    study = tune.Request(n_trials=3, source="sample", root=root, score=False)
+    study = tune.TuneRequest(
+        study=StudyOptions(n_trials=3), source="sample", root=root, score=False
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         summary = runs.run(toy, Request(source="sample", root=root), narrator)

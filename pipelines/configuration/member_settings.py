@@ -1,0 +1,68 @@
+"""What a competition knows of its members, whatever their kind: a name, an encoder, its arrays.
+
+The kinds themselves are in `pipelines.members`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, Self
+
+import numpy as np
+import pandas as pd
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+
+from pipelines.configuration.field_names import with_suggestions
+from pipelines.configuration.search_space import Search
+
+Encoded = dict[str, np.ndarray]
+
+
+class Encoder(Protocol):
+    """A scikit-learn style estimator from a table to the inputs of a network.
+
+    `fit_transform` is for the rows it was fitted on (target statistics leave the row itself out);
+    `transform` is for every other row.
+    """
+
+    def fit(self, table: pd.DataFrame, target: np.ndarray) -> Encoder: ...  # noqa: D102
+    def transform(self, table: pd.DataFrame) -> Encoded: ...  # noqa: D102
+    def fit_transform(self, table: pd.DataFrame, target: np.ndarray) -> Encoded: ...  # noqa: D102
+
+
+class Settings(BaseModel):
+    """A frozen model; an unknown field is an error that suggests a known one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _suggest_fields(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(data)
+        except ValidationError as error:
+            raise with_suggestions(error, list(cls.model_fields)) from None
+
+
+class MemberSettings(Settings):
+    """What all members have: a name, an encoder, and which of its arrays they read.
+
+    Attributes:
+        name: Unique among the competition's members.
+        encoder: Makes an unfitted encoder.
+        inputs: By keyword of the network's `forward` (`x_num` for other models), the encoder's
+            arrays that it reads side by side; empty for the encoder's arrays as they are.
+        search: By dotted key (`train.lr`), the values that a study may try.
+    """
+
+    name: str
+    encoder: Callable[[], Encoder] = Field(exclude=True)
+    inputs: dict[str, tuple[str, ...]] = {}
+    search: Search = Field({}, exclude=True)
