@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import os
 import resource
 import subprocess
@@ -71,7 +73,7 @@ def test_ids_match_as_text():
 
 
 @pytest.mark.parametrize(
-    ("ids", "predictions", "form", "told"),
+    ("ids", "predictions", "form", "message"),
     [
         ([11, 12], PROBABILITIES[:2], OTTO, "1 ids of the sample are missing .first: '13'"),
         ([11, 12, 14], PROBABILITIES, OTTO, "1 ids are not in the sample .'14'; line 4"),
@@ -84,8 +86,8 @@ def test_ids_match_as_text():
         (IDS, ["cat", "cow", "dog"], LABELS, "found 'cow' in line 3, expected one of cat, dog"),
     ],
 )
-def test_predictions_that_do_not_fit(ids, predictions, form, told):
-    with pytest.raises(SubmissionError, match=told):
+def test_predictions_that_do_not_fit(ids, predictions, form, message):
+    with pytest.raises(SubmissionError, match=message):
         build(ids, predictions, sample_of(form), form)
 
 
@@ -137,7 +139,7 @@ def write_much(path: Path, **options) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
-def assert_full_disk_is_told(done: subprocess.CompletedProcess, path: Path) -> None:
+def assert_full_disk_is_reported(done: subprocess.CompletedProcess, path: Path) -> None:
     assert done.returncode == 3, done.stderr
     assert done.stdout.startswith(f"{path}: not written: the disk is full (")
     assert done.stdout.count("\n") == 1
@@ -150,7 +152,7 @@ def test_a_file_that_may_not_grow_leaves_nothing_half_written(tmp_path):
     path = tmp_path / "s.csv"
     path.write_text("old", encoding="utf-8")
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))  # noqa: E731
-    assert_full_disk_is_told(write_much(path, preexec_fn=limit), path)
+    assert_full_disk_is_reported(write_much(path, preexec_fn=limit), path)
 
 
 @pytest.fixture
@@ -168,7 +170,7 @@ def small_disk(tmp_path):
 def test_a_full_disk_leaves_nothing_half_written(small_disk):
     path = small_disk / "s.csv"
     path.write_text("old", encoding="utf-8")
-    assert_full_disk_is_told(write_much(path), path)
+    assert_full_disk_is_reported(write_much(path), path)
 
 
 @pytest.mark.parametrize("folder", ["/proc", "/proc/none", "a_file"])

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import re
 
 import numpy as np
@@ -82,20 +84,20 @@ BAD = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("form", "content", "told"), BAD.values(), ids=BAD.keys())
-def test_a_fault_is_told_in_one_line(csv_file, form, content, told):
+@pytest.mark.parametrize(("form", "content", "expected"), BAD.values(), ids=BAD.keys())
+def test_a_fault_is_reported_in_one_line(csv_file, form, content, expected):
     path = csv_file(content)
     with pytest.raises(SubmissionError) as caught:
         check(path, SAMPLE[form], form)
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
-    assert all(part in message for part in [*told, ". Next: "])
+    assert all(part in message for part in [*expected, ". Next: "])
     assert "\n" not in message
     assert caught.value.exit_code == 5
 
 
 @pytest.mark.parametrize(
-    ("form", "fields", "told"),
+    ("form", "fields", "expected"),
     [
         (LABELS, {"y": [0, np.nan, 1]}, "'y': found nothing (line 3 = id 12)"),
         (LABELS, {"y": [0.5, 1, 1]}, "found '0.5' (line 2 = id 11)"),
@@ -104,9 +106,9 @@ def test_a_fault_is_told_in_one_line(csv_file, form, content, told):
         (PROBABILITIES, {"a": [0.5, 0.4, 0.5]}, "found '0.9' (line 3 = id 12)"),
     ],
 )
-def test_a_table_in_memory_is_checked_as_it_would_be_written(form, fields, told):
+def test_a_table_in_memory_is_checked_as_it_would_be_written(form, fields, expected):
     table = SAMPLE[form].assign(**fields)
-    with pytest.raises(SubmissionError, match=re.escape(told)):
+    with pytest.raises(SubmissionError, match=re.escape(expected)):
         check(table, SAMPLE[form], form)
 
 
@@ -155,7 +157,7 @@ def test_a_wrong_sample_is_not_the_submissions_fault(sample):
 
 
 @pytest.mark.parametrize(
-    ("sample_ids", "test_ids", "told"),
+    ("sample_ids", "test_ids", "expected"),
     [
         ([1, 2, 3], [1, 2], "test.csv: 1 ids of sample.csv are missing (first: '3')"),
         ([1, 2], [1, 2, 3], "test.csv: 1 ids are not in sample.csv ('3'; line 4)"),
@@ -163,8 +165,8 @@ def test_a_wrong_sample_is_not_the_submissions_fault(sample):
         ([1, 2, 2], [1, 2], "sample.csv has id 2 twice"),
     ],
 )
-def test_a_sample_that_disagrees_with_the_test_file(sample_ids, test_ids, told):
-    with pytest.raises(SampleError, match=re.escape(told)):
+def test_a_sample_that_disagrees_with_the_test_file(sample_ids, test_ids, expected):
+    with pytest.raises(SampleError, match=re.escape(expected)):
         check_sample_matches_test(
             pd.Series(sample_ids), pd.Series(test_ids),
             sample_file="sample.csv", test_file="test.csv",

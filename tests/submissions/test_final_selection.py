@@ -1,5 +1,7 @@
 """The two submissions to choose."""
 
+from __future__ import annotations
+
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import fcntl
 import multiprocessing
 import os
@@ -95,7 +97,7 @@ def test_a_last_line_that_lacks_its_line_end_only_is_whole(ledger):
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "reason"),
     [
         ("{", "Expecting property name"),
         ("[1]", "list indices"),
@@ -106,11 +108,11 @@ def test_a_last_line_that_lacks_its_line_end_only_is_whole(ledger):
         ('{"run": "r1", "competition": "titanic", "score": 1}', "score: Extra inputs"),
     ],
 )
-def test_any_other_broken_line_is_named(ledger, line, told):
+def test_any_other_broken_line_is_named(ledger, line, reason):
     append(ledger, entry("r1"))
     ledger.write_text(ledger.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
     append(ledger, entry("r2"))
-    with pytest.raises(LedgerError, match=f"line 2: found .*{told}.*Next: sed -n 2p") as caught:
+    with pytest.raises(LedgerError, match=f"line 2: found .*{reason}.*Next: sed -n 2p") as caught:
         read(ledger)
     assert caught.value.exit_code == 3
     assert "\n" not in str(caught.value)

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -189,20 +191,20 @@ def test_every_bad_member_is_named():
 
 
 @pytest.mark.parametrize("shape", [(5, 3), (0, 5, 3), (2, 4, 3)])
-def test_a_wrong_shape_is_told(shape):
+def test_a_wrong_shape_is_an_error(shape):
     with pytest.raises(BlendError, match="expected \\(n_members, 5, n_classes\\)"):
         greedy_weights(np.full(shape, 1 / 3), np.zeros(5, dtype=np.int64))
 
 
 @pytest.mark.parametrize(
-    ("folds", "told"),
+    ("folds", "message"),
     [
         (np.arange(9) % 3, "folds are for 9 rows, predictions for 10"),
         (np.zeros(10, dtype=int), "at least two folds"),
         (np.arange(10) % 3 - 1, "every row in one of them"),
     ],
 )
-def test_folds_that_do_not_fit_are_told(folds, told):
+def test_folds_that_do_not_fit_are_an_error(folds, message):
     oof, target = make(10, [1.0])
-    with pytest.raises(BlendError, match=told):
+    with pytest.raises(BlendError, match=message):
         nested(oof, target, folds, metric=METRICS["accuracy"])

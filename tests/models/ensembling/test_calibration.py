@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import numpy as np
 import pytest
 
@@ -45,10 +47,10 @@ def test_certain_and_wrong_is_toned_down_to_the_limit():
 
 def test_certain_and_often_right_is_toned_down_a_little():
     target = np.arange(20) % 2
-    said = target.copy()
-    said[0] = 1
-    found = temperature(np.eye(2)[said], target)
-    assert scale(np.eye(2)[said], found).max() == pytest.approx(0.95, abs=0.02)
+    predicted = target.copy()
+    predicted[0] = 1
+    found = temperature(np.eye(2)[predicted], target)
+    assert scale(np.eye(2)[predicted], found).max() == pytest.approx(0.95, abs=0.02)
 
 
 def test_scale_keeps_form_and_order():
@@ -84,7 +86,7 @@ def test_nested_is_the_mean_over_repeats():
     np.testing.assert_allclose(both.oof, (single[0].oof + single[1].oof) / 2)
 
 
-def test_not_finite_is_told():
+def test_not_finite_is_an_error():
     probabilities, target = make(10, 1.0)
     probabilities[3, 1] = np.inf
     with pytest.raises(BlendError, match="not finite, the first is row 3"):

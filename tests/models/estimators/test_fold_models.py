@@ -36,10 +36,10 @@ def test_models_that_are_written_and_loaded_predict_the_same_bytes(name, tmp_pat
     fitted = settings.fit_folds(FOLDS, TESTS, TARGET, n_classes=3, seeds=(0, 1))
     for file, content in fitted.models.files().items():
         (tmp_path / file).write_bytes(content)
-    asked = []
+    read = []
 
     def fold_data(fold):
-        asked.append(fold)
+        read.append(fold)
         return FOLDS[fold]
 
     owners = [(fold, seed) for fold in range(4) for seed in (0, 1)]
@@ -47,7 +47,7 @@ def test_models_that_are_written_and_loaded_predict_the_same_bytes(name, tmp_pat
     np.testing.assert_array_equal(loaded.predict_mean(TESTS), fitted.models.predict_mean(TESTS))
     np.testing.assert_allclose(fitted.models.predict_mean(TESTS), fitted.test_probabilities)
     assert [p.shape for p in fitted.valid_probabilities] == [(30, 3)] * 8
-    assert asked == ([f for f, _ in owners] if name == "trained again" else [])
+    assert read == ([f for f, _ in owners] if name == "trained again" else [])
 
 
 def test_a_folder_that_is_not_there_means_that_every_estimator_is_trained_again(tmp_path):

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
@@ -23,7 +25,7 @@ FORESTS = {
 
 
 @pytest.mark.parametrize("name", FORESTS)
-def test_a_rebuilt_forest_says_the_same_bytes(name):
+def test_a_rebuilt_forest_predicts_the_same_bytes(name):
     x, target = make_rows()
     fitted = FORESTS[name]().fit(x, target)
     again = forests.rebuild(FORESTS[name](), forests.to_arrays(fitted))
@@ -31,7 +33,7 @@ def test_a_rebuilt_forest_says_the_same_bytes(name):
     np.testing.assert_array_equal(again.predict_proba(new), fitted.predict_proba(new))
 
 
-def test_rows_that_lie_on_a_threshold_go_the_same_way():
+def test_rows_that_lie_on_a_threshold_take_the_same_branch():
     x, target = make_rows()
     fitted = ExtraTreesClassifier(5, random_state=0).fit(x, target)
     again = forests.rebuild(ExtraTreesClassifier(5), forests.to_arrays(fitted))

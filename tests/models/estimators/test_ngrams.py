@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -19,7 +21,7 @@ def test_weights_are_those_of_scikit_learn() -> None:
     expected = TfidfVectorizer(token_pattern=r"\S+", **settings).fit_transform(texts)
     fitted = NgramSettings(min_count=2).build(0).fit(TOKENS, TARGET)
     made = fitted.weighting_.transform(fitted._counts(TOKENS))
-    # "5 5" stands in one row twice over: a run of its own there, but "5" alone counts twice.
+    # "5 5" is a run of one row only, but "5" occurs twice in it.
     np.testing.assert_allclose(sorted(made.sum(axis=0).flat), sorted(expected.sum(axis=0).flat))
 
 
@@ -41,7 +43,7 @@ def test_runs_of_four_tell_apart_what_runs_of_three_cannot() -> None:
     x = np.array([[2, 2, 3, 3, 2, 2, 0], [2, 3, 3, 2, 2, 3, 0]] * 10)
     runs = [{tuple(np.unique(k)) for _, k in _runs(x[i : i + 1], 4)} for i in (0, 1)]
     assert runs[0] != runs[1]
-    n_runs = [len(known) for known in NgramSettings(longest=4).build(0).fit(x, x[:, 1]).runs_]
+    n_runs = [len(runs) for runs in NgramSettings(longest=4).build(0).fit(x, x[:, 1]).runs_]
     assert n_runs == [2, 4, 4, 4]
 
 

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import numpy as np
 import pytest
 
@@ -46,12 +48,12 @@ def test_each_family_learns(settings):
 
 
 def test_held_out_rows_are_not_trained_on():
-    """A tree that knows its rows by heart knows nothing of labels drawn by lot."""
+    """A tree that memorises its rows cannot predict random labels."""
     folds, _ = make_folds()
-    by_lot = np.random.default_rng(1).integers(0, 3, 240)
-    made = fitted(ExtraTreesSettings(n_estimators=20), folds, by_lot)
+    random = np.random.default_rng(1).integers(0, 3, 240)
+    made = fitted(ExtraTreesSettings(n_estimators=20), folds, random)
     hits = [
-        (r.valid_probabilities.argmax(axis=1) == by_lot[folds[r.fold].valid_rows]).mean()
+        (r.valid_probabilities.argmax(axis=1) == random[folds[r.fold].valid_rows]).mean()
         for r in made.replicas
     ]
     assert np.mean(hits) < 0.5
@@ -74,22 +76,22 @@ def test_a_class_that_a_fold_lacks_gets_zeros():
     assert not made.replicas[0].valid_probabilities[:, 1].any()
 
 
-def test_progress_is_told_fold_major():
+def test_progress_is_reported_fold_major():
     folds, target = make_folds()
-    told = []
-    fitted(NeighboursSettings(), folds, target, on_fold=lambda r: told.append((r.fold, r.seed)))
-    assert told == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    reported = []
+    fitted(NeighboursSettings(), folds, target, on_fold=lambda r: reported.append((r.fold, r.seed)))
+    assert reported == [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
-def test_what_does_not_fit_together_is_told():
+def test_what_does_not_fit_together_is_an_error():
     folds, target = make_folds()
     tests = [{"x_cat": np.zeros((2, 1), np.int64)}]
     with pytest.raises(EstimatorError, match="2 folds and 1 encoded test tables; 1 encoded tables"):
         fit_estimators(folds, tests, target, NeighboursSettings(), n_classes=3, seeds=(0,))
 
 
-def test_a_forest_says_the_same_bytes_each_time():
-    """Its own threads would add up the trees in the order in which they happen to end."""
+def test_a_forest_predicts_the_same_bytes_each_time():
+    """The threads of scikit-learn would add up the trees in the order in which they finish."""
     folds, target = make_folds()
     estimator = fit_one(ExtraTreesSettings(n_estimators=60), 0, folds[0], target)
     x = np.random.default_rng(2).normal(size=(3000, 4)).astype(np.float32)

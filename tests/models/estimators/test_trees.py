@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import signal
 import threading
 
@@ -43,7 +45,7 @@ def make_folds(train, n_folds=N_FOLDS, stop_rows=None):
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])
-def test_learns_what_a_column_says(n_classes):
+def test_learns_from_a_column(n_classes):
     train, test, target, truth = make(n_classes)
     folds = make_folds(train)
     fit = fit_trees(folds, [test] * N_FOLDS, target, SMALL, n_classes=n_classes, seeds=(0, 1))
@@ -153,9 +155,9 @@ def test_early_stopping_looks_at_the_stop_rows():
     assert {replica.n_trees for replica in without.replicas} == {20}
 
 
-def test_folds_are_told_in_order_in_the_callers_thread():
+def test_folds_are_reported_in_order_in_the_callers_thread():
     train, test, target, _ = make()
-    told = []
+    reported = []
     fit = fit_trees(
         make_folds(train),
         [test] * 3,
@@ -163,10 +165,10 @@ def test_folds_are_told_in_order_in_the_callers_thread():
         SMALL,
         n_classes=2,
         seeds=(0, 1),
-        on_fold=lambda replica: told.append((replica, threading.current_thread())),
+        on_fold=lambda replica: reported.append((replica, threading.current_thread())),
     )
-    assert [replica for replica, _ in told] == fit.replicas
-    assert {thread for _, thread in told} == {threading.current_thread()}
+    assert [replica for replica, _ in reported] == fit.replicas
+    assert {thread for _, thread in reported} == {threading.current_thread()}
 
 
 def test_nothing_is_printed(capfd):
@@ -188,7 +190,7 @@ def test_a_class_that_a_fold_never_saw_has_a_probability_all_the_same():
     assert (fit.test_probabilities[:, 2] < 1e-6).all()
 
 
-def test_no_split_at_all_is_no_fault():
+def test_no_split_at_all_is_no_error():
     train, test, target, _ = make()
     settings = SMALL.model_copy(update={"min_child_samples": 1000})
     fit = fit_trees(make_folds(train), [test] * 3, target, settings, n_classes=2, seeds=(0,))
@@ -229,7 +231,7 @@ def test_a_fault_in_the_callers_function_ends_the_boosters():
         )
 
 
-def test_all_faults_are_told_at_once():
+def test_all_faults_are_in_one_message():
     train, test, target, _ = make()
     target[17] = 5
     folds = make_folds(train)
@@ -250,7 +252,7 @@ def test_all_faults_are_told_at_once():
         fit_trees(folds[2:], [test], target % 2, SMALL, n_classes=2, seeds=(0,))
 
 
-def test_no_folds_and_no_seeds_are_told():
+def test_no_folds_and_no_seeds_are_an_error():
     with pytest.raises(TreesError, match="found 0 folds and 0 seeds"):
         fit_trees([], [], np.zeros(3, dtype=np.int64), SMALL, n_classes=2, seeds=())
 

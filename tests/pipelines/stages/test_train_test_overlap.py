@@ -25,8 +25,8 @@ KEYED = TrainTestOverlap("text", lambda table, fold: np.arange(len(table)) % 8 <
 
 
 def member(right: np.ndarray) -> Predictions:
-    says = np.where(right, TARGET, 1 - TARGET)
-    oof = np.eye(2)[says] * 0.6 + 0.2
+    predicted = np.where(right, TARGET, 1 - TARGET)
+    oof = np.eye(2)[predicted] * 0.6 + 0.2
     scores = np.array([right[FOLDS.assignment[0] == fold].mean() for fold in range(4)])
     return Predictions("only", oof, np.full((len(TEST), 2), 0.5), scores)
 
