@@ -6,7 +6,6 @@ nothing has to be unpickled. Only what takes long to learn is kept with the run.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
@@ -85,14 +84,12 @@ def read_rows(folder: Path, inputs: Mapping[str, Sequence[str]]) -> Encoded:
 
 
 def _write(encoder: Encoder, table: pd.DataFrame, folder: Path) -> None:
-    with contextlib.ExitStack() as files:
-        writers: dict[str, arrays.RowsWriter] = {}
-        for part in _slices(table):
-            for name, rows in encoder.transform(part).items():
-                if name not in writers:
-                    writer = arrays.RowsWriter(folder / f"{name}.npy", len(table))
-                    writers[name] = files.enter_context(contextlib.closing(writer))
-                writers[name].append(np.asarray(rows))
+    writers: dict[str, arrays.RowsWriter] = {}
+    for part in _slices(table):
+        for name, rows in encoder.transform(part).items():
+            if name not in writers:
+                writers[name] = arrays.RowsWriter(folder / f"{name}.npy", len(table))
+            writers[name].append(np.asarray(rows))
 
 
 def _slices(table: pd.DataFrame) -> Iterator[pd.DataFrame]:

@@ -1,10 +1,9 @@
-"""Named arrays in one file; never pickled, and the same arrays give the same bytes."""
+"""Arrays on disk: never pickled, and the same arrays give the same bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +21,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 
 def read_one(path: Path, name: str) -> np.ndarray | None:
-    """Read back the array of that name; None where there is none."""
+    """Read back the array of that name; None where the file has none."""
     with np.load(path) as arrays:
         return arrays[name] if name in arrays.files else None
 
@@ -30,36 +29,37 @@ def read_one(path: Path, name: str) -> np.ndarray | None:
 class RowsWriter:
     """Writes one `.npy` a slice of rows at a time.
 
+    The file is mapped anew for each slice: pages of a mapping count as the process's memory for as
+    long as it is open.
+
     Args:
-        path: the file.
-        n_rows: of all slices together.
+        path: The file.
+        n_rows: Of all slices together.
     """
 
     def __init__(self, path: Path, n_rows: int) -> None:
         self._path = path
         self._n_rows = n_rows
-        self._file: BinaryIO | None = None
+        self._n_written = 0
 
     def append(self, rows: np.ndarray) -> None:
-        """The next slice, `(n_slice, ...)`."""
-        if self._file is None:
-            self._file = self._path.open("wb")
-            shape = (self._n_rows, *rows.shape[1:])
-            header = {"descr": rows.dtype.str, "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(self._file, header)
-        self._file.write(np.ascontiguousarray(rows).tobytes())
-
-    def close(self) -> None:
-        """All slices are written."""
-        if self._file is not None:
-            self._file.close()
+        """Write the next slice, `(n_slice, ...)`."""
+        mapped = np.lib.format.open_memmap(
+            self._path,
+            mode="r+" if self._n_written else "w+",
+            dtype=rows.dtype,
+            shape=(self._n_rows, *rows.shape[1:]),
+        )
+        mapped[self._n_written : self._n_written + len(rows)] = rows
+        mapped.flush()
+        self._n_written += len(rows)
 
 
 class RowsOnDisk:
-    """Arrays in `.npy` files side by side, of which only the rows asked for are read.
+    """Arrays in `.npy` files side by side, of which only the wanted rows are read.
 
     It has what models need of an array: a length, a shape, slices of rows; `np.asarray` reads all.
-    Memory-mapped arrays would not do: what was read of them counts as the process's own.
+    Memory-mapped arrays would not do: pages that were read count as the process's memory.
 
     Attributes:
         shape: `(n_rows, ...)`.

@@ -26,10 +26,12 @@ def code_digest(modules: Sequence[str], brought: Iterable[Any] = ()) -> str:
     """
     code = code_of(brought)
     names = {name for root in (*modules, *code.modules) for name in closure(root)}
-    sources = {name: source_of(name) for name in names} | code.files
+    texts = [(name, source_of(name).text) for name in names]
+    # A file that is loaded by its path has whatever module name its loader gave it.
+    texts += [(source.path.name, source.text) for source in code.files.values()]
     digest = hashlib.sha256(repr(sorted(versions().items())).encode())
-    for name, source in sorted(sources.items()):
-        digest.update(f"{name}\0{len(source.text)}\0".encode() + source.text)
+    for name, text in sorted(texts):
+        digest.update(f"{name}\0{len(text)}\0".encode() + text)
     return digest.hexdigest()
 
 

@@ -9,11 +9,11 @@ from pipelines.configuration.assignments import (
     choose_members,
     configure,
     describe,
-    fingerprint,
     parse_assignments,
     resolved,
     settings_of,
 )
+from pipelines.workspace.files import fingerprint
 
 
 def test_a_full_key_changes_one_member_only(toy):

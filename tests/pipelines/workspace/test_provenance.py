@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import subprocess
+import sys
 
 import pytest
 
@@ -38,6 +40,19 @@ def test_code_digest_counts_what_is_brought(package):
     module = importlib.import_module(f"{package.name}.one")
     made = type("Made", (), {"__module__": module.__name__})
     assert provenance.code_digest([f"{package.name}.three"], [made]) != before
+
+
+def test_a_competitions_file_counts_the_same_whatever_name_it_was_loaded_by(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("def features(table):\n    return table\n")
+
+    def loaded_as(name):
+        spec = importlib.util.spec_from_file_location(name, path)
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+        return provenance.code_digest([], [sys.modules.pop(name).features])
+
+    assert loaded_as("mine_one") == loaded_as("folder.mine_two")
 
 
 def test_code_digest_refuses_a_module_that_does_not_exist(package):
