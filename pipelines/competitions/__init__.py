@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 
 from pipelines.configuration.competition import Competition
+from pipelines.configuration.encoders import check_encoders
 
 
 class UnknownCompetitionError(LookupError):
@@ -26,6 +27,7 @@ def load_competition(name: str) -> Competition:
 
     Raises:
         UnknownCompetitionError: no file has it; names the nearest one.
+        EncoderNameError: two different encoders have one name.
     """
     known = list_competitions()
     if name not in known:
@@ -34,4 +36,5 @@ def load_competition(name: str) -> Competition:
         raise UnknownCompetitionError(f"unknown competition {name!r}: {hint}")
     module = importlib.import_module(f"pipelines.competitions.{name.replace('-', '_')}")
     competition: Competition = module.COMPETITION
+    check_encoders(competition)
     return competition

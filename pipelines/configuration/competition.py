@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SerializeAsAny,
+    model_validator,
+)
 
+from features.encoders.base import Encoded as Encoded
+from features.encoders.base import Encoder as Encoder
 from features.folds import FoldPlan
 from features.tables.schema import Column
 from models.ensembling.blending import BlendSettings
@@ -21,7 +30,6 @@ from models.networks.architecture import Architecture
 from models.training.settings import TrainSettings
 from pipelines.configuration.search_space import Search
 
-Encoded = dict[str, np.ndarray]
 Label = int | str
 MetricName = Literal["accuracy", "log_loss", "auc", "macro_f1"]
 
@@ -32,18 +40,6 @@ class NotOnKaggleError(LookupError):
     exit_code = 2
 
 
-class Encoder(Protocol):
-    """A scikit-learn style estimator from a table to the inputs of a network.
-
-    `fit_transform` is for the rows it was fitted on (target statistics leave the row itself out);
-    `transform` is for every other row.
-    """
-
-    def fit(self, table: pd.DataFrame, target: np.ndarray) -> Encoder: ...  # noqa: D102
-    def transform(self, table: pd.DataFrame) -> Encoded: ...  # noqa: D102
-    def fit_transform(self, table: pd.DataFrame, target: np.ndarray) -> Encoded: ...  # noqa: D102
-
-
 class Settings(BaseModel):
     """Frozen, and closed to keys that it does not know."""
 
@@ -51,9 +47,13 @@ class Settings(BaseModel):
 
 
 class MemberSettings(Settings):
-    """What all members have: a name, and what they are told of each row.
+    """What all members have: a name, an encoder, and which of its arrays they read.
 
     Attributes:
+        encoder: Makes an unfitted encoder: a function or class without arguments, a lambda, a
+            `functools.partial`. Members that share it share its dataset stage.
+        encoder_name: What the encoder's stage is called; needed where two functions or classes of
+            one name make different encoders.
         inputs: by keyword of the network's `forward` (`x_num` for other models), the arrays of
             the encoder that it gets side by side; none for the encoder's arrays as they are.
         search: by dotted key (`train.lr`), the values that a study may try.
@@ -61,6 +61,7 @@ class MemberSettings(Settings):
 
     name: str
     encoder: Callable[[], Encoder] = Field(exclude=True)
+    encoder_name: str | None = Field(None, min_length=1, exclude=True)
     inputs: dict[str, tuple[str, ...]] = {}
     search: Search = Field({}, exclude=True)
 
@@ -210,6 +211,7 @@ class Competition(Settings):
     known: Known | None = Field(None, exclude=True)
     sample: OfflineSample | None = Field(None, exclude=True)
     foreign: tuple[ForeignForm, ...] = Field((), exclude=True)
+    _declared_members: tuple[Member, ...] = PrivateAttr(())
 
     @model_validator(mode="after")
     def _names_are_told_apart(self) -> Competition:
@@ -218,7 +220,13 @@ class Competition(Settings):
             raise ValueError(f"members must have names of their own, found {names}")
         if self.known is not None and (self.metric != "accuracy" or self.folds.n_repeats > 1):
             raise ValueError("known rows need the metric accuracy and folds without repeats")
+        self._declared_members = (*self.members, *self.spare)
         return self
+
+    @property
+    def declared_members(self) -> tuple[Member, ...]:
+        """All members of the competition's file, also where only some of them were chosen."""
+        return self._declared_members
 
     @property
     def on_kaggle(self) -> Kaggle:

@@ -87,7 +87,7 @@ def _of_images(pipeline: Pipeline, *, note: str | None) -> Iterator[tuple[str, F
 
 def _images(pipeline: Pipeline, member: NetworkMember) -> np.ndarray | None:
     """The training file's pictures as the network sees them, `(n_rows, C, H, W)`."""
-    folder = pipeline.stages[f"dataset-{member.encoder.__name__}"].folder
+    folder = pipeline.stages[f"dataset-{pipeline.encoders[member.name].name}"].folder
     return dataset.load_array(folder, IMAGE)
 
 

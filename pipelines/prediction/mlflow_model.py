@@ -17,6 +17,7 @@ import pandas as pd
 
 from pipelines import competitions
 from pipelines.configuration.competition import Competition, EstimatorMember
+from pipelines.configuration.encoders import encoder_identities
 from pipelines.prediction import new_rows
 from pipelines.prediction.answers import Answers
 from pipelines.prediction.predictor import Predictor, PredictorError
@@ -26,7 +27,7 @@ from pipelines.workspace.run_folders import FILE as RUN_FILE
 
 LARGEST_COPY = 32 << 20  # bytes; the files of a larger run stay where they are
 FILE, REFERENCE, CSV = "model.json", "elsewhere.json", "rows.csv"
-COSTLY = "fold-*-costly.npz"
+EXPENSIVE = "fold-*-costly.npz"
 SAID = ("member.json", "curves.npz", "predictions.npz")  # what a member said of the training rows
 TYPES = {  # of MLflow, by kind and whether a value may be missing: a whole number cannot be
     ("int", False): "long",
@@ -137,11 +138,12 @@ def _needed(run: Path, competition: Competition) -> list[Path]:
     """The run's files that predictions need."""
     stages = run / "stages"
     files = [run / RUN_FILE, *_files(stages / "preprocess"), *_files(stages / "ensemble")]
+    encoders = encoder_identities(competition)
     for member in competition.members:
         models = _files(stages / f"train-{member.name}" / "models")
-        dataset = stages / f"dataset-{member.encoder.__name__}"
+        dataset = stages / f"dataset-{encoders[member.name].name}"
         is_trained_again = isinstance(member, EstimatorMember) and not models
-        files += models + sorted(dataset.glob("fold-*.npz" if is_trained_again else COSTLY))
+        files += models + sorted(dataset.glob("fold-*.npz" if is_trained_again else EXPENSIVE))
     stackers = (stages / "ensemble" / STACKERS).glob("*")
     if not all(any(stacker.iterdir()) for stacker in stackers):  # one is trained again
         files += [stages / f"train-{m.name}" / name for m in competition.members for name in SAID]

@@ -22,12 +22,12 @@ from pipelines.configuration.assignments import ConfigurationError, as_stored
 from pipelines.configuration.competition import (
     Competition,
     Encoded,
-    Encoder,
     EstimatorMember,
     Member,
     NetworkMember,
     TreesMember,
 )
+from pipelines.configuration.encoders import encoder_identities
 from pipelines.prediction.encoding import encode_rows, read_rows
 from pipelines.stages import ensemble, preprocess, train, train_test_overlap
 from pipelines.stages.dataset import load_fold
@@ -109,6 +109,12 @@ class Predictor:
         return preprocess.load(self._stage("preprocess"))
 
     @cached_property
+    def _encoders(self) -> dict[str, str]:
+        """By member, the name of its encoder when the run was made."""
+        now = {name: known.name for name, known in encoder_identities(self.competition).items()}
+        return now | dict(self.described.get("encoders", {}))
+
+    @cached_property
     def recipe(self) -> Recipe:
         """The way from the members' predictions to one."""
         return ensemble.load_recipe(
@@ -126,12 +132,12 @@ class Predictor:
         own = self.competition.members
         members = np.zeros((len(own), len(table), len(self.competition.classes)))
         used = self.recipe.members_used(len(own))
-        by_encoder: dict[Callable[[], Encoder], list[int]] = {}
+        by_encoder: dict[str, list[int]] = {}
         for place in np.flatnonzero(used):
-            by_encoder.setdefault(own[place].encoder, []).append(int(place))
+            by_encoder.setdefault(self._encoders[own[place].name], []).append(int(place))
         steps = _Steps(len(by_encoder) * self._n_folds + int(used.sum()), advance)
-        for encoder, places in by_encoder.items():
-            self._predict_members(encoder, places, featured, members, steps)
+        for places in by_encoder.values():
+            self._predict_members(places, featured, members, steps)
         made = self.recipe.predict(members, self._kin(featured, members))
         return train_test_overlap.with_told(self._told(featured), made)
 
@@ -168,19 +174,19 @@ class Predictor:
 
     def _predict_members(
         self,
-        encoder: Callable[[], Encoder],
         places: Sequence[int],
         table: pd.DataFrame,
         members: np.ndarray,
         steps: _Steps,
     ) -> None:
         """Fill in the members of one encoder: `members (n_members, n_rows, n_classes)`."""
+        first = self.competition.members[places[0]]
         with tempfile.TemporaryDirectory(prefix=".predict-", dir=self.scratch) as scratch:
             folds = encode_rows(
                 table,
-                encoder,
+                first.encoder,
                 self.prepared,
-                stage=self._stage(f"dataset-{encoder.__name__}"),
+                stage=self._stage(f"dataset-{self._encoders[first.name]}"),
                 folder=Path(scratch),
                 on_fold=steps.take,
             )
@@ -215,7 +221,7 @@ class Predictor:
 
     def _trainer(self, member: EstimatorMember) -> Callable[[int, int], Any]:
         """Trains an estimator again, from the rows that the run encoded for it."""
-        stage = self._stage(f"dataset-{member.encoder.__name__}")
+        stage = self._stage(f"dataset-{self._encoders[member.name]}")
 
         def train_one(fold: int, seed: int) -> Any:
             view = load_fold(stage, self.prepared, fold, member.inputs)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from features.encoders.base import refit
+from features.encoders.base import complete, is_stateless, refit
 from features.folds import Split
 from models.estimators.boosters import Boosters
 from models.estimators.boosters import predict as predict_trees
@@ -24,8 +24,9 @@ from pipelines.configuration.competition import (
     NetworkMember,
     TreesMember,
 )
+from pipelines.configuration.encoders import encoder_identities
 from pipelines.stages import train
-from pipelines.stages.dataset import choose, costly_file, is_alike
+from pipelines.stages.dataset import choose, expensive_file
 from pipelines.stages.ensemble import Blend
 from pipelines.stages.preprocess import Prepared
 from pipelines.workspace import arrays
@@ -42,12 +43,14 @@ class Panel:
         shares: their weights, summing to one.
         is_whole: whether no other member has a weight.
         kept: by member, the models that the run kept.
+        encoders: by member, the name of its encoder.
     """
 
     members: tuple[Member, ...]
     shares: tuple[float, ...]
     is_whole: bool
     kept: Mapping[str, Networks | Boosters]
+    encoders: Mapping[str, str]
 
     @property
     def name(self) -> str:
@@ -62,19 +65,20 @@ class Panel:
 
         The encoders are fitted again on the fold's training rows, as the models knew them.
         """
-        makers = dict.fromkeys(member.encoder for member in self.members)
-        encoders = {maker: maker() for maker in makers}
+        makers = {self.encoders[member.name]: member.encoder for member in self.members}
+        encoders = {name: complete(make()) for name, make in makers.items()}
         seen, target = prepared.train.iloc[split.train_rows], prepared.target[split.train_rows]
-        for encoder in (own for own in encoders.values() if not is_alike(own)):
-            costly = stages / f"dataset-{_name_of(encoders, encoder)}" / costly_file(number)
-            refit(encoder, seen, target, arrays.read(costly) if costly.exists() else {})
+        for name, encoder in encoders.items():
+            if not is_stateless(encoder):
+                kept = stages / f"dataset-{name}" / expensive_file(number)
+                refit(encoder, seen, target, arrays.read(kept) if kept.exists() else {})
         models = {name: _of_fold(kept, number) for name, kept in self.kept.items()}
 
         def predict(table: pd.DataFrame) -> np.ndarray:
-            encoded = {maker: encoder.transform(table) for maker, encoder in encoders.items()}
+            encoded = {name: encoder.transform(table) for name, encoder in encoders.items()}
             said: Any = 0.0
             for member, share in zip(self.members, self.shares, strict=True):
-                inputs = choose(encoded[member.encoder], member.inputs)
+                inputs = choose(encoded[self.encoders[member.name]], member.inputs)
                 said = said + share * _ask(models[member.name], inputs, number)
             return np.asarray(said)
 
@@ -94,6 +98,7 @@ def panel(competition: Competition, blend: Blend, stages: Path) -> Panel | None:
         shares=tuple(float(weights[member.name] / total) for member in asked),
         is_whole=bool(total > 1 - 1e-9),
         kept={m.name: _kept(competition, m, stages / f"train-{m.name}" / "models") for m in asked},
+        encoders={name: known.name for name, known in encoder_identities(competition).items()},
     )
 
 
@@ -123,7 +128,3 @@ def _ask(models: Networks | Boosters, inputs: Encoded, number: int) -> np.ndarra
     said = np.stack([predict_trees(booster, inputs) for booster in boosters])
     mean: np.ndarray = said.mean(axis=0)
     return mean
-
-
-def _name_of(encoders: Mapping[Any, Any], encoder: Any) -> str:
-    return next(str(maker.__name__) for maker, own in encoders.items() if own is encoder)

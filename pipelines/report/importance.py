@@ -87,7 +87,7 @@ def _units(columns: Sequence[str]) -> list[list[str]]:
 def _folds(asked_of: Panel, prepared: Prepared, folder: Path) -> Iterator[_Fold]:
     """Some held-out rows of the first folds, with the models that never saw them."""
     stages = folder / "stages"
-    names = {member.encoder.__name__ for member in asked_of.members}
+    names = {asked_of.encoders[member.name] for member in asked_of.members}
     n_splits = prepared.folds.n_splits
     seconds = sum(seconds_of(stages / f"dataset-{name}") for name in names) / n_splits
     n_folds = 1 if seconds > SLOW_S else min(MAX_FOLDS, prepared.folds.n_folds)

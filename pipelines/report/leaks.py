@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from features.encoders.base import complete, is_stateless
 from models.metrics import METRICS
 from pipelines.configuration.competition import Competition, Encoder
+from pipelines.configuration.encoders import encoder_identities
 from pipelines.raw_files import manifest
 from pipelines.report.drift import as_numbers
 from pipelines.report.evidence import Check
-from pipelines.stages.dataset import encode_fold, is_alike
+from pipelines.stages.dataset import encode_fold
 from pipelines.stages.ensemble import Blend
 from pipelines.stages.preprocess import Prepared, not_row_wise
 from pipelines.stages.submission import CSV
@@ -31,12 +33,13 @@ def checks(
     competition: Competition, prepared: Prepared, blend: Blend, folder: Path
 ) -> tuple[Check, ...]:
     """Every check, on what the run's folder holds."""
-    encoders = dict.fromkeys(member.encoder for member in competition.members)
+    identities = encoder_identities(competition)
+    encoders = {identities[member.name].name: member.encoder for member in competition.members}
     return (
         _row_wise(competition, prepared),
         _held_out_once(prepared),
         _groups_whole(competition, prepared),
-        *(_fitted_in_fold(encoder, prepared, folder) for encoder in encoders),
+        *(_fitted_in_fold(*encoder, prepared, folder) for encoder in encoders.items()),
         _scores_again(competition, prepared, blend),
         _not_too_good(competition, blend),
         _twins(competition, prepared),
@@ -58,7 +61,7 @@ def _row_wise(competition: Competition, prepared: Prepared) -> Check:
     faults = [
         column
         for table in (prepared.train[raw], prepared.test[raw])
-        for column in not_row_wise(competition, table, competition.features(table))
+        for column in not_row_wise(competition.features, table, competition.features(table))
     ]
     if faults:
         return Check(name=name, outcome="look", told=f"other rows change {_listed(faults)}")
@@ -100,17 +103,19 @@ def _groups_whole(competition: Competition, prepared: Prepared) -> Check:
     return Check(name=name, outcome="look" if n_split else "passed", told=told)
 
 
-def _fitted_in_fold(encoder: Callable[[], Encoder], prepared: Prepared, folder: Path) -> Check:
+def _fitted_in_fold(
+    encoder_name: str, make: Callable[[], Encoder], prepared: Prepared, folder: Path
+) -> Check:
     """Fit the encoder on a fold's training rows alone, and compare with what models were given."""
-    name = f"{encoder.__name__} is fitted in the fold"
-    stage = folder / "stages" / f"dataset-{encoder.__name__}"
-    if is_alike(encoder()):
-        return _learns_nothing(name, encoder(), prepared, stage)
+    name, encoder = f"{encoder_name} is fitted in the fold", complete(make())
+    stage = folder / "stages" / f"dataset-{encoder_name}"
+    if is_stateless(encoder):
+        return _learns_nothing(name, encoder, prepared, stage)
     seconds = seconds_of(stage) / prepared.folds.n_splits
     if seconds > SLOW_S:
         told = f"would take {seconds:.0f} s; the stage fits it on a fold's training rows alone"
         return Check(name=name, outcome="skipped", told=told)
-    again = encode_fold(prepared, encoder(), next(prepared.folds.splits())).train
+    again = encode_fold(prepared, encoder, next(prepared.folds.splits())).train
     stored = arrays.read(stage / "fold-000.npz")
     same = all(np.array_equal(again[key], stored[key], equal_nan=True) for key in stored)
     told = "fitted again without the first fold's held-out rows: "

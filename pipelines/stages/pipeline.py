@@ -10,11 +10,11 @@ from typing import Any
 from pipelines.configuration.assignments import member_settings
 from pipelines.configuration.competition import (
     Competition,
-    Encoder,
     EstimatorMember,
     Member,
     NetworkMember,
 )
+from pipelines.configuration.encoders import EncoderIdentity, encoder_identities, modules_of
 from pipelines.console import Advance, Narrator
 from pipelines.members.pretrained import digests
 from pipelines.stages import dataset, ensemble, preprocess, submission, train
@@ -51,8 +51,8 @@ class Pipeline:
     def run(self) -> None:
         """Do every stage that is not done."""
         self._preprocess()
-        for encoder in dict.fromkeys(member.encoder for member in self.competition.members):
-            self._dataset(encoder)
+        for member in self._one_of_each_encoder():
+            self._dataset(member)
         for member in self.competition.members:
             self._train(member)
         self._ensemble()
@@ -61,20 +61,25 @@ class Pipeline:
     def dataset_of(self, member: Member) -> dataset.FoldedDataset:
         """Stages 2 and 3 for one member alone, done if they are not."""
         self._preprocess()
-        self._dataset(member.encoder)
+        self._dataset(member)
         return self.encoded(member)
 
     def encoded(self, member: Member) -> dataset.FoldedDataset:
         """What stage 3 gave for the member."""
-        folder = self.stages[f"dataset-{member.encoder.__name__}"].folder
+        folder = self.stages[f"dataset-{self.encoders[member.name].name}"].folder
         return dataset.load(folder, self.prepared, member.inputs)
 
     def predictions_of(self, member: Member) -> train.Predictions:
         """Stages 2 to 4 for one member alone, done if they are not."""
         self._preprocess()
-        self._dataset(member.encoder)
+        self._dataset(member)
         self._train(member)
         return train.load(self.stages[f"train-{member.name}"].folder)
+
+    @cached_property
+    def encoders(self) -> dict[str, EncoderIdentity]:
+        """By member, the identity of its encoder."""
+        return encoder_identities(self.competition)
 
     @cached_property
     def prepared(self) -> preprocess.Prepared:
@@ -114,21 +119,31 @@ class Pipeline:
             code=(*PREPROCESS_CODE, self.competition.features.__module__),
         )
 
-    def _dataset(self, encoder: Callable[[], Encoder]) -> None:
+    def _one_of_each_encoder(self) -> list[Member]:
+        """The first member of each encoder."""
+        first: dict[str, Member] = {}
+        for member in self.competition.members:
+            first.setdefault(self.encoders[member.name].name, member)
+        return list(first.values())
+
+    def _dataset(self, member: Member) -> None:
+        encoder = self.encoders[member.name]
+
         def make(folder: Path, advance: Advance) -> None:
-            dataset.save(dataset.encoded_views(self.prepared, encoder, advance), folder)
+            dataset.save(dataset.encoded_views(self.prepared, member.encoder, advance), folder)
 
         self._do(
-            f"dataset-{encoder.__name__}",
-            f"3 dataset · {encoder.__name__}",
+            f"dataset-{encoder.name}",
+            f"3 dataset · {encoder.name}",
             make,
-            settings={"encoder": encoder.__name__},
+            settings={"encoder": encoder.as_settings()},
             upstream=self._content("preprocess"),
-            code=(*DATASET_CODE, encoder.__module__),
+            code=(*DATASET_CODE, *modules_of(member.encoder)),
         )
 
     def _train(self, member: Member) -> None:
-        encoded = f"dataset-{member.encoder.__name__}"
+        encoder = self.encoders[member.name]
+        encoded = f"dataset-{encoder.name}"
 
         def make(folder: Path, advance: Advance) -> None:
             data = dataset.load(self.stages[encoded].folder, self.prepared, member.inputs)
@@ -143,7 +158,7 @@ class Pipeline:
             make,
             settings={
                 **self._settings("metric", "also", "classes"),
-                "member": member_settings(member),
+                "member": member_settings(member, encoder.as_settings()),
                 "device": self._device,
                 **digests([member]),
             },

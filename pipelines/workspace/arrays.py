@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.format import open_memmap
 
 
 def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -27,32 +27,19 @@ def read_one(path: Path, name: str) -> np.ndarray | None:
         return arrays[name] if name in arrays.files else None
 
 
-class RowsWriter:
-    """Writes one `.npy` a slice of rows at a time.
+def allocate(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> None:
+    """Make an npy of that shape, for `fill` to write."""
+    open_memmap(path, mode="w+", dtype=dtype, shape=shape)
 
-    Args:
-        path: the file.
-        n_rows: of all slices together.
+
+def fill(path: Path, start: int, rows: np.ndarray) -> None:
+    """Write `rows (n_slice, ...)` into an npy from row `start` on.
+
+    The file is mapped for this call only: pages that stay mapped count as the process's memory.
     """
-
-    def __init__(self, path: Path, n_rows: int) -> None:
-        self._path = path
-        self._n_rows = n_rows
-        self._file: BinaryIO | None = None
-
-    def append(self, rows: np.ndarray) -> None:
-        """The next slice, `(n_slice, ...)`."""
-        if self._file is None:
-            self._file = self._path.open("wb")
-            shape = (self._n_rows, *rows.shape[1:])
-            header = {"descr": rows.dtype.str, "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(self._file, header)
-        self._file.write(np.ascontiguousarray(rows).tobytes())
-
-    def close(self) -> None:
-        """All slices are written."""
-        if self._file is not None:
-            self._file.close()
+    mapped = open_memmap(path, mode="r+")
+    mapped[start : start + len(rows)] = rows
+    mapped.flush()
 
 
 class RowsOnDisk:

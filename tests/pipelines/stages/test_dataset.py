@@ -99,6 +99,7 @@ def test_what_every_fold_sees_alike_is_made_and_kept_once(prepared, tmp_path):
     save(encoded_views(prepared, Doubled), tmp_path)
     assert Doubled.calls == 2  # the training file's rows and the test rows
     assert sorted(path.name for path in tmp_path.glob("fold-*")) == [
+        "fold-000-columns.json",
         "fold-000-test-x_num.npy",
         "fold-000.npz",
     ]
