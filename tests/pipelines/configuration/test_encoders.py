@@ -116,8 +116,9 @@ def staged(tmp_path, narrator):
         raw = download(competition, choose_source("sample", competition), tmp_path / "data")
         store = StageStore(tmp_path / "runs" / "toy" / "one")
         pipeline = Pipeline(competition, raw, store, narrator, device="cpu")
-        for member in competition.members:
-            pipeline.dataset_of(member)
+        with narrator.stages():
+            for member in competition.members:
+                pipeline.dataset_of(member)
         return tmp_path / "runs" / "toy" / "one" / "stages"
 
     return stages
