@@ -1,1 +1,4 @@
-"""Encoders, folds and datasets: tables to numbers, fitted on a fold's training rows only."""
+"""Tables, encoders and folds: everything between a raw file and the arrays of a model.
+
+A leaf: any package may import it, and it imports nothing of the project.
+"""

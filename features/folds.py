@@ -1,4 +1,6 @@
-"""Which rows are held out when: every row exactly once per repeat."""
+"""Cross-validation folds: every row is held out exactly once per repeat."""
+
+from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
@@ -16,21 +18,25 @@ Int64s = npt.NDArray[np.int64]
 
 
 class FoldError(ValueError):
-    """Rows that cannot be dealt into the folds that were asked for."""
+    """Rows that cannot be assigned to the requested folds."""
 
     exit_code = 3
 
 
 class FoldPlan(BaseModel):
-    """How rows are dealt into folds."""
+    """How rows are assigned to folds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     n_folds: int = Field(default=5, ge=2, le=1000, description="folds per repeat")
-    n_repeats: int = Field(default=1, ge=1, le=1000, description="times the rows are dealt anew")
-    seed: int = Field(default=0, ge=0, description="each repeat draws its own seed from this one")
-    stratify: bool = Field(default=True, description="each fold has each class in proportion")
-    group: str | None = Field(default=None, description="rows that share this stay in one fold")
+    n_repeats: int = Field(
+        default=1, ge=1, le=1000, description="times the rows are assigned again"
+    )
+    seed: int = Field(default=0, ge=0, description="each repeat derives its seed from this one")
+    stratify: bool = Field(default=True, description="each fold has the classes in proportion")
+    group: str | None = Field(
+        default=None, description="column; rows that share its value stay in one fold"
+    )
 
 
 @dataclass(frozen=True)
@@ -54,14 +60,14 @@ class Folds:
         if assignment.ndim != 2 or assignment.size == 0 or assignment.min() < 0:
             raise FoldError(
                 "assignment must be (n_repeats, n_rows) fold numbers from 0, found shape "
-                f"{assignment.shape}; deal the rows again with make_folds"
+                f"{assignment.shape}; make them with make_folds"
             )
         assignment.setflags(write=False)
         object.__setattr__(self, "assignment", assignment)
 
     @property
     def n_repeats(self) -> int:
-        """Times that all rows were dealt."""
+        """Times that all rows are held out."""
         return int(self.assignment.shape[0])
 
     @property
@@ -81,7 +87,7 @@ class Folds:
         return hashlib.sha256(shape + self.assignment.astype("<i2").tobytes()).hexdigest()
 
     def splits(self) -> Iterator[Split]:
-        """Yields every split, repeat by repeat."""
+        """Yield every split, repeat by repeat."""
         for repeat, held_out_by in enumerate(self.assignment):
             for fold in range(self.n_folds):
                 train_rows = np.flatnonzero(held_out_by != fold).astype(np.int64)
@@ -90,15 +96,16 @@ class Folds:
 
 
 def make_folds(target: npt.ArrayLike, plan: FoldPlan, groups: npt.ArrayLike | None = None) -> Folds:
-    """Deals rows into folds; the same arguments give the same folds.
+    """Assign rows to folds; the same arguments give the same folds.
 
     Args:
-        target: (n_rows,) classes; only a plan that stratifies looks at their values.
-        plan: how.
-        groups: (n_rows,) values of the plan's group column, None when it has none.
+        target: `(n_rows,)` classes; only a stratified plan looks at their values.
+        plan: Number of folds, repeats, seed, stratification and group.
+        groups: `(n_rows,)` values of the plan's group column, None if it has none.
 
     Raises:
-        FoldError: fewer rows, groups or members of a class than folds, or a missing group.
+        FoldError: There are fewer rows, groups or rows of a class than folds, or a group is
+            missing.
 
     Source: scikit-learn, model_selection (KFold, StratifiedKFold and their Group forms).
     """
@@ -112,7 +119,7 @@ def make_folds(target: npt.ArrayLike, plan: FoldPlan, groups: npt.ArrayLike | No
         of_class = f"training rows of class {names[smallest]!s}"
         _check_enough(np.bincount(classes)[smallest], plan.n_folds, of_class)
     assignment = np.stack(
-        [_deal(classes, group_codes, plan, repeat) for repeat in range(plan.n_repeats)]
+        [_assign(classes, group_codes, plan, repeat) for repeat in range(plan.n_repeats)]
     )
     return Folds(assignment)
 
@@ -144,18 +151,18 @@ def _check_enough(n_found: int, n_folds: int, what: str) -> None:
     if n_found < n_folds:
         fix = f"add --folds {n_found}" if n_found >= 2 else "give more rows"
         raise FoldError(
-            f"cannot deal into {n_folds} folds: found {n_found} {what}, "
+            f"cannot make {n_folds} folds: found {n_found} {what}, "
             f"expected {n_folds} or more; {fix}"
         )
 
 
-def _deal(classes: Int64s, group_codes: Int64s | None, plan: FoldPlan, repeat: int) -> Int16s:
+def _assign(classes: Int64s, group_codes: Int64s | None, plan: FoldPlan, repeat: int) -> Int16s:
     """The fold that holds out each row in one repeat, (n_rows,) int16."""
     held_out_by = np.zeros(len(classes), dtype=np.int16)
     splits = _splitter(plan, repeat).split(classes, classes, group_codes)
     for fold, (_, valid_rows) in enumerate(splits):
         if len(valid_rows) == 0:
-            # StratifiedGroupKFold may leave a fold empty when few groups are very unequal.
+            # StratifiedGroupKFold may leave a fold empty when there are few, very unequal groups.
             raise FoldError(
                 f"fold {fold} of repeat {repeat} got no group of {plan.group!r}, expected one or "
                 f"more; add --folds {max(2, plan.n_folds - 1)}, or set another seed"
@@ -165,7 +172,7 @@ def _deal(classes: Int64s, group_codes: Int64s | None, plan: FoldPlan, repeat: i
 
 
 def _splitter(plan: FoldPlan, repeat: int) -> Any:
-    # Drawn, not seed + repeat: or seed 0's second repeat would be seed 1's first.
+    # Not seed + repeat, or the second repeat of seed 0 would be the first of seed 1.
     seed = int(np.random.SeedSequence((plan.seed, repeat)).generate_state(1)[0])
     if plan.group is None:
         kind = StratifiedKFold if plan.stratify else KFold

@@ -1,7 +1,7 @@
-"""Phrases that are cut from the same sentences: which lies within which, and which stand elsewhere.
+"""Phrases cut from the same sentences: which contains which, and which occur elsewhere.
 
-A phrase lies within a longer one of its sentence where its words stand there in a row. Only texts
-are looked at, so that rows of a test file can be related as well as training rows.
+A phrase lies within a longer one of its sentence if its words occur there in a row. Only texts are
+used, so that test rows can be related as well as training rows.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Nesting:
-    """How the phrases of each sentence lie within one another; a row without such kin is its own.
+    """How the phrases of each sentence contain each other, as row numbers.
+
+    A row without such a phrase has its own number there.
 
     Attributes:
-        around: `(n_rows,)` the shortest longer phrase around each row.
-        within: `(n_rows,)` the longest phrase within it.
+        around: `(n_rows,)` the shortest longer phrase that contains each row.
+        within: `(n_rows,)` the longest phrase that it contains.
         beside: `(n_rows,)` the longest other phrase within the one around it.
         whole: `(n_rows,)` the longest phrase of its sentence.
         inside: `(n_rows, n_rows)` sparse; 1 where the column's phrase lies within the row's.
@@ -50,32 +52,32 @@ def nest(phrases: Sequence[str], sentence: np.ndarray) -> Nesting:
     """Relate the phrases of each sentence.
 
     Args:
-        phrases: `(n_rows,)` words with blanks between them; capitals count as small letters.
-        sentence: `(n_rows,)` which sentence each phrase is from.
+        phrases: `(n_rows,)` words separated by spaces; capitals count as small letters.
+        sentence: `(n_rows,)` the sentence that each phrase is from.
     """
     texts = [padded(phrase) for phrase in phrases]
     n_words = np.array([len(text.split()) for text in texts], dtype=np.int64)
-    kin = np.tile(np.arange(len(texts)), (4, 1))
+    related = np.tile(np.arange(len(texts)), (4, 1))
     pairs = [np.empty((2, 0), dtype=np.int64)]
     for rows in _of_each(sentence):
         by_length = rows[np.argsort(n_words[rows], kind="stable")]
         is_within = _is_within([texts[row] for row in by_length], n_words[by_length])
-        kin[:, by_length] = by_length[_kin(is_within)]
+        related[:, by_length] = by_length[_related(is_within)]
         pairs.append(by_length[np.stack(np.nonzero(is_within.T))])
     outer, inner = np.concatenate(pairs, axis=1)
     shape = (len(texts), len(texts))
     inside = sparse.csr_array((np.ones(len(outer)), (outer, inner)), shape=shape)
-    around, within, beside, whole = kin
+    around, within, beside, whole = related
     return Nesting(around, within, beside, whole, inside, n_words)
 
 
 def stand_elsewhere(phrases: Sequence[str], sentence: np.ndarray, part: np.ndarray) -> Bools:
-    """Which phrases also stand, word by word, in a sentence of another part.
+    """Which phrases also occur, word by word, in a sentence of another part.
 
     Args:
         phrases: `(n_rows,)`.
-        sentence: `(n_rows,)` which sentence each phrase is from.
-        part: `(n_rows,)` which part each row's sentence is in.
+        sentence: `(n_rows,)` the sentence that each phrase is from.
+        part: `(n_rows,)` the part, such as a fold, that each row's sentence is in.
 
     Returns:
         `(n_rows,)`.
@@ -91,7 +93,7 @@ def stand_elsewhere(phrases: Sequence[str], sentence: np.ndarray, part: np.ndarr
 
 
 def padded(phrase: str) -> str:
-    """Small letters with a blank around every word, so that whole words are found."""
+    """Small letters with a space around every word, so that only whole words match."""
     words = phrase.lower().split()
     return f" {' '.join(words)} " if words else "  "
 
@@ -104,7 +106,7 @@ def _of_each(sentence: np.ndarray) -> Iterator[Int64s]:
 
 
 def _spans(text: str) -> Iterator[str]:
-    """Every run of words of a padded text, padded."""
+    """Every sequence of words of a padded text, padded."""
     words = text.split()
     for start in range(len(words)):
         for stop in range(start + 1, len(words) + 1):
@@ -120,22 +122,22 @@ def _is_within(texts: Sequence[str], n_words: Int64s) -> Bools:
     return is_within
 
 
-def _kin(is_within: Bools) -> Int64s:
+def _related(is_within: Bools) -> Int64s:
     """`(4, m)`: around, within, beside and whole of the phrases of a sentence, short to long."""
-    own = np.arange(len(is_within))
-    around = np.where(is_within.any(axis=1), is_within.argmax(axis=1), own)
-    last = len(own) - 1 - is_within[::-1].argmax(axis=0)
-    within = np.where(is_within.any(axis=0), last, own)
-    apart = ~(is_within | is_within.T | np.eye(len(own), dtype=np.bool_))
+    itself = np.arange(len(is_within))
+    around = np.where(is_within.any(axis=1), is_within.argmax(axis=1), itself)
+    last = len(itself) - 1 - is_within[::-1].argmax(axis=0)
+    within = np.where(is_within.any(axis=0), last, itself)
+    apart = ~(is_within | is_within.T | np.eye(len(itself), dtype=np.bool_))
     shares_outer = is_within[:, around] & apart  # column k: phrases within the one around k
     beside = np.where(
-        shares_outer.any(axis=0), len(own) - 1 - shares_outer[::-1].argmax(axis=0), own
+        shares_outer.any(axis=0), len(itself) - 1 - shares_outer[::-1].argmax(axis=0), itself
     )
-    return np.stack([around, within, beside, np.full(len(own), len(own) - 1)])
+    return np.stack([around, within, beside, np.full(len(itself), len(itself) - 1)])
 
 
 def _mean(weights: sparse.csr_array, values: np.ndarray) -> np.ndarray:
-    """Rows' means by these weights; a row without any is its own."""
+    """Weighted means of rows; a row without weights keeps its values."""
     total = np.asarray(weights.sum(axis=1)).reshape(-1, 1)
     mean: np.ndarray = np.where(total > 0, weights @ values / np.maximum(total, 1), values)
     return mean

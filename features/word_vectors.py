@@ -1,7 +1,7 @@
-"""Word vectors from a text file, as GloVe, word2vec and fastText write them, plain or gzipped.
+"""Word vectors from text files of GloVe, word2vec or fastText, plain or gzipped.
 
-The file is read line by line and only the vectors of wanted words are kept, so that a file of
-gigabytes needs no more memory than the words it is read for.
+A file is read line by line and only the vectors of wanted words are kept, so that gigabytes of
+vectors need no more memory than those words.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float32]
 
 
 class VectorsError(ValueError):
-    """A file that holds no word vectors, or others than are needed."""
+    """A file without word vectors, or with vectors of the wrong kind."""
 
     exit_code = 3
 
@@ -32,7 +32,7 @@ class WordVectors:
 
     Attributes:
         matrix: `(n_words, size) float32`; NaN where the file has no such word.
-        n_lines: words in the file.
+        n_lines: Words in the file.
     """
 
     matrix: Floats
@@ -40,23 +40,23 @@ class WordVectors:
 
     @property
     def n_found(self) -> int:
-        """Words that the file has."""
+        """Number of words that are in the file."""
         return int((~np.isnan(self.matrix[:, 0])).sum())
 
 
 def read_vectors(path: str | Path, words: Sequence[str]) -> WordVectors:
-    """Read the vectors of these words; of a word that stands twice the first one counts.
+    """Read the vectors of these words; if a word occurs twice, the first vector counts.
 
     Args:
-        path: lines of a word and its numbers, with blanks between; word2vec's first line (how
-            many words, how many numbers) may be there or not. `.gz` is unpacked on the way.
-        words: whose vectors are wanted.
+        path: Lines of a word and its numbers, separated by spaces, with or without the first line
+            of word2vec (how many words, how many numbers). `.gz` is decompressed while reading.
+        words: The words to look for.
 
     Raises:
-        VectorsError: no such file, or a line that is no vector; names the line.
+        VectorsError: The file does not exist, or a line of it, which is named, is no vector.
     """
     path = Path(path)
-    number = {word: at for at, word in reversed(list(enumerate(words)))}
+    row_of = {word: at for at, word in reversed(list(enumerate(words)))}
     matrix: Floats | None = None
     n_lines = 0
     for line, text in _lines(path):
@@ -64,16 +64,19 @@ def read_vectors(path: str | Path, words: Sequence[str]) -> WordVectors:
         if matrix is None:
             matrix = np.full((len(words), len(numbers)), np.nan, dtype=np.float32)
         n_lines += 1
-        at = number.get(word)
+        at = row_of.get(word)
         if at is not None and np.isnan(matrix[at, 0]):
             matrix[at] = _parsed(path, line, numbers)
     if matrix is None:
-        raise VectorsError(f"{path}: found no word vectors, expected lines of a word and numbers")
+        raise VectorsError(
+            f"{path}: found no word vectors, expected lines of a word and numbers; give a file in "
+            "the text form of GloVe or word2vec"
+        )
     return WordVectors(matrix, n_lines)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines that are not empty, without word2vec's first one."""
+    """Numbered lines that are not empty, without the first line of word2vec."""
     with _opened(path) as file:
         try:
             for line, raw in enumerate(file, start=1):
@@ -100,12 +103,12 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _split(path: Path, line: int, text: str, *, size: int | None) -> tuple[str, list[str]]:
-    """The word and its numbers, still as texts; some words have blanks in them."""
+    """The word and its numbers, still as texts; some words contain spaces."""
     fields = text.split(" ")
     n_numbers = len(fields) - 1 if size is None else size
     if n_numbers < 1 or len(fields) < n_numbers + 1:
         raise VectorsError(
-            f"{path}, line {line}: found {len(fields) - 1} numbers behind the word, expected "
+            f"{path}, line {line}: found {len(fields) - 1} numbers after the word, expected "
             f"{n_numbers or 'some'} as before; give a file in the text form of GloVe or word2vec"
         )
     return " ".join(fields[:-n_numbers]), fields[-n_numbers:]
@@ -120,5 +123,8 @@ def _parsed(path: Path, line: int, numbers: Sequence[str]) -> Floats:
             "in the text form of GloVe or word2vec"
         ) from error
     if not np.isfinite(vector).all():
-        raise VectorsError(f"{path}, line {line}: found a number that is not finite")
+        raise VectorsError(
+            f"{path}, line {line}: found a number that is not finite, expected finite numbers; "
+            "give a file in the text form of GloVe or word2vec"
+        )
     return vector

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from foldwise.names import MODULES
 
 if TYPE_CHECKING:
+    from features.encoders.base import Encoder as Encoder
     from features.encoders.base import EncoderBlocks as EncoderBlocks
     from features.encoders.base import EncoderChain as EncoderChain
     from features.encoders.bins import BinPlaces as BinPlaces
@@ -58,7 +59,6 @@ if TYPE_CHECKING:
     from pipelines.configuration.competition import SecondLevel as SecondLevel
     from pipelines.configuration.competition import TrainTestOverlap as Known
     from pipelines.configuration.competition import TrainTestOverlap as TrainTestOverlap
-    from pipelines.configuration.member_settings import Encoder as Encoder
     from pipelines.configuration.search_space import Choice as Choice
     from pipelines.configuration.search_space import Real as Real
     from pipelines.configuration.search_space import Search as Search

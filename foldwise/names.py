@@ -49,7 +49,7 @@ MODULES: Mapping[str, str] = {
     "NeighboursSettings": "models.estimators.sklearn_models",
     "NgramSettings": "models.estimators.ngrams",
     # Encoders
-    "Encoder": "pipelines.configuration.member_settings",
+    "Encoder": "features.encoders.base",
     "EncoderBlocks": "features.encoders.base",
     "EncoderChain": "features.encoders.base",
     "TabularEncoder": "features.encoders.tabular",

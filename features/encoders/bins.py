@@ -1,8 +1,8 @@
-"""Numbers as places among a column's bin edges: the learned half of a piecewise-linear encoding.
+"""Numbers as positions among a column's bin edges: half of a piecewise-linear encoding.
 
-A network makes the other half: of a place 2.3 the pieces (1, 1, 0.3, 0), one for each bin, so that
-a linear layer behind them is a piecewise-linear function of the column. The places are one number
-per column however many bins there are, and the network holds nothing that a fold's rows chose.
+The network computes the other half: position 2.3 becomes the pieces (1, 1, 0.3, 0), one per bin, so
+that the linear layer after them is a piecewise-linear function of the column. A position is one
+number per column, however many bins there are, and the network needs no bin edges of a fold.
 
 Source: Gorishniy, Rubachev and Babenko, "On Embeddings for Numerical Features in Tabular Deep
 Learning", NeurIPS 2022.
@@ -16,24 +16,23 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from features.encoders.base import EncodingError, State, require_columns
+from features.encoders.base import BaseEncoder, EncodingError, State, require_columns
 
 Floats = npt.NDArray[np.float64]
 
 
-class BinPlaces(BaseEstimator):  # type: ignore[misc]
+class BinPlaces(BaseEncoder):
     """Gives `x_bin (n_rows, n_columns) float32`, from 0 to `n_bins`.
 
-    The edges are quantiles. Where many rows share a value, quantiles coincide: the rows that lie
-    apart from it get the bins that were saved.
+    The edges are quantiles. Where many rows share a value, quantiles coincide; the bins saved
+    that way go to the remaining rows.
 
     Args:
-        columns: columns of numbers without gaps.
-        n_bins: bins per column, at most.
-        logs: takes `log(1 + number)` first, for numbers with a long tail.
+        columns: Columns of numbers without missing values.
+        n_bins: Bins per column, at most.
+        logs: Takes `log(1 + number)` first, for numbers with a long tail.
     """
 
     def __init__(self, columns: Sequence[str], *, n_bins: int = 6, logs: bool = False) -> None:
@@ -42,16 +41,16 @@ class BinPlaces(BaseEstimator):  # type: ignore[misc]
         self.logs = logs
 
     def fit(self, table: pd.DataFrame, target: np.ndarray | None = None) -> Self:  # noqa: ARG002
-        """Learn the edges; the target is not looked at.
+        """Learn the edges; the target is ignored.
 
         Raises:
-            EncodingError: a column is absent or has a missing number.
+            EncodingError: A column is absent or has a missing number.
         """
         self.edges_ = [bin_edges(column, self.n_bins) for column in self._numbers(table).T]
         return self
 
     def transform(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
-        """The places of any rows; numbers outside of the edges count as the outermost."""
+        """The positions of any rows; numbers beyond the edges count as the outermost."""
         check_is_fitted(self)
         columns = zip(self._numbers(table).T, self.edges_, strict=True)
         places = [np.interp(column, edges, np.arange(len(edges))) for column, edges in columns]
@@ -68,7 +67,7 @@ class BinPlaces(BaseEstimator):  # type: ignore[misc]
         return {"x_bin": list(self.columns)}
 
     def state(self) -> State:
-        """All that was learned from the rows fitted on."""
+        """Everything learned from the rows fitted on."""
         check_is_fitted(self)
         return dict(zip((f"edges of {name}" for name in self.columns), self.edges_, strict=True))
 
@@ -78,17 +77,17 @@ class BinPlaces(BaseEstimator):  # type: ignore[misc]
         missing = [self.columns[int(i)] for i in np.flatnonzero(np.isnan(numbers).any(axis=0))]
         if missing:
             raise EncodingError(
-                f"BinPlaces needs numbers without gaps, found gaps in {', '.join(missing)}; "
+                f"BinPlaces needs a number in every row, found gaps in {', '.join(missing)}; "
                 "fill them in the competition's features"
             )
         return np.log1p(numbers) if self.logs else numbers
 
 
 def bin_edges(numbers: Floats, n_bins: int) -> Floats:
-    """`n_bins + 1` ascending edges, fewer where there are not so many different numbers.
+    """`n_bins + 1` ascending edges, fewer where there are too few distinct numbers.
 
     Between the smallest and the largest number lie quantiles of the numbers that are no edge yet,
-    taken again until the edges are enough.
+    taken again until there are enough edges.
     """
     edges = np.unique([numbers.min(), numbers.max()])
     rest = numbers[~np.isin(numbers, edges)]

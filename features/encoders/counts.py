@@ -1,4 +1,4 @@
-"""Tables of counts to the numbers that models can use: logs, row statistics, points."""
+"""Tables of counts as inputs of models: logs, row statistics, unit vectors."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ from typing import Literal, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from features.encoders.base import EncodingError, State, require_columns
+from features.encoders.base import BaseEncoder, EncodingError, State, require_columns
 
 Floats = npt.NDArray[np.float32]
 STATISTICS = ("log sum", "share of zeros", "log largest", "share of ones", "spread of logs")
 
 
-class LogCounts(BaseEstimator):  # type: ignore[misc]
-    """`log(1 + count)` and what a row's counts are like together, mean 0 and deviation 1.
+class LogCounts(BaseEncoder):
+    """`log(1 + count)` and statistics of each row's counts, standardised.
 
     Gives `x_num (n_rows, n_columns + 5) float32`.
 
     Args:
-        columns: the counts.
-        statistics: puts the five numbers of `row_statistics` behind the logs.
+        columns: The counts.
+        statistics: Adds the five numbers of `row_statistics` after the logs.
     """
 
     def __init__(self, columns: Sequence[str], *, statistics: bool = True) -> None:
@@ -32,10 +31,10 @@ class LogCounts(BaseEstimator):  # type: ignore[misc]
         self.statistics = statistics
 
     def fit(self, table: pd.DataFrame, target: np.ndarray | None = None) -> Self:  # noqa: ARG002
-        """Learn means and deviations; the target is not looked at.
+        """Learn means and standard deviations; the target is ignored.
 
         Raises:
-            EncodingError: a column is absent or holds a negative or missing count.
+            EncodingError: A column is absent or holds a negative or missing count.
         """
         numbers = self._numbers(table).astype(np.float64)
         self.mean_ = numbers.mean(axis=0)
@@ -60,7 +59,7 @@ class LogCounts(BaseEstimator):  # type: ignore[misc]
         return {"x_num": [*self.columns, *(STATISTICS if self.statistics else ())]}
 
     def state(self) -> State:
-        """All that was learned from the rows fitted on."""
+        """Everything learned from the rows fitted on."""
         check_is_fitted(self)
         return {"mean": self.mean_, "deviation": self.deviation_}
 
@@ -70,20 +69,20 @@ class LogCounts(BaseEstimator):  # type: ignore[misc]
         return np.hstack([logs, row_statistics(counts)]) if self.statistics else logs
 
 
-class CountVectors(BaseEstimator):  # type: ignore[misc]
-    """Counts as points whose distances mean something: `x_num (n_rows, n_columns) float32`.
+class CountVectors(BaseEncoder):
+    """Counts as points with meaningful distances: `x_num (n_rows, n_columns) float32`.
 
-    At length one a row's size falls out, and rows with the same mixture are near each other: for
-    roots that is the Hellinger distance, for weighted logs the cosine of tf-idf. A row without any
-    count stays zero.
+    Unit length removes a row's total, so that rows of similar proportions are near each other: with
+    roots that is the Hellinger distance, with weighted logs the cosine distance of tf-idf. A row
+    of zeros stays zero.
 
     Source: Manning, Raghavan and Schütze, "Introduction to Information Retrieval", 2008, ch. 6.
 
     Args:
-        columns: the counts.
+        columns: The counts.
         damping: `log` is `log(1 + count)`, `root` the square root.
-        weighted: rare columns weigh more, by the log of the share of rows that have them.
-        unit_length: scales each row to length one.
+        weighted: Gives rare columns more weight, as inverse document frequency does.
+        unit_length: Scales each row to length one.
     """
 
     def __init__(
@@ -100,10 +99,10 @@ class CountVectors(BaseEstimator):  # type: ignore[misc]
         self.unit_length = unit_length
 
     def fit(self, table: pd.DataFrame, target: np.ndarray | None = None) -> Self:  # noqa: ARG002
-        """Learn in how many rows each count is more than zero; the target is not looked at.
+        """Learn in how many rows each count is positive; the target is ignored.
 
         Raises:
-            EncodingError: a column is absent or holds a negative or missing count.
+            EncodingError: A column is absent or holds a negative or missing count.
         """
         n_rows_with = (read_counts(table, self.columns, self) > 0).sum(axis=0)
         rarity = np.log((1 + len(table)) / (1 + n_rows_with))
@@ -131,7 +130,7 @@ class CountVectors(BaseEstimator):  # type: ignore[misc]
         return {"x_num": [f"{name} {self.damping}" for name in self.columns]}
 
     def state(self) -> State:
-        """All that was learned from the rows fitted on."""
+        """Everything learned from the rows fitted on."""
         check_is_fitted(self)
         return {"weight": self.weight_}
 
@@ -140,7 +139,7 @@ def read_counts(table: pd.DataFrame, columns: Sequence[str], encoder: object) ->
     """The counts `(n_rows, n_columns)`.
 
     Raises:
-        EncodingError: a column is absent or holds a negative or missing count; all are named.
+        EncodingError: A column is absent or holds a negative or missing count; all are named.
     """
     require_columns(table, columns, encoder)
     counts = table[list(columns)].to_numpy(np.float32, na_value=np.nan)
@@ -150,13 +149,13 @@ def read_counts(table: pd.DataFrame, columns: Sequence[str], encoder: object) ->
         raise EncodingError(
             f"{type(encoder).__name__} reads counts, found a negative or missing one in "
             f"{', '.join(named)} (first: row {int(wrong.any(axis=1).argmax()) + 1}), expected 0 "
-            "or more; take TabularEncoder for such columns"
+            "or more; use TabularEncoder for such columns"
         )
     return counts
 
 
 def row_statistics(counts: Floats) -> Floats:
-    """What `STATISTICS` names of each row: `(n_rows, n_columns)` -> `(n_rows, 5)`."""
+    """The numbers that `STATISTICS` names, of each row: `(n_rows, n_columns)` -> `(n_rows, 5)`."""
     return np.stack(
         [
             np.log1p(counts.sum(axis=1)),

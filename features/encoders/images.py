@@ -1,33 +1,32 @@
-"""Pictures in a table, a column for each pixel, to the arrays that convolutions take."""
+"""Images from a table with one column per pixel, as arrays for convolutions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
 
-from features.encoders.base import EncodingError, State, require_columns
+from features.encoders.base import BaseEncoder, EncodingError, State, require_columns
 
 
-class ImageEncoder(BaseEstimator):  # type: ignore[misc]
+class ImageEncoder(BaseEncoder):
     """Pixels of one channel to `image (n_rows, 1, height, width) float32`.
 
-    Each becomes `(pixel / largest - mean) / deviation`. Nothing is learned from the rows, so that
-    every fold sees the same.
+    Each becomes `(pixel / largest - mean) / deviation`. Nothing is learned from the rows, so all
+    folds share the same arrays.
 
     Args:
-        columns: the pixels, row by row from the upper left.
-        height: pixels from top to bottom.
-        width: pixels from left to right.
-        mean: of the pixels as shares of the largest.
-        deviation: of the same.
-        largest: the value of a pixel that is full on.
+        columns: The pixels, row by row from the upper left.
+        height: Pixels from top to bottom.
+        width: Pixels from left to right.
+        mean: Mean of the pixels divided by `largest`.
+        deviation: Their standard deviation, likewise.
+        largest: The largest value that a pixel can have.
     """
 
-    stateless: ClassVar[bool] = True
+    stateless = True
 
     def __init__(
         self,
@@ -50,7 +49,7 @@ class ImageEncoder(BaseEstimator):  # type: ignore[misc]
         """Check that the table has the pixels.
 
         Raises:
-            EncodingError: it has not, or they are not height times width.
+            EncodingError: It lacks some, or they are not height times width.
         """
         require_columns(table, self.columns, self)
         if len(self.columns) != self.height * self.width:
@@ -61,9 +60,9 @@ class ImageEncoder(BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
-        """The pictures of any rows."""
+        """The images of any rows."""
         self.fit(table)
-        # Our own copy, row by row: a data frame keeps the columns together.
+        # A copy in row order: a data frame stores column by column.
         pixels = np.array(table[list(self.columns)], dtype=np.float32, order="C")
         pixels *= np.float32(1 / (self.largest * self.deviation))
         pixels -= np.float32(self.mean / self.deviation)
@@ -72,13 +71,13 @@ class ImageEncoder(BaseEstimator):  # type: ignore[misc]
     def fit_transform(
         self, table: pd.DataFrame, target: np.ndarray | None = None
     ) -> dict[str, np.ndarray]:
-        """The pictures; there is nothing to fit."""
+        """The images; there is nothing to fit."""
         return self.fit(table, target).transform(table)
 
     def names(self) -> dict[str, list[str]]:
-        """The name of each pixel, as the rows of `image` hold them."""
+        """The name of each pixel, in the order of `image`."""
         return {"image": list(self.columns)}
 
     def state(self) -> State:
-        """What was learned from the rows fitted on: nothing."""
+        """Everything learned from the rows fitted on: nothing."""
         return {}

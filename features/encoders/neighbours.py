@@ -1,4 +1,4 @@
-"""How far a row is from the nearest rows of each class: what nearest-neighbour models look at."""
+"""Distances to the nearest rows of each class."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from joblib import cpu_count
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from features.encoders.base import EncodingError, State
+from features.encoders.base import BaseEncoder, EncodingError, State
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
-BLOCK = 256  # rows whose distances to all rows fitted on are held at a time by a core
+BLOCK = 256  # rows per core and step, with their distances to all rows fitted on
 
 
-class ClassNeighbours(BaseEstimator):  # type: ignore[misc]
+class ClassNeighbours(BaseEncoder):
     """Mean distance to the nearest `n` rows of each class, for several `n`.
 
-    Gives `x_num (n_rows, n_classes * len(nearest)) float32`, mean 0 and deviation 1 over the
-    training rows. A training row is no neighbour of itself, so that its distances are like those
-    of rows that were never seen.
+    Gives `x_num (n_rows, n_classes * len(nearest)) float32`, standardised over the training rows.
+    A training row is not a neighbour of itself, so that its distances are like those of unseen
+    rows.
 
     Source: Titericz and Semenov, winners of the Otto challenge, Kaggle, 2015: distances to each
     class's neighbours as inputs of other models.
 
     Args:
-        space: the encoder whose `x_num` the distances are measured in.
-        nearest: for each `n` in it, the mean over the nearest `n`.
+        space: The encoder whose `x_num` the distances are measured in.
+        nearest: For each `n` in it, the mean over the nearest `n`.
     """
 
     def __init__(self, space: Any, *, nearest: Sequence[int] = (1, 4, 16)) -> None:
@@ -46,10 +46,10 @@ class ClassNeighbours(BaseEstimator):  # type: ignore[misc]
         return self
 
     def fit_transform(self, table: pd.DataFrame, target: np.ndarray) -> dict[str, np.ndarray]:
-        """Keep these rows, and give their distances to the others among them.
+        """Keep these rows, and return their distances to each other.
 
         Raises:
-            EncodingError: a class has too few rows.
+            EncodingError: A class has too few rows.
         """
         self._check_enough(target)
         points, order = self._keep_points(table, target)
@@ -63,16 +63,16 @@ class ClassNeighbours(BaseEstimator):  # type: ignore[misc]
         distances = self._distances(self.space_.transform(table)["x_num"], own=None)
         return {"x_num": (distances - self.mean_) / self.deviation_}
 
-    def costly_state(self) -> dict[str, np.ndarray]:
-        """Mean and deviation of the distances: all else is learned in a moment."""
+    def expensive_state(self) -> dict[str, np.ndarray]:
+        """Mean and deviation of the distances; everything else is fast to learn."""
         return {"mean": self.mean_, "deviation": self.deviation_}
 
     def refit(
-        self, table: pd.DataFrame, target: np.ndarray, costly: Mapping[str, np.ndarray]
+        self, table: pd.DataFrame, target: np.ndarray, expensive: Mapping[str, np.ndarray]
     ) -> Self:
-        """Keep the same rows as before, without their distances to each other."""
+        """Keep the same rows as before, without computing their distances to each other."""
         self._keep_points(table, target)
-        self.mean_, self.deviation_ = costly["mean"], costly["deviation"]
+        self.mean_, self.deviation_ = expensive["mean"], expensive["deviation"]
         return self
 
     def names(self) -> dict[str, list[str]]:
@@ -82,7 +82,7 @@ class ClassNeighbours(BaseEstimator):  # type: ignore[misc]
         return {"x_num": [f"nearest {n} of class {c}" for c in classes for n in self.nearest]}
 
     def state(self) -> State:
-        """All that was learned from the rows fitted on."""
+        """Everything learned from the rows fitted on."""
         check_is_fitted(self)
         return {
             "points": self.points_,
@@ -93,7 +93,7 @@ class ClassNeighbours(BaseEstimator):  # type: ignore[misc]
         }
 
     def _keep_points(self, table: pd.DataFrame, target: np.ndarray) -> tuple[Floats, Rows]:
-        """The rows' points, and the order in which they are kept, class by class."""
+        """The rows' points, and the order in which they are stored, class by class."""
         self.space_ = clone(self.space)
         points = self.space_.fit_transform(table, target)["x_num"]
         order = np.argsort(target, kind="stable")
@@ -108,18 +108,18 @@ class ClassNeighbours(BaseEstimator):  # type: ignore[misc]
             raise EncodingError(
                 f"ClassNeighbours takes the nearest {max(self.nearest)} rows of each class, found "
                 f"{n_rows[few[0]]} training rows of class {few[0]}, expected more than "
-                f"{max(self.nearest)}; take fewer neighbours or fewer folds"
+                f"{max(self.nearest)}; use fewer neighbours or fewer folds"
             )
 
     def _distances(self, points: Floats, own: Rows | None) -> Floats:
-        """`(n_rows, n_columns)`; `own` is each row's place among the points that are kept."""
+        """`(n_rows, n_columns)`; `own` is each row's position among the stored points."""
 
         def of_block(rows: slice) -> Floats:
             block = np.ascontiguousarray(points[rows], dtype=np.float32)
             return self._nearest_of_each(block, None if own is None else own[rows])
 
         blocks = [slice(start, start + BLOCK) for start in range(0, len(points), BLOCK)]
-        # A block for each core: sorting, which is half of the work, uses one core only.
+        # One block per core: sorting, half of the work, uses a single core.
         workers = ThreadPoolExecutor(int(cpu_count()), thread_name_prefix="neighbours")
         with threadpool_limits(1, "blas"), workers as pool:
             return np.concatenate(list(pool.map(of_block, blocks)))
@@ -138,9 +138,9 @@ class ClassNeighbours(BaseEstimator):  # type: ignore[misc]
 
 
 def _relative_squares(points: Floats, others: Floats) -> Floats:
-    """Squared distances less each point's own squared length: `(n, d)`, `(m, d)` -> `(n, m)`.
+    """Squared distances minus each point's squared length: `(n, d)`, `(m, d)` -> `(n, m)`.
 
-    One matrix product does all: its inner dimension has a place for the others' lengths.
+    It is a single matrix product: one more inner dimension holds the squared lengths of the others.
     """
     left = np.hstack([points, np.ones((len(points), 1), np.float32)])
     right = np.hstack([-2 * others, (others**2).sum(axis=1, keepdims=True)])

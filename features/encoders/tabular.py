@@ -1,4 +1,4 @@
-"""Columns of a table to the arrays that networks and trees take."""
+"""Numbers and categories of a table as arrays for networks, trees and estimators."""
 
 from __future__ import annotations
 
@@ -9,35 +9,34 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtri
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from features.encoders.base import EncodingError, State, require_columns
+from features.encoders.base import BaseEncoder, EncodingError, State, require_columns
 
 Floats = npt.NDArray[np.float64]
 Scaling = Literal["standard", "quantile", "none"]
 MOST_QUANTILES = 1000
 
 
-class TabularEncoder(BaseEstimator):  # type: ignore[misc]
-    """Numbers made whole and scaled, categories as codes or as columns of 0 and 1.
+class TabularEncoder(BaseEncoder):
+    """Numbers imputed and scaled, categories as codes or one-hot columns.
 
     Gives `x_num (n_rows, d_num) float32` and, with categories as codes, `x_cat (n_rows, d_cat)
-    int64`, in which 0 is a category that is missing or was not seen in fitting. As columns of 0
-    and 1 such a category is all zeros.
+    int64`, where 0 is a category that is missing or unseen in fitting. One-hot, such a category
+    is all zeros.
 
-    For trees take `scaling="none"`: numbers stay as they are, missing ones as NaN.
+    For trees use `scaling="none"`: numbers stay as they are, missing ones as NaN.
 
     Args:
-        numeric: columns of numbers or booleans.
-        categorical: columns of categories.
-        categories: `codes` in `x_cat`, or `one_hot` behind the numbers in `x_num`.
+        numeric: Columns of numbers or booleans.
+        categorical: Columns of categories.
+        categories: `codes` in `x_cat`, or `one_hot` after the numbers in `x_num`.
         scaling: `standard` is mean 0 and deviation 1, `quantile` the normal quantiles of the
-            ranks; both put the median in place of missing numbers. `none` leaves all as it is.
-        missing_indicators: adds a column of 0 and 1 for each of the numbers: is it missing?
-        min_count: rows that a category needs; rarer ones count as not seen.
-        levels: by column, the categories that there are, told beforehand instead of learned.
-            `one_hot` needs them, or folds would differ in their columns.
+            ranks; both replace missing numbers by the median. `none` leaves them as they are.
+        missing_indicators: Adds a column of 0 and 1 for each number: is it missing?
+        min_count: Rows that a category needs; rarer ones count as unseen.
+        levels: By column, its categories, given instead of learned. `one_hot` needs them, or
+            folds would differ in their columns.
     """
 
     def __init__(
@@ -60,10 +59,10 @@ class TabularEncoder(BaseEstimator):  # type: ignore[misc]
         self.levels = levels
 
     def fit(self, table: pd.DataFrame, target: np.ndarray | None = None) -> Self:  # noqa: ARG002
-        """Learn medians, scales and categories from these rows; the target is not looked at.
+        """Learn medians, scales and categories from these rows; the target is ignored.
 
         Raises:
-            EncodingError: a column is absent, or `one_hot` lacks the levels of one.
+            EncodingError: A column is absent, or `one_hot` lacks the levels of one.
         """
         require_columns(table, (*self.numeric, *self.categorical), self)
         self._check_levels()
@@ -92,7 +91,7 @@ class TabularEncoder(BaseEstimator):  # type: ignore[misc]
     def fit_transform(
         self, table: pd.DataFrame, target: np.ndarray | None = None
     ) -> dict[str, np.ndarray]:
-        """Fit and transform the same rows; nothing here looks at the target."""
+        """Fit and transform the same rows; the target is ignored."""
         return self.fit(table, target).transform(table)
 
     def names(self) -> dict[str, list[str]]:
@@ -109,12 +108,12 @@ class TabularEncoder(BaseEstimator):  # type: ignore[misc]
         return {"x_num": x_num}
 
     def cardinalities(self) -> tuple[int, ...]:
-        """The number of codes of each column of `x_cat`, the 0 for unknown with them."""
+        """The number of codes of each column of `x_cat`, including 0 for unknown."""
         check_is_fitted(self)
         return tuple(n + 1 for n in self._n_known()) if self.categories == "codes" else ()
 
     def state(self) -> State:
-        """All that was learned from the rows fitted on."""
+        """Everything learned from the rows fitted on."""
         check_is_fitted(self)
         return {
             "medians": self.medians_,
@@ -133,11 +132,11 @@ class TabularEncoder(BaseEstimator):  # type: ignore[misc]
         return self.scaler_.transform(_filled(numbers, self.medians_))
 
     def _check_levels(self) -> None:
-        untold = [name for name in self.categorical if name not in (self.levels or {})]
-        if self.categories == "one_hot" and untold:
+        unlisted = [name for name in self.categorical if name not in (self.levels or {})]
+        if self.categories == "one_hot" and unlisted:
             raise EncodingError(
-                f"one_hot needs the levels of {', '.join(untold)}, found none: a category that a "
-                "fold's training rows lack would be a column less; add levels, or take codes"
+                f"one_hot needs the levels of {', '.join(unlisted)}, found none: a category that a "
+                "fold's training rows lack would be a column less; add levels, or use codes"
             )
 
     def _categories_of(self, values: pd.Series) -> pd.Index:
@@ -147,7 +146,7 @@ class TabularEncoder(BaseEstimator):  # type: ignore[misc]
         return counts[counts >= self.min_count].index.sort_values()
 
     def _codes(self, table: pd.DataFrame) -> npt.NDArray[np.int64]:
-        """`(n_rows, n_categorical)`; a value that is not known has position -1, so code 0."""
+        """`(n_rows, n_categorical)`; an unknown value has position -1, so code 0."""
         columns = [known.get_indexer(pd.Index(table[name])) + 1 for name, known in self._known()]
         codes = np.stack(columns, axis=1) if columns else np.empty((len(table), 0))
         return codes.astype(np.int64)
@@ -160,11 +159,11 @@ class TabularEncoder(BaseEstimator):  # type: ignore[misc]
 
 
 class _Standard:
-    """Mean 0 and deviation 1; a column of one value only becomes 0."""
+    """Mean 0 and deviation 1; a constant column becomes 0."""
 
     def __init__(self, numbers: Floats) -> None:
         self.mean = numbers.mean(axis=0)
-        # Not where the deviation is 0: rounding gives a constant column one of 1e-17.
+        # By range, since rounding gives a constant column a deviation of 1e-17.
         varies = np.ptp(numbers, axis=0) > 0
         self.deviation = np.where(varies, numbers.std(axis=0), 1.0)
 
@@ -177,10 +176,10 @@ class _Standard:
 
 
 class _Quantile:
-    """Normal quantiles of the ranks; what lies outside of the rows seen counts as the outermost.
+    """Normal quantiles of the ranks; values beyond the rows seen count as the outermost.
 
-    Source: the interpolation from both sides is that of scikit-learn's QuantileTransformer; its
-    outermost rows lie at 5.2 deviations, ours where those of so many normal numbers would.
+    Source: scikit-learn's QuantileTransformer for the interpolation from both sides. Its outermost
+    rows lie at 5.2 deviations, ours where those of as many normal numbers would.
     """
 
     def __init__(self, numbers: Floats) -> None:
@@ -198,7 +197,7 @@ class _Quantile:
         return self.quantiles
 
     def _share(self, column: Floats, quantiles: Floats) -> Floats:
-        """The share of rows below, that of equal rows halved; `(n_rows,)`."""
+        """The share of smaller rows plus half that of equal ones, `(n_rows,)`."""
         above = -np.interp(-column, -quantiles[::-1], -self.shares[::-1])
         share: Floats = (np.interp(column, quantiles, self.shares) + above) / 2
         return share
@@ -209,7 +208,7 @@ def _filled(numbers: Floats, medians: Floats) -> Floats:
 
 
 def _medians(numbers: Floats) -> Floats:
-    """`(n_numeric,)`; 0 for a column without any number."""
+    """`(n_numeric,)`; 0 for a column without a number."""
     known = [column[~np.isnan(column)] for column in numbers.T]
     return np.array([np.median(column) if column.size else 0.0 for column in known])
 

@@ -1,4 +1,4 @@
-"""Statistics of the target over groups of rows that share a fate: parties, users, shops."""
+"""Statistics of the target over groups of rows: parties, users, shops."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ BEFORE_ANY_ROW = np.array([0.5, 1.0])  # sum and count: keeps every rate strictl
 
 
 class GroupStatistics(BaseEstimator):  # type: ignore[misc]
-    """Adds how much more, or less, often the target is 1 among a row's companions.
+    """Adds a smoothed target rate of each row's group, relative to similar rows.
 
-    Two columns are added: `<name>_lift`, the log-odds of the group's rate above those of the
-    row's cell (0 where no companion is known), and `<name>_count`, the companions whose target is
-    known. The group's rate is shrunk to the cell's, and that to the rate of all rows. What
-    `fit_transform` gives for a row is what `transform` would give had that row been left out.
+    Two columns are added: `<name>_lift`, the log-odds of the group's rate minus those of the row's
+    cell (0 where no other row of the group is known), and `<name>_count`, the group's other rows
+    whose target is known. The group's rate is shrunk towards the cell's, and that towards the rate
+    of all rows. `fit_transform` leaves each row's own target out: it returns what `transform`
+    would return had the row not been fitted on.
 
     Args:
-        key: column that the companions share; a missing key is no group.
-        name: of the added columns; the key if None.
-        among: boolean column; only these rows count, and all others get 0. None: every row.
-        cell: column of kinds of rows that are compared with one another; None: all rows alike.
-        strength: rows that the cell's rate weighs in a group's.
-        cell_strength: rows that the rate of all weighs in a cell's.
+        key: Column that identifies the group; a row without a key has none.
+        name: Prefix of the added columns; the key if None.
+        among: Boolean column; only these rows count, and all others get 0. None: every row.
+        cell: Column of the kinds of rows that are compared with each other; None: all rows.
+        strength: Weight of the cell's rate in a group's, in rows.
+        cell_strength: Weight of the overall rate in a cell's, in rows.
 
     Source: Micci-Barreca, "A Preprocessing Scheme for High-Cardinality Categorical Attributes",
-    SIGKDD Explorations 3(1), 2001; the leaving out is that of CatBoost's and scikit-learn's
-    target encoders taken to one row.
+    SIGKDD Explorations 3(1), 2001; leaving the row out as in the target encoders of CatBoost and
+    scikit-learn, with folds of one row.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class GroupStatistics(BaseEstimator):  # type: ignore[misc]
         """Count rows and ones in every group and cell; `target (n_rows,)` is 0 or 1.
 
         Raises:
-            EncodingError: a column is absent, or the target holds something else.
+            EncodingError: A column is absent, or the target holds something else.
         """
         own = self._own(table, target)
         self.groups_ = _tally(table[self.key], own)
@@ -72,11 +73,11 @@ class GroupStatistics(BaseEstimator):  # type: ignore[misc]
         return self._append(table, np.zeros((len(table), 2)))
 
     def fit_transform(self, table: pd.DataFrame, target: np.ndarray) -> pd.DataFrame:
-        """The table with the two columns, each row's own target left out of its statistics."""
+        """The table with the two columns; each row's own target is left out of its statistics."""
         return self.fit(table, target)._append(table, self._own(table, target))
 
     def state(self) -> State:
-        """Groups and cells by name, and `(n, 2)` their sums and counts."""
+        """Groups and cells by name, with their sums and counts `(n, 2)`."""
         check_is_fitted(self)
         return {
             "groups": self.groups_.index.tolist(),
@@ -87,7 +88,7 @@ class GroupStatistics(BaseEstimator):  # type: ignore[misc]
         }
 
     def _append(self, table: pd.DataFrame, own: Floats) -> pd.DataFrame:
-        """Add the columns; `own (n_rows, 2)` is what each row itself has put into the tallies."""
+        """Add the columns; `own (n_rows, 2)` is each row's own part of the tallies."""
         group = _look_up(self.groups_, table[self.key], own)
         cell = _look_up(self.cells_, self._cell(table), own)
         overall = self.total_ - own + BEFORE_ANY_ROW
@@ -103,7 +104,7 @@ class GroupStatistics(BaseEstimator):  # type: ignore[misc]
         )
 
     def _own(self, table: pd.DataFrame, target: np.ndarray) -> Floats:
-        """What each row puts into a tally: `(n_rows, 2)`, its target and 1, or twice 0."""
+        """Each row's part of a tally: `(n_rows, 2)`, its target and 1, or 0 twice."""
         self._check(table, target)
         return np.column_stack([target, np.ones(len(table))]) * self._counts(table)[:, None]
 
@@ -119,24 +120,27 @@ class GroupStatistics(BaseEstimator):  # type: ignore[misc]
     def _check(self, table: pd.DataFrame, target: np.ndarray) -> None:
         require_columns(table, filter(None, (self.key, self.among, self.cell)), self)
         if len(target) != len(table):
-            raise EncodingError(f"{len(table)} rows of features, but {len(target)} of the target")
+            raise EncodingError(
+                f"statistics of {self.key!r}: found {len(target)} targets, expected one for each "
+                f"of {len(table)} rows; give table and target of the same rows"
+            )
         wrong = np.flatnonzero(~np.isin(target, (0, 1)))
         if wrong.size:
             raise EncodingError(
                 f"statistics of {self.key!r}: the target of row {wrong[0]} is {target[wrong[0]]}, "
-                "expected 0 or 1; use GroupStatistics with two classes only"
+                "expected 0 or 1; use GroupStatistics for two classes only"
             )
 
 
 def _tally(values: pd.Series, own: Floats) -> pd.DataFrame:
-    """Sum and count of the rows of each value, missing ones apart; sorted, so without order."""
+    """Sum and count of the rows of each value, sorted by it; missing values are left out."""
     numbers = pd.DataFrame(own, columns=["sum", "count"], index=values.index)
     tally: pd.DataFrame = numbers[own[:, 1] > 0].groupby(values[own[:, 1] > 0]).sum()
     return tally
 
 
 def _look_up(tally: pd.DataFrame, values: pd.Series, own: Floats) -> Floats:
-    """Sum and count of each row's companions: `(n_rows, 2)`, zeros where none are known."""
+    """Sum and count of the group's other rows, `(n_rows, 2)`; zeros where none are known."""
     found = tally.index.get_indexer(pd.Index(values))
     with_none = np.vstack([tally.to_numpy(dtype=np.float64), np.zeros(2)])
     # A value that is not in the tally has position -1: the zeros at the end.

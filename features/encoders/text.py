@@ -1,4 +1,4 @@
-"""Texts to rows of word or character numbers, by a vocabulary of the rows fitted on."""
+"""Texts as rows of word or character numbers, with a vocabulary of the rows fitted on."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from typing import Literal, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from features.encoders.base import EncodingError, State, require_columns
+from features.encoders.base import BaseEncoder, EncodingError, State, require_columns
 from features.encoders.spelling import spelling
 
 Unit = Literal["word", "char"]
@@ -23,7 +22,7 @@ Int64s = npt.NDArray[np.int64]
 
 PADDING, UNKNOWN = 0, 1
 SPECIAL = ("<padding>", "<unknown>")
-# Splits what a person types as the Penn Treebank does, and leaves alone what is split already.
+# Splits plain text as the Penn Treebank does, and leaves text that is already split unchanged.
 WORD = re.compile(
     r"n't\b|'(?:s|re|ve|ll|d|m)\b"  # did n't, it 's
     r"|-(?:lrb|rrb|lsb|rsb|lcb|rcb)-"  # brackets
@@ -36,7 +35,7 @@ WORD = re.compile(
 
 
 def words(text: str) -> list[str]:
-    """The words and marks of a text; emoji count as marks.
+    """The words and punctuation marks of a text; emoji count as marks.
 
     Example:
         >>> words("It isn't good, it's well-made ...")
@@ -56,30 +55,30 @@ def _lowered(split: Iterable[str]) -> list[str]:
 
 
 def vocabulary(texts: Iterable[Sequence[str]], *, min_count: int = 1) -> list[str]:
-    """Tokens that stand `min_count` times or more, the most frequent first, after `SPECIAL`."""
+    """Tokens that occur `min_count` times or more, the most frequent first, after `SPECIAL`."""
     counts = Counter(token for text in texts for token in text)
     known = [token for token, n in counts.items() if n >= min_count and token not in SPECIAL]
     return [*SPECIAL, *sorted(known, key=lambda token: (-counts[token], token))]
 
 
-class TextEncoder(BaseEstimator):  # type: ignore[misc]
+class TextEncoder(BaseEncoder):
     """Numbers each token of a text column.
 
-    Gives `tokens (n_rows, width) int64`, padded with 0 behind the text, and `lengths (n_rows,)
-    int64`. The width is that of the longest text fitted on. A token that was rarer than
-    `min_count` among the rows fitted on is number 1, and so is the only token of a text that has
-    none. A longer text keeps its beginning and its end.
+    Gives `tokens (n_rows, width) int64`, padded with 0 after the text, and `lengths (n_rows,)
+    int64`. The width is that of the longest text fitted on. A token that occurred fewer than
+    `min_count` times in the rows fitted on is number 1, and so is the only token of an empty
+    text. A longer text keeps its beginning and its end.
 
     Args:
-        column: the texts.
+        column: The texts.
         unit: `word`, or `char` for single characters.
-        min_count: times that a token needs among the rows fitted on.
-        max_len: most tokens of a text, whatever stood in the rows fitted on.
-        lowercase: whether capitals count as small letters.
-        fixed_width: whether rows are `max_len` wide even where all texts fitted on are shorter, so
-            that folds which differ in their longest text do not differ in width.
-        spelled: whether `spelling (n_rows, width) int64` is given as well: the letters of every
-            token, known or not, as one number, and 0 behind the text.
+        min_count: Times that a token must occur in the rows fitted on.
+        max_len: Most tokens of a text, however long the texts fitted on are.
+        lowercase: Whether capitals count as small letters.
+        fixed_width: Whether rows are `max_len` wide even where all texts fitted on are shorter, so
+            that folds with different longest texts have the same width.
+        spelled: Whether `spelling (n_rows, width) int64` is given as well: the letters of every
+            token, known or not, as one number, and 0 after the text.
     """
 
     def __init__(
@@ -102,11 +101,11 @@ class TextEncoder(BaseEstimator):  # type: ignore[misc]
         self.spelled = spelled
 
     def fit(self, table: pd.DataFrame, target: np.ndarray | None = None) -> Self:  # noqa: ARG002
-        """Count the tokens of these rows; nothing here looks at the target."""
-        return self._fit(self._told(self._split(table)))
+        """Count the tokens of these rows; the target is ignored."""
+        return self._fit(self._normalised(self._split(table)))
 
     def transform(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
-        """`tokens (n_rows, width) int64`, `lengths (n_rows,) int64`, and maybe `spelling`."""
+        """`tokens (n_rows, width) int64`, `lengths (n_rows,) int64`, perhaps `spelling`."""
         check_is_fitted(self)
         return self._encoded(self._split(table))
 
@@ -117,7 +116,7 @@ class TextEncoder(BaseEstimator):  # type: ignore[misc]
     ) -> dict[str, np.ndarray]:
         """Fit and transform the same rows."""
         texts = self._split(table)
-        return self._fit(self._told(texts))._encoded(texts)
+        return self._fit(self._normalised(texts))._encoded(texts)
 
     def names(self) -> dict[str, list[str]]:
         """The name of each column of each array."""
@@ -127,39 +126,39 @@ class TextEncoder(BaseEstimator):  # type: ignore[misc]
         return {"tokens": places, "lengths": [f"{self.unit}s"], **spelled}
 
     def state(self) -> State:
-        """All that was learned from the rows fitted on."""
+        """Everything learned from the rows fitted on."""
         check_is_fitted(self)
         return {"vocabulary": list(self.vocabulary_), "width": [self.width_]}
 
     def load_state(self, state: State) -> Self:
-        """Take over what `state` gave, in place of fitting."""
+        """Take over what `state` gave, instead of fitting."""
         self.vocabulary_ = [str(token) for token in state["vocabulary"]]
         self.width_ = int(state["width"][0])
         return self
 
-    def costly_state(self) -> dict[str, np.ndarray]:
-        """All of it: to count the words of every training row takes seconds."""
-        told = json.dumps({"vocabulary": self.vocabulary_, "width": [self.width_]})
-        return {"json": np.frombuffer(told.encode(), np.uint8)}
+    def expensive_state(self) -> dict[str, np.ndarray]:
+        """All of it: counting the words of every training row takes seconds."""
+        text = json.dumps({"vocabulary": self.vocabulary_, "width": [self.width_]})
+        return {"json": np.frombuffer(text.encode(), np.uint8)}
 
     def refit(
         self,
         table: pd.DataFrame,  # noqa: ARG002
         target: np.ndarray,  # noqa: ARG002
-        costly: Mapping[str, np.ndarray],
+        expensive: Mapping[str, np.ndarray],
     ) -> Self:
-        """Take over what `costly_state` gave; the rows are not looked at."""
-        return self.load_state(json.loads(costly["json"].tobytes()))
+        """Take over what `expensive_state` gave; the rows are ignored."""
+        return self.load_state(json.loads(expensive["json"].tobytes()))
 
     def coverage(self, table: pd.DataFrame) -> float:
-        """Share of these rows' tokens that the vocabulary has."""
+        """Share of these rows' tokens that are in the vocabulary."""
         check_is_fitted(self)
         known = set(self.vocabulary_)
-        seen = [token in known for text in self._told(self._split(table)) for token in text]
+        seen = [token in known for text in self._normalised(self._split(table)) for token in text]
         return float(np.mean(seen)) if seen else 1.0
 
     def _split(self, table: pd.DataFrame) -> list[list[str]]:
-        """The tokens as they are written."""
+        """The tokens as written."""
         require_columns(table, [self.column], self)
         texts = table[self.column]
         if texts.isna().any():
@@ -173,17 +172,17 @@ class TextEncoder(BaseEstimator):  # type: ignore[misc]
     def _fit(self, texts: Sequence[Sequence[str]]) -> Self:
         longest = self.max_len if self.fixed_width else max(map(len, texts), default=1)
         self.width_ = min(max(longest, 1), self.max_len)
-        # Of a longer text only what is kept counts: a network knows no number beyond those it saw.
+        # Only the kept part of a longer text counts: a network knows no numbers but those it saw.
         kept = (_cut(text, self.width_) for text in texts)
         self.vocabulary_ = vocabulary(kept, min_count=self.min_count)
         return self
 
-    def _told(self, texts: Sequence[Sequence[str]]) -> list[list[str]]:
-        """The tokens as the vocabulary has them."""
+    def _normalised(self, texts: Sequence[Sequence[str]]) -> list[list[str]]:
+        """The tokens in the form that the vocabulary has."""
         return [_lowered(text) if self.lowercase else list(text) for text in texts]
 
     def _encoded(self, texts: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
-        encoded = self._numbered(self._told(texts))
+        encoded = self._numbered(self._normalised(texts))
         return encoded | {"spelling": self._spelling(texts)} if self.spelled else encoded
 
     def _spelling(self, texts: Sequence[Sequence[str]]) -> Int64s:

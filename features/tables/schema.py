@@ -1,5 +1,7 @@
 """What the columns of a table may hold, and reading a table that holds just that."""
 
+from __future__ import annotations
+
 import math
 import re
 from collections.abc import Sequence
@@ -29,7 +31,7 @@ BLOCK_BYTES = 1 << 24
 
 
 class Column(BaseModel):
-    """One column, and the values that are right in it. Only the empty field is missing.
+    """One column and its valid values; only an empty field is missing.
 
     A `byte` is a whole number from 0 to 255, read and kept in an eighth of an `int`'s memory.
     """
@@ -105,22 +107,22 @@ def read_table(
     header: bool = True,
     id_column: str | None = None,
 ) -> pd.DataFrame:
-    """Reads a delimited UTF-8 file (or its .gz) whose columns are just the declared ones.
+    """Read a delimited UTF-8 file (or its .gz) that has exactly the declared columns.
 
     Args:
-        path: the file.
-        columns: the columns; the result has them in this order. A file without header has
+        path: The file.
+        columns: The columns; the result has them in this order. A file without header has
             them in this order too.
-        separator: one character.
-        quoting: whether a double quote at the start of a field encloses it.
-        header: whether the first line names the columns.
-        id_column: names the rows in messages.
+        separator: One character.
+        quoting: Whether a double quote at the start of a field encloses it.
+        header: Whether the first line names the columns.
+        id_column: Names the rows in messages.
 
     Returns:
-        (n_rows, n_columns), each column with its `Column.dtype`, rows in the file's order.
+        `(n_rows, n_columns)`, each column with its `Column.dtype`, rows in the file's order.
 
     Raises:
-        TableError: anything in the file is not as declared; all faults are told at once.
+        TableError: Something in the file is not as declared; all faults are reported at once.
     """
     file = TextFile.read(Path(path), separator=separator, quoting=quoting, header=header)
     table = _parse(file, columns)
@@ -134,7 +136,7 @@ def read_table(
 
 
 def check_unique(table: pd.DataFrame, column: str, file: str | Path) -> None:
-    """Checks that no value stands twice in a column.
+    """Check that no value occurs twice in a column.
 
     Raises:
         TableError: one does; rows are counted from 1, the header apart.
@@ -152,10 +154,10 @@ def check_unique(table: pd.DataFrame, column: str, file: str | Path) -> None:
 
 
 def check_target(target: pd.Series, file: str | Path) -> None:
-    """Checks that a classifier could learn from the target: two classes or more.
+    """Check that a classifier could learn from the target: two classes or more.
 
     Raises:
-        TableError: it has one class only.
+        TableError: It has only one class.
     """
     classes = target.dropna().unique()
     if len(classes) < 2:
@@ -187,7 +189,7 @@ def _parse(file: TextFile, columns: Sequence[Column]) -> Any:
 
 
 def _holds(values: Any, column: Column) -> bool:
-    """Whether a typed column holds allowed values only."""
+    """Whether a typed column holds only valid values."""
     if values.null_count and not (column.missing or column.keep_empty):
         return False
     known = values.drop_null()
@@ -205,7 +207,7 @@ def _holds(values: Any, column: Column) -> bool:
 
 
 def _may_hide_rows(file: TextFile, n_rows: int) -> bool:
-    """Whether a quote that is never closed may have swallowed rows: arrow says nothing then."""
+    """Whether an unclosed quote may have swallowed rows, which arrow does not report."""
     if not file.quoting or b'"' not in file.data:
         return False
     n_lines = file.data.count(b"\n") + (not file.data.endswith(b"\n"))

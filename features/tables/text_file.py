@@ -1,4 +1,6 @@
-"""A delimited text file: its lines, its fields, and what can be wrong with them."""
+"""A delimited text file: its lines, its fields, and the faults it may have."""
+
+from __future__ import annotations
 
 import codecs
 import csv
@@ -19,13 +21,13 @@ SEPARATOR_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 DOWNLOAD_AGAIN = "delete the file and download it again"
 
-# What should have stood in place of a field's text; None when the field is right.
+# What was expected in place of a field's text; None when the field is right.
 Judge = Callable[[str], str | None]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with a table, with all the rows where it is wrong."""
+    """One fault of a table, with all the rows that have it."""
 
     where: str
     found: str
@@ -42,21 +44,21 @@ UNEXPLAINED = Fault(
 
 
 class TableError(ValueError):
-    """A table that does not hold what was declared; its text is one line with all the faults."""
+    """A table that does not hold what was declared; the message lists all faults on one line."""
 
     exit_code = 3
 
     def __init__(self, file: str | Path, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
-        told = "; ".join(str(fault) for fault in self.faults[:MAX_FAULTS_SHOWN])
+        shown = "; ".join(str(fault) for fault in self.faults[:MAX_FAULTS_SHOWN])
         n_more = len(self.faults) - MAX_FAULTS_SHOWN
         more = f"; and {n_more} more fault{'s' * (n_more > 1)}" if n_more > 0 else ""
-        super().__init__(f"{file}: {told}{more}. Next: {self.faults[0].next_step}")
+        super().__init__(f"{file}: {shown}{more}. Next: {self.faults[0].next_step}")
 
 
 @dataclass(frozen=True)
 class TextFile:
-    """A delimited UTF-8 file in memory, gzip taken off, and how its lines split into fields."""
+    """A delimited UTF-8 file in memory, decompressed, and how its lines split into fields."""
 
     path: Path
     data: bytes = field(repr=False)
@@ -66,19 +68,19 @@ class TextFile:
 
     @classmethod
     def read(cls, path: Path, *, separator: str, quoting: bool, header: bool) -> Self:
-        """Reads the whole file.
+        """Read the whole file.
 
         Raises:
-            TableError: there is no such file, or its gzip is broken.
+            TableError: There is no such file, or its gzip is broken.
         """
         return cls(path, _read_bytes(path), separator, quoting, header)
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
-        """Yields (number of the line where it starts, fields) of every line that is not empty.
+        """Yield (number of the line where it starts, fields) of every record that is not empty.
 
         Raises:
-            TableError: a quote that is never closed, or closed in the middle of a field.
-            UnicodeDecodeError: not UTF-8.
+            TableError: A quote is never closed, or closed in the middle of a field.
+            UnicodeDecodeError: The file is not UTF-8.
         """
         lines = io.TextIOWrapper(io.BytesIO(self.data), encoding="utf-8-sig", newline="")
         reader = csv.reader(
@@ -112,12 +114,12 @@ class TextFile:
 def find_faults(
     file: TextFile, judges: Mapping[str, Judge], id_column: str | None = None
 ) -> list[Fault]:
-    """All that is wrong with a file whose columns are to be the judges' names, in any order.
+    """All faults of a file whose columns should be the judges' names, in any order.
 
     Args:
-        file: the file; without a header, its columns are in the order of the judges.
-        judges: for each column, what should have stood in place of a field (None: it is right).
-        id_column: names the rows in the faults.
+        file: The file; without a header, its columns are in the order of the judges.
+        judges: For each column, what was expected in place of a field (None: it is right).
+        id_column: Names the rows in the faults.
     """
     if faults := _file_faults(file, len(judges)):
         return faults
@@ -130,19 +132,19 @@ def find_faults(
             faults = _header_faults(file, names, list(judges))
         n_rows = _tally_rows(records, names, judges, id_column, tallies)
     except TableError as error:
-        return [*faults, *_told(file, tallies), *error.faults]
+        return [*faults, *_faults_of(file, tallies), *error.faults]
     if n_rows == 0:
         faults.append(Fault("line 2", "no row below the header", "one or more", DOWNLOAD_AGAIN))
-    return faults + _told(file, tallies)
+    return faults + _faults_of(file, tallies)
 
 
 def quoted(text: str) -> str:
-    """The text as a message shows it: one line, in quotes, cut when long."""
+    """The text as messages show it: one line, in quotes, shortened if long."""
     return repr(text if len(text) <= 40 else text[:37] + "…")
 
 
 class _Tally:
-    """Counts the rows that share one fault, and remembers the first of them."""
+    """Counts the rows that share a fault, and keeps the first of them."""
 
     def __init__(self, found: str, expected: str) -> None:
         self.found = found
@@ -151,13 +153,13 @@ class _Tally:
         self.places: list[tuple[int, str]] = []
 
     def note(self, line: int, row_id: str) -> None:
-        """Counts one more row; `row_id` is empty or such as "PassengerId 6"."""
+        """Count one more row; `row_id` is empty or such as "PassengerId 6"."""
         self.n_rows += 1
         if len(self.places) < MAX_PLACES_SHOWN:
             self.places.append((line, row_id))
 
     def fault(self, file: TextFile, subject: str) -> Fault:
-        """The fault as it is told: the first row in full, others by line, and how many."""
+        """The fault for a message: the first row in full, others by line, and how many."""
         line, row_id = self.places[0]
         where = f"{subject}line {line}" + (f" ({row_id})" if row_id else "")
         return Fault(where, self.found + self._others(), self.expected, file.command_for_line(line))
@@ -171,7 +173,7 @@ class _Tally:
 
 
 class _Verdicts(dict[str, str | None]):
-    """A judge's verdict on each distinct field, asked once: columns repeat their values."""
+    """A judge's verdict on each distinct field, computed once, since columns repeat values."""
 
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
@@ -188,7 +190,7 @@ def _tally_rows(
     id_column: str | None,
     tallies: dict[tuple[str, str], _Tally],
 ) -> int:
-    """Notes every fault of every row in `tallies`; returns the number of rows."""
+    """Count every fault of every row in `tallies`; returns the number of rows."""
     verdicts = [(names.index(n), n, _Verdicts(judge)) for n, judge in judges.items() if n in names]
     id_at = names.index(id_column) if id_column in names else len(names)
     n_rows = 0
@@ -204,7 +206,7 @@ def _tally_rows(
 def _wrong_in(
     fields: Sequence[str], width: int, verdicts: Sequence[tuple[int, str, _Verdicts]]
 ) -> Iterator[tuple[str, str, str]]:
-    """Yields (subject, found, expected) of each fault in one row."""
+    """Yield (subject, found, expected) of each fault in one row."""
     if len(fields) != width:
         yield "", f"{len(fields)} fields", f"{width} fields"
         return
@@ -215,12 +217,12 @@ def _wrong_in(
             yield f"column {quoted(name)}, ", found, expected
 
 
-def _told(file: TextFile, tallies: Mapping[tuple[str, str], _Tally]) -> list[Fault]:
+def _faults_of(file: TextFile, tallies: Mapping[tuple[str, str], _Tally]) -> list[Fault]:
     return [tally.fault(file, subject) for (subject, _), tally in tallies.items()]
 
 
 def _file_faults(file: TextFile, n_columns: int) -> list[Fault]:
-    """What is wrong with the file as a whole, so that no column or row can be named."""
+    """Faults of the file as a whole, where no column or row can be named."""
     if not file.data.removeprefix(codecs.BOM_UTF8).strip():
         found = f"an empty file ({len(file.data)} bytes)"
         return [Fault("file", found, "a table", DOWNLOAD_AGAIN)]
@@ -232,25 +234,25 @@ def _file_faults(file: TextFile, n_columns: int) -> list[Fault]:
 
 
 def _header_faults(file: TextFile, found: Sequence[str], declared: Sequence[str]) -> list[Fault]:
-    """Missing, renamed, extra and doubled columns."""
+    """Missing, renamed, extra and duplicate columns."""
     show = f"{file.command_for_line(1)}, then rename the column or declare it"
     extra = [name for name in dict.fromkeys(found) if name not in declared]
-    told = []
+    faults = []
     for name in declared:
         if name in found:
             continue
         if like := _closest(name, extra):
             extra.remove(like)
-            told.append((f"column {quoted(like)}", f"{quoted(name)} (renamed?)"))
+            faults.append((f"column {quoted(like)}", f"{quoted(name)} (renamed?)"))
         else:
-            told.append((f"no column {quoted(name)}", "it among the columns"))
-    told += [(f"an extra column {quoted(name)}", "only the declared columns") for name in extra]
-    told += [
+            faults.append((f"no column {quoted(name)}", "it among the columns"))
+    faults += [(f"an extra column {quoted(name)}", "only the declared columns") for name in extra]
+    faults += [
         (f"column {quoted(name)} {n} times", "it once")
         for name, n in Counter(found).items()
         if n > 1
     ]
-    return [Fault("header", what, expected, show) for what, expected in told]
+    return [Fault("header", what, expected, show) for what, expected in faults]
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -292,7 +294,7 @@ def _separator_faults(file: TextFile, n_columns: int) -> list[Fault]:
 
 
 def _closest(name: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that is most like the name, case apart, if any is."""
+    """The most similar candidate, ignoring case, if any is similar."""
     by_folded = {candidate.casefold(): candidate for candidate in candidates}
     found = difflib.get_close_matches(name.casefold(), by_folded, n=1)
     return by_folded[found[0]] if found else None

@@ -13,6 +13,7 @@ from types import ModuleType
 from pydantic import ValidationError
 
 from pipelines.configuration.competition import Competition
+from pipelines.configuration.encoders import check_encoders
 from pipelines.configuration.field_names import one_line
 
 # What a mistake in a competition's file raises when the file is imported.
@@ -43,6 +44,7 @@ def load_competition(name: str) -> Competition:
     Raises:
         UnknownCompetitionError: No file has that name; suggests the nearest one.
         CompetitionFileError: The file cannot be imported, or its competition is not valid.
+        EncoderNameError: Two different encoders have one name.
     """
     known = list_competitions()
     if name not in known:
@@ -56,6 +58,7 @@ def load_competition(name: str) -> Competition:
             f"{_path(file)}: found COMPETITION = {competition!r}, expected a Competition; "
             "assign the file's Competition to COMPETITION"
         )
+    check_encoders(competition)
     return competition
 
 

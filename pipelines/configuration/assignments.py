@@ -227,6 +227,6 @@ def resolved(competition: Competition) -> dict[str, Any]:
     return competition.model_dump(mode="json")
 
 
-def member_settings(member: MemberSettings) -> dict[str, Any]:
-    """One member's configuration, with the name of its encoder."""
-    return {**member.model_dump(mode="json"), "encoder": member.encoder.__name__}
+def member_settings(member: MemberSettings, encoder: Mapping[str, Any]) -> dict[str, Any]:
+    """One member's configuration, with the name and the settings of its encoder."""
+    return {**member.model_dump(mode="json"), "encoder": encoder}

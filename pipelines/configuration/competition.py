@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from pydantic import (
     Field,
+    PrivateAttr,
     SerializeAsAny,
     model_validator,
 )
@@ -22,8 +23,6 @@ from models.estimators.sklearn_models import EstimatorSettings
 from models.estimators.trees import TreesSettings
 from models.metrics import METRICS
 from pipelines.configuration.field_names import FORMER_STACKERS, with_present_names
-from pipelines.configuration.member_settings import Encoded as Encoded
-from pipelines.configuration.member_settings import Encoder as Encoder
 from pipelines.configuration.member_settings import MemberSettings, Settings
 
 Label = int | str
@@ -195,6 +194,7 @@ class Competition(Settings):
     train_test_overlap: TrainTestOverlap | None = Field(None, exclude=True)
     text: str | None = None
     sample: OfflineSample | None = Field(None, exclude=True)
+    _declared_members: tuple[MemberSettings, ...] = PrivateAttr(())
 
     @model_validator(mode="before")
     @classmethod
@@ -212,7 +212,13 @@ class Competition(Settings):
                 "train_test_overlap needs metric='accuracy' and folds without repeats, found "
                 f"{self.metric!r} and {self.folds.n_repeats} repeats"
             )
+        self._declared_members = (*self.members, *self.optional_members)
         return self
+
+    @property
+    def declared_members(self) -> tuple[MemberSettings, ...]:
+        """All members of the competition's file, also where only some of them were chosen."""
+        return self._declared_members
 
     @property
     def on_kaggle(self) -> Kaggle:

@@ -6,10 +6,8 @@ The kinds themselves are in `pipelines.members`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
-import numpy as np
-import pandas as pd
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -19,22 +17,10 @@ from pydantic import (
     model_validator,
 )
 
+from features.encoders.base import Encoded as Encoded
+from features.encoders.base import Encoder as Encoder
 from pipelines.configuration.field_names import with_suggestions
 from pipelines.configuration.search_space import Search
-
-Encoded = dict[str, np.ndarray]
-
-
-class Encoder(Protocol):
-    """A scikit-learn style estimator from a table to the inputs of a network.
-
-    `fit_transform` is for the rows it was fitted on (target statistics leave the row itself out);
-    `transform` is for every other row.
-    """
-
-    def fit(self, table: pd.DataFrame, target: np.ndarray) -> Encoder: ...  # noqa: D102
-    def transform(self, table: pd.DataFrame) -> Encoded: ...  # noqa: D102
-    def fit_transform(self, table: pd.DataFrame, target: np.ndarray) -> Encoded: ...  # noqa: D102
 
 
 class Settings(BaseModel):
@@ -56,7 +42,10 @@ class MemberSettings(Settings):
 
     Attributes:
         name: Unique among the competition's members.
-        encoder: Makes an unfitted encoder.
+        encoder: Makes an unfitted encoder: a function or class without arguments, a lambda, a
+            `functools.partial`. Members that share it share its dataset stage.
+        encoder_name: The name of the encoder's stage; needed where two functions or classes of
+            one name make different encoders.
         inputs: By keyword of the network's `forward` (`x_num` for other models), the encoder's
             arrays that it reads side by side; empty for the encoder's arrays as they are.
         search: By dotted key (`train.lr`), the values that a study may try.
@@ -64,5 +53,6 @@ class MemberSettings(Settings):
 
     name: str
     encoder: Callable[[], Encoder] = Field(exclude=True)
+    encoder_name: str | None = Field(None, min_length=1, exclude=True)
     inputs: dict[str, tuple[str, ...]] = {}
     search: Search = Field({}, exclude=True)

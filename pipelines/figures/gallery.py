@@ -101,7 +101,7 @@ def _images(pipeline: Pipeline, *, note: str | None) -> Named:
 
 def _pixels(pipeline: Pipeline, member: NetworkMember) -> np.ndarray | None:
     """The training images as the network sees them, `(n_rows, C, H, W)`."""
-    folder = pipeline.contents.layout.dataset(member.encoder.__name__)
+    folder = pipeline.contents.layout.dataset(pipeline.encoders[member.name].name)
     return dataset.load_array(folder, IMAGE)
 
 

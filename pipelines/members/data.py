@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
+from features.encoders.base import Encoded
 from features.folds import Folds, Split
 from models.data import EncodedDataset, FoldData
-from pipelines.configuration.member_settings import Encoded
 
 
 class DatasetError(ValueError):
-    """A member asks for an array that its encoder does not give."""
+    """Arrays that do not fit what a member or an encoder says of them."""
 
     exit_code = 2
 
@@ -23,54 +24,116 @@ class FoldView:
     """The data as one fold's encoder sees it.
 
     Attributes:
-        split: which rows are trained on and which are held out.
-        train: all `n_train` rows of the training file, each array `(n_train, ...)`.
-        test: all `n_test` test rows, each array `(n_test, ...)`.
-        vocabulary: the words that the numbers in `tokens` stand for; empty without texts.
-        costly: what the encoder took long to learn; empty when read back.
+        split: Which rows are trained on and which are held out.
+        train: All `n_train` rows of the training file, each array `(n_train, ...)`.
+        test: All `n_test` test rows, each array `(n_test, ...)`.
+        vocabulary: The words that the numbers in `tokens` stand for; empty without texts.
+        expensive: What the encoder took long to learn; empty when read back.
+        names: By array, the name of each column.
+        codes: By array, the number of codes of each column, as the encoder gives them.
     """
 
     split: Split
     train: Encoded
     test: Encoded
     vocabulary: tuple[str, ...] = ()
-    costly: dict[str, np.ndarray] = field(default_factory=dict)
+    expensive: dict[str, np.ndarray] = field(default_factory=dict)
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    codes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def cardinalities(self) -> tuple[int, ...]:
+        """The number of codes of each column of `x_cat`: the encoder's, or those that occur."""
+        if "x_cat" not in self.train:
+            return ()
+        given = self.codes.get("x_cat", ())
+        is_whole = len(given) == self.train["x_cat"].shape[1]
+        return given if is_whole else tuple(int(n) for n in self._n_codes("x_cat"))
+
+    @cached_property
+    def n_tokens(self) -> int:
+        """The number of codes of `tokens`: the vocabulary's size, or those that occur."""
+        if "tokens" not in self.train:
+            return 0
+        return len(self.vocabulary) or int(self._n_codes("tokens").max())
+
+    def _n_codes(self, name: str) -> np.ndarray:
+        """The codes of each column that occur, for an encoder that does not count them."""
+        parts = [np.asarray(part[name]) for part in (self.train, self.test)]
+        largest: np.ndarray = np.max([part.max(axis=0, initial=0) for part in parts], axis=0)
+        return largest + 1
 
 
 @dataclass(frozen=True)
 class FoldedDataset:
-    """One encoder's view of every fold, with the target `(n_train,) int64`."""
+    """One encoder's view of every fold.
+
+    Attributes:
+        target: `(n_train,) int64`.
+        folds: Which rows are held out when.
+        views: One for each split.
+    """
 
     target: np.ndarray
     folds: Folds
     views: list[FoldView]
 
+    @property
+    def names(self) -> Mapping[str, tuple[str, ...]]:
+        """By array, the name of each column, as the first fold has them."""
+        return self.views[0].names
+
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        """The number of codes of each column of `x_cat`, the maximum over folds."""
+        return tuple(map(max, zip(*(view.cardinalities for view in self.views), strict=True)))
+
+    @property
+    def n_tokens(self) -> int:
+        """The size of the largest fold's vocabulary; 0 without texts."""
+        return max(view.n_tokens for view in self.views)
+
     def training_set(self, index: int) -> EncodedDataset:
-        """The rows that the models of fold `index` are trained on."""
+        """The rows that the models of split `index` are trained on."""
         view = self.views[index]
         return EncodedDataset(view.train, self.target, view.split.train_rows)
 
     def held_out_set(self, index: int) -> EncodedDataset:
-        """The rows that are held out from fold `index`."""
+        """The rows that are held out from split `index`."""
         view = self.views[index]
         return EncodedDataset(view.train, self.target, view.split.valid_rows)
+
+    def test_set(self, index: int) -> EncodedDataset:
+        """The test rows as split `index` sees them; their target, which is unknown, is -1."""
+        test = {name: np.asarray(rows) for name, rows in self.views[index].test.items()}
+        n_rows = len(next(iter(test.values())))
+        return EncodedDataset(test, np.full(n_rows, -1), np.arange(n_rows))
 
 
 def choose(encoded: Encoded, inputs: Mapping[str, Sequence[str]]) -> Encoded:
     """The chosen arrays, side by side under each keyword; all of them where nothing is chosen.
 
     Raises:
-        DatasetError: an array is chosen that there is not.
+        DatasetError: An array is chosen that does not exist.
     """
-    absent = {name for names in inputs.values() for name in names} - set(encoded)
-    if absent:
-        raise DatasetError(
-            f"the encoder gives {', '.join(sorted(encoded))}, but a member's inputs name "
-            f"{', '.join(sorted(absent))}; correct `inputs` in the competition's file"
-        )
+    check_inputs(encoded, inputs)
     if not inputs:
         return encoded
     return {key: np.hstack([encoded[name] for name in names]) for key, names in inputs.items()}
+
+
+def check_inputs(given: Iterable[str], inputs: Mapping[str, Sequence[str]]) -> None:
+    """Check that a member's inputs name only arrays that its encoder gives.
+
+    Raises:
+        DatasetError: They name another one.
+    """
+    absent = {name for names in inputs.values() for name in names} - set(given)
+    if absent:
+        raise DatasetError(
+            f"the encoder gives {', '.join(sorted(given))}, but a member's inputs name "
+            f"{', '.join(sorted(absent))}; correct `inputs` in the competition's file"
+        )
 
 
 def fold_data(view: FoldView) -> FoldData:

@@ -185,23 +185,16 @@ def _n_outputs(problem: Problem) -> int:
 
 
 def _input_shape(dataset: FoldedDataset) -> InputShape:
-    """The widest that any split needs: codes count up to the largest one seen anywhere."""
-    inputs = [part for view in dataset.views for part in (view.train, view.test)]
-    codes = [
-        np.max(part["x_cat"], axis=0) for part in inputs if "x_cat" in part and len(part["x_cat"])
-    ]
-    cardinalities = tuple(int(code) + 1 for code in np.max(codes, axis=0)) if codes else ()
-    n_num, n_bin = (inputs[0][k].shape[1] if k in inputs[0] else 0 for k in ("x_num", "x_bin"))
-    n_tokens = max(
-        (int(np.max(part["tokens"])) + 1 for part in inputs if "tokens" in part), default=0
-    )
+    """The widest that any split needs."""
+    first = dataset.views[0].train
+    n_num, n_bin = (first[key].shape[1] if key in first else 0 for key in ("x_num", "x_bin"))
     return InputShape(
         n_num=n_num,
-        cardinalities=cardinalities,
+        cardinalities=dataset.cardinalities,
         n_bin=n_bin,
-        n_tokens=n_tokens,
-        is_spelled="spelling" in inputs[0],
-        image=inputs[0]["image"].shape[1:] if "image" in inputs[0] else (),
+        n_tokens=dataset.n_tokens,
+        is_spelled="spelling" in first,
+        image=first["image"].shape[1:] if "image" in first else (),
     )
 
 

@@ -6,16 +6,17 @@ nothing has to be unpickled. Only what takes long to learn is kept with the run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pandas as pd
 
+from features.encoders.base import is_stateless
 from pipelines.configuration.member_settings import Encoded, Encoder
-from pipelines.members.data import DatasetError
-from pipelines.stages.dataset import fitted_encoder, is_alike
+from pipelines.members.data import check_inputs
+from pipelines.stages.dataset import fitted_encoder
 from pipelines.stages.preprocess import Prepared
 from pipelines.workspace import arrays
 from pipelines.workspace.stage_files import DatasetFiles, fold_name
@@ -32,7 +33,7 @@ def encode_rows(
     folder: Path,
     on_fold: Callable[[], None],
 ) -> list[Path]:
-    """Encode new rows by every fold's encoder, a slice at a time.
+    """Encode new rows with every fold's encoder, a slice at a time.
 
     Args:
         table: The rows, with the competition's features.
@@ -47,7 +48,7 @@ def encode_rows(
     """
     n_splits = prepared.folds.n_splits
     folders = [folder / fold_name(index) for index in range(n_splits)]
-    if is_alike(encoder()):  # it learns nothing: every fold sees the same
+    if is_stateless(encoder()):  # every fold sees the same
         folders = [folders[0]] * n_splits
     for index, (target, split) in enumerate(zip(folders, prepared.folds.splits(), strict=True)):
         if not target.exists():
@@ -70,12 +71,7 @@ def read_rows(folder: Path, inputs: Mapping[str, Sequence[str]]) -> Encoded:
     """
     given = sorted(path.stem for path in folder.glob("*.npy"))
     parts = inputs or {name: (name,) for name in given}
-    absent = {name for names in parts.values() for name in names} - set(given)
-    if absent:
-        raise DatasetError(
-            f"the encoder gives {', '.join(given)}, but a member's inputs name "
-            f"{', '.join(sorted(absent))}; correct `inputs` in the competition's file"
-        )
+    check_inputs(given, parts)
     rows = {
         key: arrays.RowsOnDisk([folder / f"{name}.npy" for name in names])
         for key, names in parts.items()
@@ -84,13 +80,10 @@ def read_rows(folder: Path, inputs: Mapping[str, Sequence[str]]) -> Encoded:
 
 
 def _write(encoder: Encoder, table: pd.DataFrame, folder: Path) -> None:
+    """Write each array of the table's rows as an npy, a slice of rows at a time."""
     writers: dict[str, arrays.RowsWriter] = {}
-    for part in _slices(table):
-        for name, rows in encoder.transform(part).items():
+    for start in range(0, len(table), SLICE):
+        for name, rows in encoder.transform(table.iloc[start : start + SLICE]).items():
             if name not in writers:
                 writers[name] = arrays.RowsWriter(folder / f"{name}.npy", len(table))
             writers[name].append(np.asarray(rows))
-
-
-def _slices(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    return (table.iloc[start : start + SLICE] for start in range(0, len(table), SLICE))

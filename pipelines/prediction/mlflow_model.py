@@ -15,6 +15,7 @@ import pandas as pd
 
 from pipelines import competitions
 from pipelines.configuration.competition import Competition
+from pipelines.configuration.encoders import encoder_identities
 from pipelines.members.member import members_of
 from pipelines.prediction import new_rows
 from pipelines.prediction.answers import Answers
@@ -141,11 +142,11 @@ def fill(folder: Path, run: Path) -> None:
 
 def _needed(run: Path, competition: Competition) -> list[Path]:
     """The run's files that predictions need."""
-    layout = RunLayout(run)
+    layout, encoders = RunLayout(run), encoder_identities(competition)
     needed = [layout.run_file, *_files(layout.preprocess), *_files(layout.ensemble)]
     for member in members_of(competition):
         models = TrainFiles(layout.train(member.name)).models
-        dataset = DatasetFiles(layout.dataset(member.encoder.__name__))
+        dataset = DatasetFiles(layout.dataset(encoders[member.name].name))
         again = member.trains_again(models)
         needed += _files(models) + (dataset.all_train() if again else dataset.all_expensive())
     stackers = EnsembleFiles(layout.ensemble).stackers.glob("*")

@@ -15,7 +15,7 @@ from models.ensembling.blending import blend
 from models.ensembling.combiners import Combiner
 from pipelines.configuration.assignments import ConfigurationError, as_stored
 from pipelines.configuration.competition import Competition
-from pipelines.configuration.member_settings import Encoder
+from pipelines.configuration.encoders import encoder_identities
 from pipelines.members.member import FittedModels, Member, members_of
 from pipelines.prediction.encoding import encode_rows, read_rows
 from pipelines.stages import ensemble, preprocess, stage_code, train_test_overlap
@@ -88,6 +88,12 @@ class Predictor:
         return self.run.prepared
 
     @cached_property
+    def _encoders(self) -> dict[str, str]:
+        """By member, the name of its encoder when the run was made."""
+        now = {name: known.name for name, known in encoder_identities(self.competition).items()}
+        return now | dict(self.run.described.get("encoders", {}))
+
+    @cached_property
     def combiner(self) -> Combiner:
         """Combines the members' predictions as the run did."""
         settings = ensemble.EnsembleSettings.of(self.competition)
@@ -105,12 +111,12 @@ class Predictor:
         members = self.competition.members
         by_member = np.zeros((len(members), len(table), len(self.competition.classes)))
         used = self.combiner.members_used(len(members))
-        by_encoder: dict[Callable[[], Encoder], list[int]] = {}
+        by_encoder: dict[str, list[int]] = {}
         for place in np.flatnonzero(used):
-            by_encoder.setdefault(members[place].encoder, []).append(int(place))
+            by_encoder.setdefault(self._encoders[members[place].name], []).append(int(place))
         steps = _Steps(len(by_encoder) * self.prepared.folds.n_splits + int(used.sum()), advance)
-        for encoder, places in by_encoder.items():
-            self._predict_members(encoder, places, featured, by_member, steps)
+        for places in by_encoder.values():
+            self._predict_members(places, featured, by_member, steps)
         combined = self.combiner.predict(by_member, self._context(featured, by_member))
         return train_test_overlap.with_matching_classes(self._matching_classes(featured), combined)
 
@@ -147,19 +153,19 @@ class Predictor:
 
     def _predict_members(
         self,
-        encoder: Callable[[], Encoder],
         places: Sequence[int],
         table: pd.DataFrame,
         by_member: np.ndarray,
         steps: _Steps,
     ) -> None:
         """Fill in the members of one encoder: `by_member (n_members, n_rows, n_classes)`."""
+        first = self.competition.members[places[0]]
         with tempfile.TemporaryDirectory(prefix=".predict-", dir=self.scratch) as scratch:
             folds = encode_rows(
                 table,
-                encoder,
+                first.encoder,
                 self.prepared,
-                stage=self.run.layout.dataset(encoder.__name__),
+                stage=self.run.layout.dataset(self._encoders[first.name]),
                 folder=Path(scratch),
                 on_fold=steps.take,
             )
@@ -175,7 +181,7 @@ class Predictor:
             member,
             self.prepared,
             folder=self.run.layout.train(member.name),
-            encoded=self.run.layout.dataset(member.encoder.__name__),
+            encoded=self.run.layout.dataset(self._encoders[member.name]),
             device=self.run.described["device"],
         )
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from features.folds import Split
 from pipelines.configuration.competition import Competition
+from pipelines.configuration.encoders import encoder_identities
 from pipelines.members.data import choose
 from pipelines.members.member import FittedModels, Member, members_of
 from pipelines.stages.dataset import fitted_encoder
@@ -30,12 +31,14 @@ class Panel:
         shares: Their weights, summing to one.
         is_whole: Whether no other member has a weight.
         models: By member, the models that the run saved.
+        encoders: By member, the name of its encoder.
     """
 
     members: tuple[Member, ...]
     shares: tuple[float, ...]
     is_whole: bool
     models: Mapping[str, FittedModels]
+    encoders: Mapping[str, str]
 
     @property
     def name(self) -> str:
@@ -50,19 +53,20 @@ class Panel:
 
         The encoders are fitted again on the split's training rows, as they were for the models.
         """
+        makers = {self.encoders[member.name]: member.encoder for member in self.members}
         encoders = {
-            make: fitted_encoder(
-                make, prepared, split, DatasetFiles(run.dataset(make.__name__)).expensive(number)
+            name: fitted_encoder(
+                make, prepared, split, DatasetFiles(run.dataset(name)).expensive(number)
             )
-            for make in dict.fromkeys(member.encoder for member in self.members)
+            for name, make in makers.items()
         }
         models = {name: saved.of_split(number) for name, saved in self.models.items()}
 
         def predict(table: pd.DataFrame) -> np.ndarray:
-            encoded = {make: encoder.transform(table) for make, encoder in encoders.items()}
+            encoded = {name: encoder.transform(table) for name, encoder in encoders.items()}
             total: Any = 0.0
             for member, share in zip(self.members, self.shares, strict=True):
-                inputs = choose(encoded[member.encoder], member.inputs)
+                inputs = choose(encoded[self.encoders[member.name]], member.inputs)
                 total = total + share * models[member.name](inputs)
             return np.asarray(total)
 
@@ -83,21 +87,20 @@ def panel(
     total = sum(weights[member.name] for member in chosen)
     if not chosen:
         return None
+    encoders = {name: known.name for name, known in encoder_identities(competition).items()}
     return Panel(
         members=tuple(chosen),
         shares=tuple(float(weights[member.name] / total) for member in chosen),
         is_whole=bool(total > 1 - 1e-9),
-        models={member.name: _models(competition, member, prepared, run) for member in chosen},
-    )
-
-
-def _models(
-    competition: Competition, member: Member, prepared: Prepared, run: RunLayout
-) -> FittedModels:
-    return load_models(
-        competition,
-        member,
-        prepared,
-        folder=run.train(member.name),
-        encoded=run.dataset(member.encoder.__name__),
+        models={
+            member.name: load_models(
+                competition,
+                member,
+                prepared,
+                folder=run.train(member.name),
+                encoded=run.dataset(encoders[member.name]),
+            )
+            for member in chosen
+        },
+        encoders=encoders,
     )

@@ -88,7 +88,7 @@ def _units(columns: Sequence[str]) -> list[list[str]]:
 def _folds(models: Panel, prepared: Prepared, folder: Path) -> Iterator[_Fold]:
     """A sample of the first folds' held-out rows, with the models that never saw them."""
     run = RunLayout(folder)
-    names = {member.encoder.__name__ for member in models.members}
+    names = {models.encoders[member.name] for member in models.members}
     n_splits = prepared.folds.n_splits
     seconds = sum(seconds_of(run.dataset(name)) for name in names) / n_splits
     n_folds = 1 if seconds > SLOW_S else min(MAX_FOLDS, prepared.folds.n_folds)

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from features.encoders.base import Encoder, complete, is_stateless
 from models.metrics import METRICS
-from pipelines.configuration.competition import Competition, Encoder
+from pipelines.configuration.competition import Competition
+from pipelines.configuration.encoders import encoder_identities
 from pipelines.report.drift import as_numbers
 from pipelines.report.evidence import Check
-from pipelines.stages.dataset import encode_fold, is_alike
+from pipelines.stages.dataset import encode_fold
 from pipelines.stages.ensemble import Blend
 from pipelines.stages.preprocess import Prepared, not_row_wise
 from pipelines.workspace import arrays
@@ -32,12 +34,13 @@ def checks(
     competition: Competition, prepared: Prepared, blend: Blend, folder: Path
 ) -> tuple[Check, ...]:
     """Run every check on the results of the stages and the run's folder."""
-    encoders = dict.fromkeys(member.encoder for member in competition.members)
+    identities = encoder_identities(competition)
+    encoders = {identities[member.name].name: member.encoder for member in competition.members}
     return (
         _row_wise(competition, prepared),
         _held_out_once(prepared),
         _groups_whole(competition, prepared),
-        *(_fitted_in_fold(encoder, prepared, folder) for encoder in encoders),
+        *(_fitted_in_fold(*encoder, prepared, folder) for encoder in encoders.items()),
         _score_reproduced(competition, prepared, blend),
         _not_too_good(competition, blend),
         _duplicates(competition, prepared),
@@ -59,7 +62,7 @@ def _row_wise(competition: Competition, prepared: Prepared) -> Check:
     faults = [
         column
         for table in (prepared.train[raw], prepared.test[raw])
-        for column in not_row_wise(competition, table, competition.features(table))
+        for column in not_row_wise(competition.features, table, competition.features(table))
     ]
     if faults:
         return Check(name=name, outcome="look", detail=f"{_listed(faults)} depend on other rows")
@@ -104,19 +107,21 @@ def _groups_whole(competition: Competition, prepared: Prepared) -> Check:
     return Check(name=name, outcome="look" if n_split else "passed", detail=detail)
 
 
-def _fitted_in_fold(encoder: Callable[[], Encoder], prepared: Prepared, folder: Path) -> Check:
+def _fitted_in_fold(
+    encoder_name: str, make: Callable[[], Encoder], prepared: Prepared, folder: Path
+) -> Check:
     """Refit the encoder on a fold's training rows alone, and compare with the models' inputs."""
-    name = f"{encoder.__name__} is fitted on training rows only"
-    stage = RunLayout(folder).dataset(encoder.__name__)
-    if is_alike(encoder()):
-        return _learns_nothing(name, encoder(), prepared, stage)
+    name, encoder = f"{encoder_name} is fitted on training rows only", complete(make())
+    stage = RunLayout(folder).dataset(encoder_name)
+    if is_stateless(encoder):
+        return _learns_nothing(name, encoder, prepared, stage)
     seconds = seconds_of(stage) / prepared.folds.n_splits
     if seconds > SLOW_S:
         detail = (
             f"refitting would take {seconds:.0f} s; the stage fits it on a fold's training rows"
         )
         return Check(name=name, outcome="skipped", detail=detail)
-    again = encode_fold(prepared, encoder(), next(prepared.folds.splits())).train
+    again = encode_fold(prepared, encoder, next(prepared.folds.splits())).train
     stored = arrays.read(DatasetFiles(stage).train(0))
     same = all(np.array_equal(again[key], stored[key], equal_nan=True) for key in stored)
     detail = "refitted without the first fold's held-out rows: "

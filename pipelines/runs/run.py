@@ -13,6 +13,7 @@ from models.metrics import METRICS
 from models.training.hardware import choose_device
 from pipelines.configuration.assignments import resolved
 from pipelines.configuration.competition import Competition
+from pipelines.configuration.encoders import encoder_identities
 from pipelines.configuration.tuned_values import Tuned, still_used
 from pipelines.console import Narrator
 from pipelines.figures.gallery import draw
@@ -131,9 +132,11 @@ def _tuned(
 def _folder(competition: Competition, raw: RawFiles, request: Request) -> Path:
     """The run's folder: the one named, else the one that was asked the same, else a new one."""
     runs = Workspace(request.root).runs(competition.name)
+    encoders = encoder_identities(competition)
     asked = {
         "configuration": resolved(competition),
-        "encoders": {member.name: member.encoder.__name__ for member in competition.members},
+        "encoders": {member: encoder.name for member, encoder in encoders.items()},
+        "encoder_settings": {encoder.name: encoder.settings for encoder in encoders.values()},
         "source": raw.source,
         "data": raw.digest,
         "device": request.device,

@@ -1,7 +1,7 @@
-"""Stage 3: tables to the numbers that each fold's models see.
+"""Stage 3: tables to the arrays of each fold, with the names and cardinalities of their columns.
 
-An encoder is cloned for every fold and fitted on that fold's training rows alone. Every row of the
-training file is then encoded as that fold sees it, and so is every test row.
+Every fold gets a new encoder, fitted on that fold's training rows only. It then encodes all rows of
+the training file, and all test rows.
 """
 
 from __future__ import annotations
@@ -9,28 +9,30 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
-from features.encoders.base import costly_state, refit
+from features.encoders.base import complete, is_stateless, refit
 from features.folds import Split
-from pipelines.members.data import FoldedDataset, FoldView, choose
+from pipelines.members.data import DatasetError, FoldedDataset, FoldView, choose
 from pipelines.workspace import arrays
 from pipelines.workspace.stage_files import DatasetFiles
 
 if TYPE_CHECKING:
-    from pipelines.configuration.competition import Encoded, Encoder
+    from features.encoders.base import Encoded, Encoder
     from pipelines.stages.preprocess import Prepared
 
 Progress = Callable[[int, int], None]
+Value = TypeVar("Value")
 
 
 def encode(
     prepared: Prepared, encoder: Callable[[], Encoder], progress: Progress | None = None
 ) -> FoldedDataset:
-    """Fit the encoder in every fold and encode all rows by it."""
+    """Fit a new encoder in every fold and encode all rows with it."""
     views = list(encoded_views(prepared, encoder, progress))
     return FoldedDataset(prepared.target, prepared.folds, views)
 
@@ -38,33 +40,68 @@ def encode(
 def encoded_views(
     prepared: Prepared, encoder: Callable[[], Encoder], progress: Progress | None = None
 ) -> Iterator[FoldView]:
-    """The same fold by fold, for those who need not hold all of them at once."""
+    """The same fold by fold, for callers that need not hold all of them at once."""
     splits = list(prepared.folds.splits())
-    shared = _encode_alike(prepared, encoder()) if is_alike(encoder()) else None
+    shared: FoldView | None = None
     for index, split in enumerate(splits):
-        yield FoldView(split, *shared) if shared else encode_fold(prepared, encoder(), split)
+        made = complete(encoder())
+        if not is_stateless(made):
+            yield encode_fold(prepared, made, split)
+        else:
+            shared = replace(shared, split=split) if shared else _encode_once(prepared, made, split)
+            yield shared
         if progress is not None:
             progress(index + 1, len(splits))
 
 
-def is_alike(encoder: Encoder) -> bool:
-    """Whether the encoder learns nothing, so that every fold sees the same; it says so itself."""
-    return bool(getattr(encoder, "stateless", False))
-
-
-def _encode_alike(prepared: Prepared, encoder: Encoder) -> tuple[Encoded, Encoded]:
-    """The training file's and the test rows, for all folds."""
-    return encoder.transform(prepared.train), encoder.transform(prepared.test)
+def _encode_once(prepared: Prepared, encoder: Encoder, split: Split) -> FoldView:
+    """All rows by an encoder that learns nothing, the same for every fold."""
+    return _view(encoder, split, encoder.transform(prepared.train), prepared)
 
 
 def encode_fold(prepared: Prepared, encoder: Encoder, split: Split) -> FoldView:
-    """Fit a new encoder on the split's training rows, and encode every row by it."""
+    """Fit a new encoder on the split's training rows, and encode every row with it."""
     seen, target = prepared.train.iloc[split.train_rows], prepared.target[split.train_rows]
     trained_on = encoder.fit_transform(seen, target)
     held_out = encoder.transform(prepared.train.iloc[split.valid_rows])
     train = {key: _interleave(trained_on[key], held_out[key], split) for key in trained_on}
-    vocabulary, costly = tuple(getattr(encoder, "vocabulary_", ())), costly_state(encoder)
-    return FoldView(split, train, encoder.transform(prepared.test), vocabulary, costly)
+    return _view(encoder, split, train, prepared)
+
+
+def _view(encoder: Encoder, split: Split, train: Encoded, prepared: Prepared) -> FoldView:
+    return FoldView(
+        split,
+        train,
+        encoder.transform(prepared.test),
+        vocabulary=tuple(getattr(encoder, "vocabulary_", ())),
+        expensive={} if is_stateless(encoder) else encoder.expensive_state(),
+        names=_names(encoder, train),
+        codes={name: tuple(map(int, n)) for name, n in encoder.cardinalities_by_array().items()},
+    )
+
+
+def _names(encoder: Encoder, encoded: Encoded) -> dict[str, tuple[str, ...]]:
+    """The encoder's names of all columns, and numbered ones for arrays that it does not name.
+
+    Raises:
+        DatasetError: It names more or fewer columns than an array has.
+    """
+    given = {array: tuple(map(str, names)) for array, names in encoder.names().items()}
+    numbered = {array: _numbered(array, rows) for array, rows in encoded.items()}
+    for array, names in numbered.items():
+        if len(given.get(array, names)) != len(names):
+            raise DatasetError(
+                f"{type(encoder).__name__}.names(): found {len(given[array])} names for the "
+                f"{len(names)} columns of {array}, expected one for each; correct its method "
+                "`names`, or leave the array out there"
+            )
+    return {array: given.get(array, names) for array, names in numbered.items()}
+
+
+def _numbered(array: str, rows: np.ndarray) -> tuple[str, ...]:
+    """The names of columns that have none; images count by pixel."""
+    n_columns = int(np.prod(rows.shape[1:]))
+    return tuple(f"{array} {number + 1}" for number in range(n_columns))
 
 
 def _interleave(trained_on: np.ndarray, held_out: np.ndarray, split: Split) -> np.ndarray:
@@ -77,63 +114,69 @@ def _interleave(trained_on: np.ndarray, held_out: np.ndarray, split: Split) -> n
 
 
 def fitted_encoder(
-    make: Callable[[], Encoder], prepared: Prepared, split: Split, expensive_file: Path
+    make: Callable[[], Encoder], prepared: Prepared, split: Split, expensive: Path
 ) -> Encoder:
-    """The encoder of a split, fitted again on the rows that stage 3 fitted it on.
+    """The encoder of one split, fitted again on the split's training rows.
 
     Args:
         make: Makes an unfitted encoder.
         prepared: The run's tables.
-        split: The split whose training rows the encoder learns from.
-        expensive_file: Where the split's `costly_file` is, if it has one.
+        split: Its training rows are fitted on.
+        expensive: The file that holds what took long to learn; absent where nothing did.
     """
-    encoder = make()
-    if is_alike(encoder):
+    encoder = complete(make())
+    if is_stateless(encoder):
         return encoder
     seen, target = prepared.train.iloc[split.train_rows], prepared.target[split.train_rows]
-    expensive = arrays.read(expensive_file) if expensive_file.exists() else {}
-    refit(encoder, seen, target, expensive)
+    refit(encoder, seen, target, arrays.read(expensive) if expensive.exists() else {})
     return encoder
 
 
 def save(views: Iterable[FoldView], folder: Path) -> None:
-    """For each fold an npz of its training-file rows, and an npy of each array of test rows.
+    """Write each fold's training-file rows as an npz, and each array of test rows as an npy.
 
-    A fold that sees what the fold before it saw has no files of its own. Target and folds stay
-    with the prepared tables.
+    A fold that sees what the fold before it saw has no files of its own. Target and folds are
+    stored with the prepared tables.
     """
-    files, written = DatasetFiles(folder), None
+    files = DatasetFiles(folder)
+    written: Encoded | None = None
     for index, view in enumerate(views):
         if view.train is written:
             continue
         written = view.train
         arrays.write(files.train(index), view.train)
-        if view.costly:
-            arrays.write(files.expensive(index), view.costly)
+        if view.expensive:
+            arrays.write(files.expensive(index), view.expensive)
         for name, rows in view.test.items():
             np.save(files.test(index, name), rows, allow_pickle=False)
         if view.vocabulary:
-            files.vocabulary(index).write_text(json.dumps(view.vocabulary) + "\n")
+            _write_json(files.vocabulary(index), view.vocabulary)
+        columns = {"names": dict(view.names), "cardinalities": dict(view.codes)}
+        _write_json(files.columns(index), columns)
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value) + "\n")
 
 
 def load(
     folder: Path, prepared: Prepared, inputs: Mapping[str, Sequence[str]] | None = None
 ) -> FoldedDataset:
-    """Read back what `save` wrote; test rows stay on disk until they are asked for.
+    """Read back what `save` wrote; test rows stay on disk until they are needed.
 
     Args:
-        folder: what `save` was given.
-        prepared: the tables.
-        inputs: by keyword of the network's `forward`, the arrays of the encoder that it gets side
+        folder: The one that `save` was given.
+        prepared: The tables.
+        inputs: By keyword of the network's `forward`, the arrays of the encoder that it gets side
             by side; none for the encoder's arrays as they are.
 
     Raises:
         DatasetError: `inputs` names an array that the encoder does not give.
     """
-    views: list[FoldView] = []
+    files, views = DatasetFiles(folder), list[FoldView]()
     for index, split in enumerate(prepared.folds.splits()):
-        if DatasetFiles(folder).train(index).exists():
-            views.append(FoldView(split, *_load_fold(folder, index, inputs or {})))
+        if files.train(index).exists():
+            views.append(_load_fold(files, index, split, inputs or {}))
         else:
             views.append(replace(views[-1], split=split))
     return FoldedDataset(prepared.target, prepared.folds, views)
@@ -150,27 +193,49 @@ def load_fold(
     split = list(prepared.folds.splits())[index]
     # A fold without files sees what the one before it saw.
     files = DatasetFiles(folder)
-    own = next(at for at in range(index, -1, -1) if files.train(at).exists())
-    return FoldView(split, *_load_fold(folder, own, inputs))
+    stored = next(at for at in range(index, -1, -1) if files.train(at).exists())
+    return _load_fold(files, stored, split, inputs)
 
 
 def _load_fold(
-    folder: Path, fold: int, inputs: Mapping[str, Sequence[str]]
-) -> tuple[Encoded, Encoded, tuple[str, ...]]:
-    """The training file's rows and the test rows as one fold sees them, and its vocabulary."""
-    files = DatasetFiles(folder)
-    train = choose(arrays.read(files.train(fold)), inputs)
-    parts = inputs or {name: (name,) for name in train}
+    files: DatasetFiles, fold: int, split: Split, inputs: Mapping[str, Sequence[str]]
+) -> FoldView:
+    whole = arrays.read(files.train(fold))
+    parts = inputs or {name: (name,) for name in whole}
+    train = choose(whole, inputs)
     test = {
         key: arrays.RowsOnDisk([files.test(fold, name) for name in names])
         for key, names in parts.items()
     }
-    words = files.vocabulary(fold)
-    vocabulary = tuple(json.loads(words.read_text())) if words.exists() else ()
-    # Models slice the test rows or take all of them, as of an array.
-    return train, cast("Encoded", test), vocabulary
+    columns = _read_json(files.columns(fold), {"names": {}, "cardinalities": {}})
+    names = {
+        array: columns["names"].get(array) or _numbered(array, whole[array]) for array in whole
+    }
+    return FoldView(
+        split,
+        train,
+        cast(Encoded, test),  # models slice the test rows or take all of them, as of an array
+        vocabulary=tuple(_read_json(files.vocabulary(fold), ())),
+        names=_side_by_side(names, parts),
+        codes=_side_by_side(columns["cardinalities"], parts),
+    )
+
+
+def _read_json(path: Path, default: Any) -> Any:
+    """The file's content; the default where an older checkout or an encoder wrote no such file."""
+    return json.loads(path.read_text()) if path.exists() else default
+
+
+def _side_by_side(
+    of_arrays: Mapping[str, Sequence[Value]], parts: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[Value, ...]]:
+    """What each array has of its columns, joined as a member's inputs join the arrays."""
+    return {
+        key: tuple(chain.from_iterable(of_arrays.get(name, ()) for name in names))
+        for key, names in parts.items()
+    }
 
 
 def load_array(folder: Path, name: str) -> np.ndarray | None:
-    """One array of the training file's rows as the first fold sees them, where there is such."""
+    """One array of the training file's rows as the first fold sees them, if there is one."""
     return arrays.read_one(DatasetFiles(folder).train(0), name)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.configuration.assignments import member_settings
-from pipelines.configuration.competition import Competition, Encoder
+from pipelines.configuration.competition import Competition
+from pipelines.configuration.encoders import EncoderIdentity, encoder_identities
 from pipelines.console import Advance, Narrator
 from pipelines.members.data import FoldedDataset
 from pipelines.members.member import Member, members_of
@@ -56,8 +57,8 @@ class Pipeline:
     def run(self) -> None:
         """Do every stage that is not finished."""
         self._preprocess()
-        for encoder in dict.fromkeys(member.encoder for member in self.competition.members):
-            self._dataset(encoder)
+        for member in self._one_of_each_encoder():
+            self._dataset(member)
         for member in members_of(self.competition):
             self._train(member)
         self._ensemble()
@@ -66,20 +67,25 @@ class Pipeline:
     def dataset_of(self, member: Member) -> FoldedDataset:
         """Stages 2 and 3 for one member alone."""
         self._preprocess()
-        self._dataset(member.encoder)
+        self._dataset(member)
         return self.encoded(member)
 
     def encoded(self, member: Member) -> FoldedDataset:
         """What stage 3 gave for the member."""
-        folder = self.contents.layout.dataset(member.encoder.__name__)
+        folder = self.contents.layout.dataset(self.encoders[member.name].name)
         return dataset.load(folder, self.prepared, member.inputs)
 
     def predictions_of(self, member: Member) -> Predictions:
         """Stages 2 to 4 for one member alone."""
         self._preprocess()
-        self._dataset(member.encoder)
+        self._dataset(member)
         self._train(member)
         return self.contents.predictions_of(member.name)
+
+    @cached_property
+    def encoders(self) -> dict[str, EncoderIdentity]:
+        """By member, the identity of its encoder."""
+        return encoder_identities(self.competition)
 
     @property
     def prepared(self) -> preprocess.Prepared:
@@ -118,21 +124,31 @@ class Pipeline:
             code=stage_code.of_preprocess(self.competition),
         )
 
-    def _dataset(self, encoder: Callable[[], Encoder]) -> None:
+    def _one_of_each_encoder(self) -> list[Member]:
+        """The first member of each encoder."""
+        first: dict[str, Member] = {}
+        for member in members_of(self.competition):
+            first.setdefault(self.encoders[member.name].name, member)
+        return list(first.values())
+
+    def _dataset(self, member: Member) -> None:
+        encoder = self.encoders[member.name]
+
         def make(folder: Path, advance: Advance) -> None:
-            dataset.save(dataset.encoded_views(self.prepared, encoder, advance), folder)
+            dataset.save(dataset.encoded_views(self.prepared, member.encoder, advance), folder)
 
         self._do(
-            dataset_stage(encoder.__name__),
-            f"3 dataset · {encoder.__name__}",
+            dataset_stage(encoder.name),
+            f"3 dataset · {encoder.name}",
             make,
-            settings={"encoder": encoder.__name__},
+            settings={"encoder": encoder.as_settings()},
             upstream=self._content(PREPROCESS),
-            code=stage_code.of_dataset(encoder),
+            code=stage_code.of_dataset(member.encoder),
         )
 
     def _train(self, member: Member) -> None:
-        encoded = dataset_stage(member.encoder.__name__)
+        encoder = self.encoders[member.name]
+        encoded = dataset_stage(encoder.name)
 
         def make(folder: Path, advance: Advance) -> None:
             data = dataset.load(self.stages[encoded].folder, self.prepared, member.inputs)
@@ -147,7 +163,7 @@ class Pipeline:
             make,
             settings={
                 **self._settings("metric", "extra_metrics", "classes"),
-                "member": member_settings(member),
+                "member": member_settings(member, encoder.as_settings()),
                 "device": self._device,
                 **member.file_digests(),
             },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     from pipelines.raw_files.raw import RawFiles
 
 FileForm = Literal["own", "plain"]
+Features = Callable[[pd.DataFrame], pd.DataFrame]
 ROWS = ("target", "train_ids", "test_ids")
 
 
 class FeaturesError(ValueError):
-    """The competition's `features` lets one row see another, outside of any fold."""
+    """The competition's `features` computes a row from other rows, across folds."""
 
     exit_code = 2
 
@@ -39,9 +41,9 @@ class Prepared:
         target: `(n_train,) int64` class index.
         train_ids: `(n_train,)`.
         test_ids: `(n_test,)`.
-        folds: which training rows are held out when.
-        sample_submission: the form in which Kaggle wants the answer.
-        holdout: labels of test rows that an offline sample keeps back, by id; else None.
+        folds: Which training rows are held out when.
+        sample_submission: The form in which Kaggle wants the submission.
+        holdout: Labels of test rows that an offline sample holds back, by id; else None.
     """
 
     train: pd.DataFrame
@@ -55,11 +57,11 @@ class Prepared:
 
 
 def prepare(competition: Competition, raw: RawFiles) -> Prepared:
-    """Read, check and type the files, add row-wise features, deal the folds.
+    """Read, check and type the files, add row-wise features, assign rows to folds.
 
     Raises:
-        TableError: a file that is not as the competition's columns say.
-        FoldError: too few rows for the folds.
+        TableError: A file does not match the competition's columns.
+        FoldError: There are too few rows for the folds.
         FeaturesError: `competition.features` is not row-wise.
     """
     train = _read(competition, raw, "train", _train_columns(competition))
@@ -75,22 +77,22 @@ def prepare(competition: Competition, raw: RawFiles) -> Prepared:
     target = class_indices(train[competition.target], competition.classes)
     drop = [competition.id, competition.target]
     return Prepared(
-        train=_row_wise(competition, train.drop(columns=drop)),
-        test=_row_wise(competition, test.drop(columns=drop[:1])),
+        train=_with_features(competition.features, train.drop(columns=drop), competition.name),
+        test=_with_features(competition.features, test.drop(columns=drop[:1]), competition.name),
         target=target,
         train_ids=train[competition.id].to_numpy(),
         test_ids=test[competition.id].to_numpy(),
-        folds=make_folds(target, competition.folds, groups=_groups(competition, train)),
+        folds=make_folds(target, competition.folds, groups=_groups(train, competition.folds.group)),
         sample_submission=sample,
-        holdout=_read_holdout(competition, raw),
+        holdout=_read_holdout(competition, raw.holdout),
     )
 
 
 def read_sample_submission(competition: Competition, raw: RawFiles) -> pd.DataFrame:
-    """The form in which Kaggle wants the answer.
+    """The form in which Kaggle wants the submission.
 
     Raises:
-        TableError: it does not have the id and the answer's columns.
+        TableError: It lacks the id or the columns of the predictions.
     """
     return _read(competition, raw, "sample_submission", _sample_columns(competition))
 
@@ -111,7 +113,7 @@ def _read(
 
 
 def numbers(n_rows: int) -> np.ndarray:
-    """What rows without ids are called: from 1, `(n_rows,) int64`."""
+    """Ids of rows that have none: numbers from 1, `(n_rows,) int64`."""
     return np.arange(1, n_rows + 1)
 
 
@@ -122,16 +124,16 @@ def read_rows(
     *,
     form: FileForm = "own",
 ) -> pd.DataFrame:
-    """A table of the competition.
+    """Read one of the competition's tables.
 
     Args:
-        competition: whose table it is.
-        path: the file.
-        columns: what it holds.
-        form: the competition's own separator and quoting, or plain CSV.
+        competition: Gives the separator, the quoting and the name of the id.
+        path: The file.
+        columns: What it holds.
+        form: `own` for the competition's separator and quoting, `plain` for standard CSV.
 
     Raises:
-        TableError: the file is not as the columns say, or has an id twice.
+        TableError: The file does not match the columns, or has an id twice.
     """
     is_plain = form == "plain"
     table = read_table(
@@ -145,15 +147,14 @@ def read_rows(
     return table
 
 
-def _read_holdout(competition: Competition, raw: RawFiles) -> pd.DataFrame | None:
-    if raw.holdout is None:
+def _read_holdout(competition: Competition, path: Path | None) -> pd.DataFrame | None:
+    if path is None:
         return None
-    columns = (id_column(competition), _target_column(competition))
-    return read_table(raw.holdout, columns)
+    return read_table(path, (id_column(competition), _target_column(competition)))
 
 
 def id_column(competition: Competition) -> Column:
-    """What the ids of all files look like."""
+    """The id column of all files."""
     return Column(name=competition.id, kind="int")
 
 
@@ -177,31 +178,31 @@ def _sample_columns(competition: Competition) -> tuple[Column, ...]:
     return (id_column(competition), *probabilities)
 
 
-def _groups(competition: Competition, train: pd.DataFrame) -> np.ndarray | None:
-    group = competition.folds.group
+def _groups(train: pd.DataFrame, group: str | None) -> np.ndarray | None:
     return None if group is None else train[group].to_numpy()
 
 
-def _row_wise(competition: Competition, table: pd.DataFrame) -> pd.DataFrame:
-    """Add the features, and prove on every other row that no row saw another one."""
-    whole = competition.features(table)
-    if different := not_row_wise(competition, table, whole):
+def _with_features(features: Features, table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Add the features, and check on every other row that no row depends on others."""
+    whole = features(table)
+    if different := not_row_wise(features, table, whole):
         raise FeaturesError(
-            f"features of {competition.name}: {', '.join(different)} changed when other rows were "
-            "left out; a feature that needs other rows belongs in an encoder, fitted in the fold"
+            f"features of {name}: {', '.join(different)} changed when other rows were left out, "
+            "expected each row to be computed alone; a feature that needs other rows belongs in an "
+            "encoder, which is fitted in the fold"
         )
     return whole
 
 
-def not_row_wise(competition: Competition, table: pd.DataFrame, whole: pd.DataFrame) -> list[str]:
+def not_row_wise(features: Features, table: pd.DataFrame, whole: pd.DataFrame) -> list[str]:
     """Columns of `whole`, the table's features, that change when every other row is left out."""
     some = table.index[::2]
-    alone = competition.features(table.loc[some])
+    alone = features(table.loc[some])
     return [str(c) for c in whole.columns if not alone[c].equals(whole.loc[some, c])]
 
 
 def save(prepared: Prepared, folder: Path) -> None:
-    """Write everything into the folder; tables as parquet, the rest as npy."""
+    """Write everything into the folder: tables as parquet, arrays as one npz."""
     files = PreprocessFiles(folder)
     prepared.train.to_parquet(files.train)
     prepared.test.to_parquet(files.test)

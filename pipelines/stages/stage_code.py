@@ -10,7 +10,8 @@ from pipelines.workspace.files import fingerprint
 from pipelines.workspace.provenance import code_digest
 
 if TYPE_CHECKING:
-    from pipelines.configuration.competition import Competition, Encoder
+    from features.encoders.base import Encoder
+    from pipelines.configuration.competition import Competition
     from pipelines.members.member import Member
 
 STAGES = "pipelines.stages"

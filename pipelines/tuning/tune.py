@@ -19,6 +19,7 @@ from models.training.hardware import choose_device
 from pipelines.configuration import tuned_values
 from pipelines.configuration.assignments import resolved, settings_of
 from pipelines.configuration.competition import Competition
+from pipelines.configuration.encoders import encoder_identities
 from pipelines.console import Narrator, StageLine
 from pipelines.members.member import Member, members_of
 from pipelines.raw_files.raw import RawFiles
@@ -178,7 +179,7 @@ class _Tuner:
         return fingerprint(
             {
                 "configuration": resolved(self._on_tuning_folds()),
-                "encoder": self._member.encoder.__name__,
+                "encoder": encoder_identities(self._competition)[self._member.name].as_settings(),
                 "space": space,
                 "n_seeds": self._request.n_seeds,
                 "data": self._raw.digest,

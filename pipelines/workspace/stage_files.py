@@ -64,6 +64,10 @@ class DatasetFiles:
         """The words that the numbers of tokens stand for; absent without texts."""
         return self.folder / f"{fold_name(fold)}-vocabulary.json"
 
+    def columns(self, fold: int) -> Path:
+        """Names and cardinalities of the arrays' columns; absent in runs of older versions."""
+        return self.folder / f"{fold_name(fold)}-columns.json"
+
     def expensive(self, fold: int) -> Path:
         """What the encoder took long to learn; absent where nothing did."""
         return self.folder / f"{fold_name(fold)}-costly.npz"

@@ -26,7 +26,7 @@ def test_glove_and_word2vec_plain_and_gzipped(tmp_path, head: str, name: str) ->
     ("text", "told"),
     [
         ("", "found no word vectors"),
-        ("a 1 2 3\nb 1 2\n", "line 2: found 2 numbers behind the word, expected 3"),
+        ("a 1 2 3\nb 1 2\n", "line 2: found 2 numbers after the word, expected 3"),
         ("bad x y z\n", "line 1: found 'x y z', expected numbers"),
         ("bad nan 1 2\n", "line 1: found a number that is not finite"),
     ],

@@ -1,10 +1,10 @@
-"""An encoder fitted once more, with what took long taken from there, is the encoder it was."""
+"""An encoder that is fitted again with its expensive state is the encoder that it was."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from features.encoders.base import EncoderBlocks, EncoderChain, costly_state, refit
+from features.encoders.base import EncoderBlocks, EncoderChain, refit
 from features.encoders.neighbours import ClassNeighbours
 from features.encoders.tabular import TabularEncoder
 from features.encoders.target_statistics import GroupStatistics
@@ -16,7 +16,7 @@ def numbers():
 
 
 ENCODERS = {
-    "nothing costly": numbers,
+    "nothing expensive": numbers,
     "neighbours": lambda: ClassNeighbours(numbers(), nearest=(1, 3)),
     "texts": lambda: TextEncoder("text", max_len=3),
     "blocks": lambda: EncoderBlocks(
@@ -41,11 +41,11 @@ def test_new_rows_are_encoded_to_the_same_bytes(name):
     (table, target), (new, _) = rows(0), rows(1, 30)
     fitted, again = ENCODERS[name](), ENCODERS[name]()
     fitted.fit_transform(table, target)
-    costly = costly_state(fitted)
-    refit(again, table, target, costly)
+    expensive = fitted.expensive_state()
+    refit(again, table, target, expensive)
     for key, value in fitted.transform(new).items():
         np.testing.assert_array_equal(again.transform(new)[key], value)
-    assert bool(costly) == (name != "nothing costly")
+    assert bool(expensive) == (name != "nothing expensive")
 
 
 def test_neighbours_are_not_searched_for_again(monkeypatch):
@@ -53,7 +53,7 @@ def test_neighbours_are_not_searched_for_again(monkeypatch):
     fitted, again = ENCODERS["blocks"](), ENCODERS["blocks"]()
     fitted.fit_transform(table, target)
     monkeypatch.setattr(ClassNeighbours, "_distances", None)
-    refit(again, table, target, costly_state(fitted))
+    refit(again, table, target, fitted.expensive_state())
 
 
 def test_the_numbers_of_a_vocabulary_are_those_of_words_that_are_kept():

@@ -94,7 +94,7 @@ def test_faults_are_told():
     table, target = make_table([("a", "x", True, 1), ("a", "x", True, 0)])
     with pytest.raises(EncodingError, match="target of row 1 is 2"):
         GroupStatistics("party").fit(table, np.array([0, 2]))
-    with pytest.raises(EncodingError, match="2 rows of features, but 1"):
+    with pytest.raises(EncodingError, match="found 1 targets, expected one for each of 2 rows"):
         GroupStatistics("party").fit(table, target[:1])
     with pytest.raises(EncodingError, match="reads the columns team, deck, found only party"):
         GroupStatistics("team", cell="deck").fit(table, target)

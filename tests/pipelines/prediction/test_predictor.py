@@ -261,13 +261,13 @@ def test_no_encoded_rows_are_left_behind(made):
 def test_many_rows_pass_in_slices(made, monkeypatch):
     root, competition, folder = made
     rows, lengths = new_rows.read(competition, file_of(root)), []
-    append = arrays.RowsWriter.append
+    fill = arrays.fill
 
-    def watched(self, rows):
+    def watched(path, start, rows):
         lengths.append(len(rows))
-        append(self, rows)
+        fill(path, start, rows)
 
-    monkeypatch.setattr(arrays.RowsWriter, "append", watched)
+    monkeypatch.setattr(arrays, "fill", watched)
     monkeypatch.setattr("pipelines.prediction.encoding.SLICE", 20)
     whole = Predictor.open(folder, competition).predict(rows.table)
     assert max(lengths) == 20
