@@ -214,7 +214,7 @@ def _load_fold(
     return FoldView(
         split,
         train,
-        cast(Encoded, test),  # models slice the test rows or take all of them, as of an array
+        cast("Encoded", test),  # models slice the test rows or take all of them, as of an array
         vocabulary=tuple(_read_json(files.vocabulary(fold), ())),
         names=_side_by_side(names, parts),
         codes=_side_by_side(columns["cardinalities"], parts),

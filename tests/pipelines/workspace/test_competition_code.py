@@ -21,7 +21,7 @@ COMPETITION = """
     from features.encoders.counts import LogCounts
     from features.encoders.text import TextEncoder
     from foldwise import TabularEncoder
-    from models.networks.mlp import MLPSettings
+    from models.architectures.mlp import MLPSettings
 
     import helpers_beside
     from helpers_beside import tokens
