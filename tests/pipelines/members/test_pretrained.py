@@ -8,7 +8,7 @@ from features.encoders.text import TextEncoder
 from features.folds import FoldPlan, make_folds
 from features.word_vectors import VectorsError
 from models.architectures.recurrent import RecurrentSettings
-from models.training.fit import TrainingDataError, TrainSettings
+from models.training.fit import Objective, TrainingDataError, TrainSettings, fit
 from pipelines.configuration.competition import NetworkMember
 from pipelines.members.pretrained import EMBEDDING, digests, embedded
 from pipelines.stages import dataset, train
@@ -95,12 +95,11 @@ def test_initial_weights_must_fit_the_network(toy, data) -> None:
 
     fold = replace(train.fold_data(data.views[0]), initial={"none": np.zeros(2, np.float32)})
     with pytest.raises(TrainingDataError, match="no such parameter"):
-        train.fit(
+        fit(
             train.network_builder(toy, member("x"), data),
             [fold],
             TARGET,
             TrainSettings(epochs=1),
-            loss=train.LOSSES["binary_cross_entropy"],
-            metric=train.METRICS["accuracy"],
+            Objective(train.LOSSES["binary_cross_entropy"], train.METRICS["accuracy"]),
             device="cpu",
         )
