@@ -1,7 +1,9 @@
-"""The same ensemble trained the way others do it: one replica after the other.
+"""The same ensemble trained by the usual loops: one replica after the other.
 
-Every function trains one replica on one fold and gives the probabilities of the held-out rows.
+Every function trains one replica on one fold and returns the probabilities of the held-out rows.
 """
+
+from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
@@ -24,15 +26,15 @@ N_FOLDS = 5
 
 @dataclass(frozen=True)
 class Size:
-    """A table, a network and a training of a certain size.
+    """A table, a network and a training of one size.
 
     Attributes:
-        name: For the table.
+        name: Its name in the printed table.
         n_rows: Rows of the training file.
         n_num: Columns.
         n_classes: Classes; one logit where there are two.
         hidden: Widths of the hidden layers.
-        dropout: Share of zeroed numbers.
+        dropout: Share of activations set to zero.
         batch_size: Rows per step.
         epochs: Passes over the rows.
         lr: Learning rate.
@@ -111,7 +113,7 @@ def train_with_data_loader(
 ) -> NDArray[np.floating]:
     """The loop of the PyTorch notes: Dataset, DataLoader, model, loss, optimiser.
 
-    The notes ask for two workers, which start anew in each epoch; without them it is faster.
+    The notes use two workers, which are restarted in each epoch; without them it is faster.
     """
     torch.manual_seed(seed)
     inputs, target = torch.from_numpy(x), _target(size, y)
@@ -151,7 +153,7 @@ def train_lean(
 def train_with_skorch(
     size: Size, x: NDArray[np.float32], y: NDArray[np.int64], fold: FoldData, seed: int
 ) -> NDArray[np.floating]:
-    """Skorch's classifier with its validation split and its printing switched off."""
+    """Skorch's classifier, without its validation split and its output."""
     from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 
     torch.manual_seed(seed)

@@ -1,11 +1,13 @@
-"""What each network for digits gets alone: `python -m benchmarks.digits [SOURCE] [--members A,B]`.
+"""The score of each digit network alone: `python -m benchmarks.digits [SOURCE] [--members A,B]`.
 
-Trains one member after the other through the whole pipeline, on the offline sample or on a SOURCE
-as `foldwise run` takes it, prints a table and writes it to `digits.md` beside this file. Members of
-a finished run are taken from it with `--run runs/digit-recognizer/RUN`. Scores are of rows held out
-from training. Seconds are of training and predicting all folds: by the clock, and of all cores
-together, which other programs disturb less.
+Trains one member after the other through the whole pipeline, on the offline sample or any SOURCE of
+`foldwise run`, prints a table and writes it to `digits.md` next to this file. With
+`--run runs/digit-recognizer/RUN`, members of that finished run are not trained again. Scores are
+out-of-fold. Seconds are for training and predicting all folds: wall clock, and CPU time of all
+cores, which other programs disturb less.
 """
+
+from __future__ import annotations
 
 import argparse
 import os
@@ -32,7 +34,7 @@ NAMES = tuple(member.name for member in (*COMPETITION.members, *COMPETITION.opti
 
 @dataclass(frozen=True)
 class Line:
-    """One network: its size, its scores, what it took."""
+    """One network: its size, scores and time."""
 
     name: str
     n_weights: int
@@ -53,17 +55,19 @@ class Line:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("source", nargs="?", default="sample", help="as `foldwise run` takes it")
+    parser.add_argument(
+        "source", nargs="?", default="sample", help="as for `foldwise run --source`"
+    )
     parser.add_argument("--members", default=",".join(NAMES), help="only these")
     parser.add_argument("--run", type=Path, help="a finished run's folder")
-    asked = parser.parse_args()
-    known = {} if asked.run is None else read_run(asked.run)
+    arguments = parser.parse_args()
+    finished = {} if arguments.run is None else read_run(arguments.run)
     with tempfile.TemporaryDirectory() as root:
-        request = Request(source=asked.source, track=False, root=Path(root))
-        _run(request, NAMES[0], "train.epochs=1")  # reads and encodes for all that follow
-        names = asked.members.split(",")
-        lines = [known[name] if name in known else measure(request, name) for name in names]
-    page = write_page(asked.source, lines)
+        request = Request(source=arguments.source, track=False, root=Path(root))
+        _run(request, NAMES[0], "train.epochs=1")  # reads and encodes the data for all of them
+        names = arguments.members.split(",")
+        lines = [finished[name] if name in finished else measure(request, name) for name in names]
+    page = write_page(arguments.source, lines)
     print(page)
     PAGE.write_text(page)
 

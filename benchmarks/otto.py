@@ -1,10 +1,12 @@
-"""What each member of a finished run is worth: `python -m benchmarks.otto RUN [SMALLER ...]`.
+"""What each member contributes to a finished run: `python -m benchmarks.otto RUN [SMALLER ...]`.
 
-Reads the stages of the run's folder, prints tables and writes them to `otto.md` beside this file.
-All scores are of rows held out from what made them. "Left out" is the nested score of the blend
-without that member: the difference to the whole blend is what the member adds. Runs with fewer
-members or folds are told in a table of their own: what less time gives.
+Reads the run's stages, prints tables and writes them to `otto.md` next to this file. All scores
+are out-of-fold. "Blend without it" is the nested score of the blend without that member: the
+difference to the whole blend is what the member adds. Runs with fewer members or folds get a
+separate table, which shows the scores for less time.
 """
+
+from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -25,7 +27,7 @@ LOG_LOSS, ACCURACY = METRICS["log_loss"].function, METRICS["accuracy"].function
 
 @dataclass(frozen=True)
 class Line:
-    """One member: its own scores, its seconds and weight, and the blend without it."""
+    """One member: its scores, seconds and weight, and the score of the blend without it."""
 
     name: str
     log_loss: float
@@ -39,11 +41,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="runs/<competition>/<run-id>")
     parser.add_argument("smaller", type=Path, nargs="*", help="runs with fewer members or folds")
-    given = parser.parse_args()
-    summary = _finished(given.run)
-    page = write_page(given.run, summary)
-    if given.smaller:
-        others = [_finished(folder) for folder in given.smaller]
+    arguments = parser.parse_args()
+    summary = _finished(arguments.run)
+    page = write_page(arguments.run, summary)
+    if arguments.smaller:
+        others = [_finished(folder) for folder in arguments.smaller]
         page += "\n".join(["", *_table(_run_rows([*others, summary])), ""])
     print(page)
     PAGE.write_text(page)
@@ -63,7 +65,7 @@ def write_page(folder: Path, summary: Summary) -> str:
     best = f"{blend.cv:.4f} ± {blend.cv_std:.4f} by {blend.chosen}"
     return "\n".join(
         [
-            f"# {summary.competition}: what each member is worth\n",
+            f"# {summary.competition}: what each member contributes\n",
             f"Run `{summary.run}` on {summary.source}: {len(target):,} rows, {summary.folds}, "
             f"{summary.seconds:.0f} s in all.",
             f"Cross-validated log-loss {best}, accuracy {ACCURACY(target, blend.oof):.4f}.\n",

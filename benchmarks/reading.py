@@ -1,13 +1,15 @@
-"""How long it takes to read wide tables: `python -m benchmarks.reading [DIGITS_ZIP OTTO_CSV_ZIP]`.
+"""Time to read wide tables: `python -m benchmarks.reading [DIGITS_ZIP OTTO_CSV_ZIP]`.
 
 Times `features.tables.schema.read_table`, which checks every value, against plain
 `pandas.read_csv`, which checks none, and the second reading from a run's prepared stage (parquet).
-Without files of Kaggle it makes tables of the same form. Prints a table and writes it to
-`reading.md` beside this file.
+Without Kaggle's files it makes tables of the same shape. Prints a table and writes it to
+`reading.md` next to this file.
 
-The ways take turns within one process, and of each the fastest of three counts. Seconds are of the
-clock; in brackets the seconds of all cores together, which other programs disturb less.
+The methods alternate within one process, and the fastest of three runs of each counts. Seconds are
+wall clock; in brackets the CPU time of all cores, which other programs disturb less.
 """
+
+from __future__ import annotations
 
 import argparse
 import os
@@ -32,7 +34,7 @@ REPEATS = 3
 
 @dataclass(frozen=True)
 class Seconds:
-    """What one way of reading takes: by the clock, and of all cores together."""
+    """The time of one method of reading: wall clock, and CPU time of all cores."""
 
     clock: float
     cores: float
@@ -44,13 +46,13 @@ class Seconds:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("digits", type=Path, nargs="?", help="Kaggle's digit-recognizer.zip")
-    parser.add_argument("otto", type=Path, nargs="?", help="a zip with a CSV in the form of Otto's")
-    asked = parser.parse_args()
+    parser.add_argument("otto", type=Path, nargs="?", help="a zip with a CSV like Otto's")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         tables = [
-            (*_digits(asked.digits, folder), "bytes"),
-            (*_otto(asked.otto, folder), "ints"),
+            (*_digits(arguments.digits, folder), "bytes"),
+            (*_otto(arguments.otto, folder), "ints"),
         ]
         lines = [_line(path, columns, kind) for path, columns, kind in tables]
     page = "\n".join([*_head(), *lines, ""])
@@ -62,7 +64,7 @@ def _head() -> list[str]:
     cpu = f"{os.cpu_count()} cores, {platform.machine()}, pandas {pd.__version__}"
     return [
         "# Reading wide tables\n",
-        f"{cpu}. Seconds of the clock, in brackets of all cores together; fastest of {REPEATS}.\n",
+        f"{cpu}. Seconds of wall clock, in brackets CPU time of all cores; fastest of {REPEATS}.\n",
         "| table | checked and typed, first time | pandas.read_csv | second time, from the stage |"
         " memory, ours | memory, pandas |",
         "|---|--:|--:|--:|--:|--:|",
@@ -115,15 +117,15 @@ def _line(path: Path, columns: tuple[Column, ...], kind: str) -> str:
     return f"| {size} | {ours} | {pandas} | {second} | {' | '.join(memory)} |"
 
 
-def _fastest(*ways: Callable[[], object]) -> list[Seconds]:
-    """Each way's fastest reading; they take turns."""
-    found: list[list[Seconds]] = [[] for _ in ways]
+def _fastest(*methods: Callable[[], object]) -> list[Seconds]:
+    """Each method's fastest reading; they alternate."""
+    timings: list[list[Seconds]] = [[] for _ in methods]
     for _ in range(REPEATS):
-        for way, own in zip(ways, found, strict=True):
+        for method, of_method in zip(methods, timings, strict=True):
             clock, cores = time.perf_counter(), time.process_time()
-            way()
-            own.append(Seconds(time.perf_counter() - clock, time.process_time() - cores))
-    return [min(own, key=lambda seconds: seconds.clock) for own in found]
+            method()
+            of_method.append(Seconds(time.perf_counter() - clock, time.process_time() - cores))
+    return [min(of_method, key=lambda seconds: seconds.clock) for of_method in timings]
 
 
 if __name__ == "__main__":

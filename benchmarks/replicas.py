@@ -1,11 +1,13 @@
-"""Times an ensemble of folds and seeds: all replicas at once against one after the other.
+"""Times an ensemble of folds and seeds: all replicas at once or one after the other.
 
 `python -m benchmarks.replicas [--quick]` prints a table and writes `replicas.json` and
-`replicas.png` beside this file. Every measurement runs in a process of its own, after a warm-up,
+`replicas.png` next to this file. Every measurement runs in a separate process, after a warm-up,
 with the same architecture, epochs, batch size, optimiser and number of threads; each includes
 the prediction of the held-out rows. Loops that train one replica after the other are timed on the
 number of replicas in the column `timed` and scaled to R: their time per replica is constant.
 """
+
+from __future__ import annotations
 
 import argparse
 import json
@@ -42,14 +44,14 @@ N_REPLICAS = {"titanic": 50, "middle": 50, "otto": 25}
 
 @dataclass(frozen=True)
 class Measurement:
-    """One way to train one ensemble.
+    """One ensemble trained by one method.
 
     Attributes:
         size: Name of the size.
-        method: Who trains.
-        dropout: Share of zeroed numbers.
+        method: Name of the method.
+        dropout: Share of activations set to zero.
         n_replicas: R.
-        timed: Replicas that were really trained.
+        timed: Replicas that were actually trained.
         seconds: For R replicas.
         log_loss: On the held-out rows, mean over the replicas of seed 0: one per fold.
         accuracy: The same.
@@ -68,7 +70,7 @@ class Measurement:
 
 
 def measure(size: Size, method: str, n_replicas: int, timed: int, *, repeats: int) -> Measurement:
-    """Warm up on a small table, then time; of several repeats the fastest counts."""
+    """Warm up on a small table, then time; the fastest of several repeats counts."""
     train_all(replace(size, n_rows=10 * size.batch_size, epochs=1), method, min(timed, N_FOLDS))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     seconds, scores = [], [(0.0, 0.0)]
@@ -134,16 +136,16 @@ def plan(*, quick: bool) -> list[tuple[Size, str, int, int]]:
     return jobs
 
 
-def measure_in_own_process(job: tuple[Size, str, int, int], *, threads: int) -> Measurement:
+def measure_in_subprocess(job: tuple[Size, str, int, int], *, threads: int) -> Measurement:
     """Run this file for one measurement only."""
     size, method, n_replicas, timed = job
-    told = json.dumps([asdict(size), method, n_replicas, timed])
+    encoded = json.dumps([asdict(size), method, n_replicas, timed])
     command = [
         sys.executable,
         "-m",
         "benchmarks.replicas",
         "--one",
-        told,
+        encoded,
         "--threads",
         str(threads),
     ]
@@ -151,32 +153,32 @@ def measure_in_own_process(job: tuple[Size, str, int, int], *, threads: int) -> 
     return Measurement(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def run_one(told: str) -> Measurement:
-    """The measurement that another process asked for."""
-    size, method, n_replicas, timed = json.loads(told)
+def run_one(encoded: str) -> Measurement:
+    """The measurement that the parent process requested."""
+    size, method, n_replicas, timed = json.loads(encoded)
     size["hidden"] = tuple(size["hidden"])
     return measure(Size(**size), method, n_replicas, timed, repeats=3)
 
 
 def in_turns(size: Size, *, turns: int = 9) -> dict[str, float]:
-    """Seconds of one replica by us and by the lean loop, in turns; of each the fastest.
+    """Seconds of one replica by Foldwise and by the lean loop, alternating; the fastest of each.
 
-    The two are so close that minutes between the measurements would decide.
+    The two are so close that a few minutes between the measurements would decide.
     """
     warm = replace(size, n_rows=10 * size.batch_size, epochs=1)
     seconds: dict[str, list[float]] = {OURS: [], "lean loop": []}
     for method in seconds:
         train_all(warm, method, 1)
     for _ in range(turns):
-        for method, own in seconds.items():
+        for method, timings in seconds.items():
             start = time.perf_counter()
             train_all(size, method, 1)
-            own.append(time.perf_counter() - start)
-    return {method: min(own) for method, own in seconds.items()}
+            timings.append(time.perf_counter() - start)
+    return {method: min(timings) for method, timings in seconds.items()}
 
 
 def table(rows: Sequence[Measurement]) -> str:
-    """One line per measurement; `times` says how much longer than ours for the same R."""
+    """One line per measurement; `times` is the time relative to Foldwise for the same R."""
     ours = {(m.size, m.dropout, m.n_replicas): m.seconds for m in rows if m.method == OURS}
     head = f"{'size':8} {'dropout':>7} {'R':>4}  {'method':18} {'timed':>5} {'seconds':>9}"
     lines = [head + f" {'times':>6} {'log-loss':>9} {'accuracy':>9} {'MB/replica':>11}"]
@@ -199,10 +201,10 @@ def draw(rows: Sequence[Measurement], path: Path) -> None:
 
     figure, axes = pyplot.subplots(1, len(SIZES), figsize=(13, 4), layout="constrained")
     for axis, (name, size) in zip(axes, SIZES.items(), strict=True):
-        own = [m for m in rows if m.size == name and m.dropout == size.dropout]
-        ours = sorted((m.n_replicas, m.seconds) for m in own if m.method == OURS)
+        of_size = [m for m in rows if m.size == name and m.dropout == size.dropout]
+        ours = sorted((m.n_replicas, m.seconds) for m in of_size if m.method == OURS)
         axis.plot(*zip(*ours, strict=True), "o-", label=OURS)
-        for m in own:
+        for m in of_size:
             if m.method != OURS:
                 ends = np.array([1, ours[-1][0]])
                 axis.plot(ends, m.seconds / m.n_replicas * ends, "--", label=m.method)
@@ -219,24 +221,26 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small tables, few epochs")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--one", help=argparse.SUPPRESS)
-    told = parser.parse_args()
-    torch.set_num_threads(told.threads)
-    if told.one:
-        print(json.dumps(asdict(run_one(told.one))))
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    if arguments.one:
+        print(json.dumps(asdict(run_one(arguments.one))))
         return
     rows = []
-    for job in plan(quick=told.quick):
-        rows.append(measure_in_own_process(job, threads=told.threads))
+    for job in plan(quick=arguments.quick):
+        rows.append(measure_in_subprocess(job, threads=arguments.threads))
         print(table([m for m in rows if m.size == job[0].name]).splitlines()[-1], flush=True)
     print("\n" + table(rows))
-    single = {name: in_turns(size, turns=3 if told.quick else 9) for name, size in SIZES.items()}
-    for name, own in single.items():
-        ours, loop = own.values()
+    single = {
+        name: in_turns(size, turns=3 if arguments.quick else 9) for name, size in SIZES.items()
+    }
+    for name, seconds in single.items():
+        ours, loop = seconds.values()
         print(f"one replica, {name}: {ours:.3f} s, lean loop {loop:.3f} s, {loop / ours:.2f} times")
-    machine = {"threads": told.threads, "cpu": platform.machine(), "torch": torch.__version__}
+    machine = {"threads": arguments.threads, "cpu": platform.machine(), "torch": torch.__version__}
     written = {
         "machine": machine,
-        "quick": told.quick,
+        "quick": arguments.quick,
         "one_replica": single,
         "rows": [asdict(m) for m in rows],
     }

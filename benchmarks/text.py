@@ -1,16 +1,18 @@
-"""Times the training on texts, side by side: `python -m benchmarks.text [--quick]`.
+"""Times the training on texts: `python -m benchmarks.text [--quick]`.
 
-Prints a table and writes it to `text.md` beside this file. Two questions:
+Prints a table and writes it to `text.md` next to this file. Two comparisons:
 
-- Tokens per second of one recurrent network against the usual loop: a DataLoader that takes rows
-  one by one and pads each shuffled batch to its longest text. Only real tokens are counted. Per
-  second of core time as well, which other programs on the machine disturb less.
-- The replicas of all folds at once against one fold after the other.
+- Tokens per second of one recurrent network and of the usual loop: a DataLoader that takes rows
+  one by one and pads each shuffled batch to its longest text. Only real tokens count. Also per
+  second of CPU time, which other programs on the machine disturb less.
+- The replicas of all folds at once and one fold after the other.
 
-The ways take turns in one process, on the same texts, with the same network size, batch size and
-optimiser; the fastest turn of each counts. The texts are drawn: words by Zipf's law, lengths as
-the phrases of film reviews have them (7 words on average, 50 at most).
+The methods alternate in one process, on the same texts, with the same network size, batch size and
+optimiser; the fastest run of each counts. The texts are random: words by Zipf's law, lengths as in
+phrases of film reviews (7 words on average, 50 at most).
 """
+
+from __future__ import annotations
 
 import argparse
 import platform
@@ -35,11 +37,11 @@ N_TOKENS, N_CLASSES, N_FOLDS, BATCH = 12_000, 5, 4, 128
 SIZE = {"embedding_size": 128, "hidden": 96}
 MEAN_LENGTH, LONGEST = 7.2, 52
 Texts = Mapping[str, np.ndarray]
-Ways = Mapping[str, Callable[[], None]]
+Methods = Mapping[str, Callable[[], None]]
 
 
 class Rows(Dataset[tuple[Tensor, Tensor]]):
-    """Texts one by one, as the tutorials have them."""
+    """Texts one by one, as in the tutorials."""
 
     def __init__(self, texts: Texts, target: np.ndarray, rows: np.ndarray) -> None:
         self.texts = [torch.from_numpy(texts["tokens"][r, : texts["lengths"][r]]) for r in rows]
@@ -85,7 +87,7 @@ def main() -> None:
 
 
 def draw(n_rows: int) -> tuple[Texts, np.ndarray]:
-    """Texts as film reviews' phrases are long, and a class for each."""
+    """Random texts with the lengths of film review phrases, and a class for each."""
     rng = np.random.default_rng(0)
     lengths = np.clip(rng.gamma(1.1, MEAN_LENGTH / 1.1, n_rows).round(), 1, LONGEST)
     lengths = lengths.astype(np.int64)
@@ -95,29 +97,29 @@ def draw(n_rows: int) -> tuple[Texts, np.ndarray]:
 
 
 def speed(texts: Texts, target: np.ndarray, n_turns: int) -> list[str]:
-    """Tokens per second of one network, by each way."""
+    """Tokens per second of one network, by each method."""
     rows = np.arange(len(target))
     n_tokens = int(texts["lengths"].sum())
     lines = [
-        "| one network | way | tokens per second | times | tokens per core-second | times |",
+        "| one network | method | tokens per second | times | tokens per core-second | times |",
         "|---|---|---:|---:|---:|---:|",
     ]
     for cell in ("gru", "lstm"):
-        ways = {
+        methods = {
             "DataLoader": lambda c=cell: tutorial_epoch(c, texts, target, rows),
             "Foldwise": lambda c=cell: train(c, texts, target, [rows], n_seeds=1),
             "Foldwise, all cores": lambda c=cell: train(c, texts, target, [rows], n_seeds=2),
         }
         n_trained = {"DataLoader": 1, "Foldwise": 1, "Foldwise, all cores": 2}
         rates = {
-            way: [n_trained[way] * n_tokens / own for own in seconds]
-            for way, seconds in fastest(ways, n_turns).items()
+            method: [n_trained[method] * n_tokens / taken for taken in seconds]
+            for method, seconds in fastest(methods, n_turns).items()
         }
         wall, core = rates["DataLoader"]
         lines += [
-            f"| {cell} | {way} | {own[0]:,.0f} | {own[0] / wall:.1f} "
-            f"| {own[1]:,.0f} | {own[1] / core:.1f} |"
-            for way, own in rates.items()
+            f"| {cell} | {method} | {rate[0]:,.0f} | {rate[0] / wall:.1f} "
+            f"| {rate[1]:,.0f} | {rate[1] / core:.1f} |"
+            for method, rate in rates.items()
         ]
     return lines
 
@@ -133,34 +135,34 @@ def together(texts: Texts, target: np.ndarray, n_turns: int) -> list[str]:
             for rows in folds:
                 train(c, texts, target, [rows], n_seeds=1)
 
-        ways = {
+        methods = {
             "at once": lambda c=cell: train(c, texts, target, folds, n_seeds=1),
             "one by one": one_by_one,
         }
-        seconds = fastest(ways, n_turns)
+        seconds = fastest(methods, n_turns)
         once, singly = seconds["at once"][0], seconds["one by one"][0]
         lines.append(f"| {cell} | {once:.1f} | {singly:.1f} | {singly / once:.1f} |")
     return lines
 
 
-def fastest(ways: Ways, n_turns: int) -> dict[str, tuple[float, float]]:
-    """The fastest of each way's turns: seconds, and seconds of core time; the ways take turns."""
-    best = dict.fromkeys(ways, (float("inf"), float("inf")))
+def fastest(methods: Methods, n_turns: int) -> dict[str, tuple[float, float]]:
+    """Each method's fastest run: seconds, and CPU seconds; the methods alternate."""
+    best = dict.fromkeys(methods, (float("inf"), float("inf")))
     for _ in range(n_turns):
-        for name, way in ways.items():
+        for name, method in methods.items():
             start, core = time.perf_counter(), time.process_time()
-            way()
+            method()
             took = time.perf_counter() - start, time.process_time() - core
             best[name] = min(best[name][0], took[0]), min(best[name][1], took[1])
     return best
 
 
 def tutorial_epoch(cell: str, texts: Texts, target: np.ndarray, rows: np.ndarray) -> None:
-    """One epoch of the usual loop; the texts lie ready as tensors."""
+    """One epoch of the usual loop; the texts are tensors already."""
 
     def collate(batch: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-        own, labels = zip(*batch, strict=True)
-        return pad_sequence(list(own), batch_first=True), torch.stack(labels)
+        tokens_of, labels = zip(*batch, strict=True)
+        return pad_sequence(list(tokens_of), batch_first=True), torch.stack(labels)
 
     loader = DataLoader(Rows(texts, target, rows), BATCH, shuffle=True, collate_fn=collate)
     network = TutorialNet(cell)
@@ -193,7 +195,7 @@ def machine(n_rows: int, n_turns: int) -> str:
     return (
         f"{torch.get_num_threads()} cores ({platform.machine()}), torch {torch.__version__}, "
         f"{n_rows:,} texts, {SIZE['embedding_size']} numbers per word, {SIZE['hidden']} per "
-        f"direction, batches of {BATCH}; the fastest of {n_turns} turns."
+        f"direction, batches of {BATCH}; the fastest of {n_turns} runs."
     )
 
 

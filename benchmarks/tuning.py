@@ -1,14 +1,15 @@
-"""Times a study of Titanic's MLP: all folds at once against plain Optuna around a loop over folds.
+"""Times a study of Titanic's MLP: all folds at once, or plain Optuna around a loop over folds.
 
-`python -m benchmarks.tuning` prints a table and writes `tuning.json` beside this file. All studies
+`python -m benchmarks.tuning` prints a table and writes `tuning.json` next to this file. All studies
 search the same space on the same encoded folds of the offline sample, with the same epochs,
-optimiser, sampler and seed; each is timed in this process, one after the other, the folds having
-been encoded before. The plain loop is that of PyTorch's tutorials: a DataLoader, a model, an
-optimiser, fold after fold; it is also timed with the pruning that such a loop can have, after each
-fold. Its trials take the same time each, so it may be taken on fewer (`--plain-trials`,
-`--pruned-trials`) and scaled. With `--tracking`, 100 trivial trials with and without MLflow are
-timed instead.
+optimiser, sampler and seed; they are timed in this process, one after the other, on folds encoded
+beforehand. The plain loop is that of PyTorch's tutorials: a DataLoader, a model, an optimiser, fold
+after fold; it is also timed with the only pruning such a loop allows, after each fold. All its
+trials take the same time, so it may be timed on fewer (`--plain-trials`, `--pruned-trials`) and
+scaled. With `--tracking`, 100 trivial trials with and without MLflow are timed instead.
 """
+
+from __future__ import annotations
 
 import argparse
 import json
@@ -51,13 +52,13 @@ class Measurement:
     """One study.
 
     Attributes:
-        method: who runs it.
-        timed: trials that were really run.
-        pruned: how many of them were stopped early.
-        seconds: for the trials of the whole study; scaled where fewer were run.
-        cpu_seconds: the same of this process alone, whatever else the machine does.
-        best: the best score on the tuning folds among those that were run.
-        best_of: the best score after as many trials as the plain loop ran.
+        method: Name of the method.
+        timed: Trials that were actually run.
+        pruned: How many of them were stopped early.
+        seconds: For all trials of the study; scaled if fewer were run.
+        cpu_seconds: The same in CPU time of this process.
+        best: The best score on the tuning folds among the trials that were run.
+        best_of: The best score after as many trials as the plain loop ran.
     """
 
     method: str
@@ -70,7 +71,7 @@ class Measurement:
 
 
 class Watch:
-    """Seconds since it was made: of the clock, and of this process."""
+    """A stopwatch: wall clock and CPU time of this process since it was created."""
 
     def __init__(self) -> None:
         self._start = (time.perf_counter(), time.process_time())
@@ -81,7 +82,7 @@ class Watch:
 
 
 def make_bench(folder: Path) -> Bench:
-    """Titanic's sample, encoded on the folds that `foldwise tune` deals."""
+    """Titanic's sample, encoded on the folds of `foldwise tune`."""
     competition = competitions.load_competition("titanic")
     plan = competition.folds
     folds = plan.model_copy(update={"seed": plan.seed + TUNING_SEED, "n_repeats": 1})
@@ -121,7 +122,7 @@ def foldwise(bench: Bench, n_trials: int, *, at_once: int, n_plain: int) -> Meas
 
 
 def plain(bench: Bench, n_trials: int, n_timed: int, *, prunes: bool) -> Measurement:
-    """The same space by plain Optuna, in memory; with pruning after each fold if it prunes."""
+    """The same space by plain Optuna, in memory; optionally with pruning after each fold."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     pruner = optuna.pruners.MedianPruner(n_startup_trials=10, n_warmup_steps=2)
     study = optuna.create_study(
@@ -171,7 +172,7 @@ def _objective(bench: Bench, *, prunes: bool) -> Callable[[optuna.Trial], float]
 
 
 def train_one(bench: Bench, values: Values, fold: FoldData, target: np.ndarray) -> np.ndarray:
-    """One model on one fold by the tutorial's loop; held-out probabilities `(n, 2)`."""
+    """One model on one fold by the tutorials' loop; held-out probabilities `(n, 2)`."""
     member = with_values(bench.competition, bench.member, values)
     assert isinstance(member, NetworkMember), "the member is a network"
     torch.manual_seed(0)
@@ -201,13 +202,13 @@ def _probabilities(model: nn.Module, x: Tensor) -> np.ndarray:
 
 
 def tracking(n_trials: int, *, repeats: int) -> str:
-    """Seconds of `foldwise tune` with trials of one epoch, in new workspaces, in turns."""
+    """Seconds of `foldwise tune` with trials of one epoch, in new workspaces, alternating."""
     spent: dict[bool, list[float]] = {False: [], True: []}
     for track in [False, True] * repeats:
         spent[track].append(_command(n_trials, track=track))
     without, tracked = min(spent[False]), min(spent[True])
-    told = f"{without:.1f} s without tracking, {tracked:.1f} s with"
-    return f"{n_trials} trivial trials: {told}, {tracked / without:.2f} times as long"
+    seconds = f"{without:.1f} s without tracking, {tracked:.1f} s with it"
+    return f"{n_trials} trivial trials: {seconds}, {tracked / without:.2f} times as long"
 
 
 def _command(n_trials: int, *, track: bool) -> float:
@@ -223,7 +224,7 @@ def _command(n_trials: int, *, track: bool) -> float:
 
 
 def table(rows: Sequence[Measurement], n_trials: int) -> str:
-    """One line per study; `times` says how much more CPU time it takes than the quickest."""
+    """One line per study; `times` is its CPU time relative to the quickest."""
     quickest = min(row.cpu_seconds for row in rows)
     n_plain = min(row.timed for row in rows)
     head = f"{'method':29} {'timed':>5} {'pruned':>6} {f's per {n_trials}':>10} {'CPU s':>8}"
@@ -245,29 +246,35 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, nargs="+", default=[1, 10, 25])
     parser.add_argument("--pruned-trials", type=int, default=100)
     parser.add_argument("--tracking", action="store_true")
-    told = parser.parse_args()
-    if told.tracking:
-        print(tracking(told.trials, repeats=2))
+    arguments = parser.parse_args()
+    if arguments.tracking:
+        print(tracking(arguments.trials, repeats=2))
         return
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         bench = make_bench(Path(folder))
         bench.score([{}], lambda *_: False)  # a warm-up
-        for prunes, n_timed in ((False, told.plain_trials), (True, told.pruned_trials)):
+        for prunes, n_timed in ((False, arguments.plain_trials), (True, arguments.pruned_trials)):
             if n_timed:
-                rows.append(plain(bench, told.trials, n_timed, prunes=prunes))
-                print(table(rows, told.trials).splitlines()[-1], flush=True)
-        for at_once in told.at_once:
-            rows.append(foldwise(bench, told.trials, at_once=at_once, n_plain=told.plain_trials))
-            print(table(rows, told.trials).splitlines()[-1], flush=True)
-    print("\n" + table(rows, told.trials))
+                rows.append(plain(bench, arguments.trials, n_timed, prunes=prunes))
+                print(table(rows, arguments.trials).splitlines()[-1], flush=True)
+        for at_once in arguments.at_once:
+            rows.append(
+                foldwise(bench, arguments.trials, at_once=at_once, n_plain=arguments.plain_trials)
+            )
+            print(table(rows, arguments.trials).splitlines()[-1], flush=True)
+    print("\n" + table(rows, arguments.trials))
     machine = {
         "threads": torch.get_num_threads(),
         "cpu": platform.machine(),
         "torch": torch.__version__,
         "optuna": optuna.__version__,
     }
-    written = {"machine": machine, "trials": told.trials, "rows": [asdict(row) for row in rows]}
+    written = {
+        "machine": machine,
+        "trials": arguments.trials,
+        "rows": [asdict(row) for row in rows],
+    }
     (HERE / "tuning.json").write_text(json.dumps(written, indent=1) + "\n")
 
 

@@ -1,5 +1,7 @@
 """Rows of rare classes that weigh more."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from torch import nn

@@ -1,5 +1,7 @@
 """Settings are read without torch, and build their networks."""
 
+from __future__ import annotations
+
 import inspect
 import pkgutil
 import subprocess

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch
@@ -43,7 +45,7 @@ def test_the_states_are_those_of_torch_with_packed_sequences(cell: str) -> None:
 @pytest.mark.parametrize("pooling", ["last", "max_mean", "attention"])
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 @pytest.mark.parametrize("shape", [{"bidirectional": False}, {"n_layers": 2}])
-def test_neither_padding_nor_company_changes_a_text(
+def test_neither_padding_nor_other_rows_change_a_text(
     cell: str, pooling: str, shape: dict[str, object]
 ) -> None:
     model = network(cell=cell, pooling=pooling, **shape).eval()

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import pytest
 import torch
 
@@ -8,8 +10,8 @@ from models.networks import subwords as ours
 from models.networks.subwords import EDGE, SpellingEmbedding, ends, runs
 
 
-def words(*told: str) -> torch.Tensor:
-    return torch.tensor([spelling(word) for word in told])
+def words(*spelled: str) -> torch.Tensor:
+    return torch.tensor([spelling(word) for word in spelled])
 
 
 def number(letters: str) -> int:
@@ -17,7 +19,7 @@ def number(letters: str) -> int:
     return sum(code << (ours.BITS * at) for at, code in enumerate(codes))
 
 
-def test_both_sides_pack_alike() -> None:
+def test_encoder_and_network_agree_on_the_packing() -> None:
     theirs = features.encoders.spelling
     assert (ours.N_LETTERS, ours.BITS) == (theirs.N_LETTERS, theirs.BITS)
     assert theirs.OTHER < EDGE < 1 << ours.BITS
@@ -58,7 +60,7 @@ def test_ends_of_different_kinds_are_different_numbers() -> None:
 
 
 @pytest.mark.parametrize("parts", ["ends", "runs"])
-def test_a_word_is_the_same_in_any_company_and_padding_is_nothing(parts: Parts) -> None:
+def test_a_word_embeds_the_same_in_any_batch_and_padding_is_zero(parts: Parts) -> None:
     embedding = SpellingEmbedding(5, parts=parts)
     film, dull = words("film", "dull").tolist()
     together = embedding(torch.tensor([[film, dull, 0], [dull, 0, film]]))

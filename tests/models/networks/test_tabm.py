@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch
@@ -28,7 +30,7 @@ def test_a_place_becomes_one_number_per_bin():
     np.testing.assert_array_equal(found, [[1, 1, 0.25, 0, 0, 0, 0, 0], [1, 1, 1, 1, 0.5, 0, 0, 0]])
 
 
-def test_each_of_the_k_has_logits_of_its_own():
+def test_each_of_the_k_perceptrons_has_separate_logits():
     torch.manual_seed(0)
     logits = SETTINGS.build(SHAPE, 4).eval()(**make_batch(6))
     assert logits.shape == (6, 5, 4)

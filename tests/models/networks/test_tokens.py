@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import pytest
 import torch
 
@@ -29,7 +31,7 @@ def test_missing_spellings_are_not_passed_over() -> None:
         TokenEmbedding(9, 5, parts="ends")(torch.ones(1, 1, dtype=torch.int64))
 
 
-def test_networks_read_what_they_are_told_to_where_letters_are_given() -> None:
+def test_networks_embed_the_configured_parts_if_spellings_are_given() -> None:
     for settings in (RecurrentSettings(spelling="runs"), BagSettings(spelling="runs")):
         network = settings.build(InputShape(n_tokens=9, is_spelled=True), 2)
         assert network.embedding.spelled.parts == "runs"

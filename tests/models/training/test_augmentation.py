@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import torch
 from torch.nn import functional
 
@@ -22,7 +24,7 @@ def place(image: torch.Tensor) -> tuple[float, float]:
     return float((light.sum(1) * at).sum()), float((light.sum(0) * at).sum())
 
 
-def test_nothing_asked_is_nothing_done() -> None:
+def test_zero_settings_leave_pictures_unchanged() -> None:
     images = torch.randn(5, 1, 9, 9, dtype=torch.float64)
     drawn = stream(0, 1, "augment", CPU)
     torch.testing.assert_close(warped(images, WarpSettings(**STILL), drawn), images)
@@ -42,7 +44,7 @@ def test_views_are_one_pixel_to_each_side_and_a_turn() -> None:
     assert all(in_view(images, view).shape == images.shape for view in range(MOST_VIEWS))
 
 
-def test_a_warp_stays_within_what_is_asked() -> None:
+def test_a_warp_stays_within_its_settings() -> None:
     images = spot(4, 4).expand(200, 1, 9, 9)
     moved = warped(images, WarpSettings(**STILL | {"shift": 2.0}), stream(0, 1, "augment", CPU))
     rows, columns = zip(*(place(one[None]) for one in moved), strict=True)

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import copy
 import dataclasses
 import doctest
@@ -276,21 +278,21 @@ def test_each_replica_can_have_its_own_dropout(
 
 
 @pytest.mark.parametrize(
-    ("build", "rates", "told"),
+    ("build", "rates", "message"),
     [
         (dropping(0.0), [0.1] * 6, "MLP has none"),
         (dropping(0.4), [0.1] * 5 + [1.0], "between 0 and 1"),
         (dropping(0.4), [0.1], "one value for each of 6 replicas"),
     ],
 )
-def test_rates_of_dropout_that_cannot_be_had_are_refused(
-    build: Callable[[], nn.Module], rates: list[float], told: str
+def test_impossible_dropout_rates_are_refused(
+    build: Callable[[], nn.Module], rates: list[float], message: str
 ) -> None:
-    with pytest.raises(TrainingDataError, match=told):
+    with pytest.raises(TrainingDataError, match=message):
         train(build=build, dropout=rates)
 
 
-def test_when_every_replica_fails_predict_mean_says_why() -> None:
+def test_if_every_replica_fails_predict_mean_names_the_reason() -> None:
     fitted = train(folds=FOLDS[:1], build=Explodes, settings={"lr": 1e38, "epochs": 2})
     with pytest.raises(TrainingFailedError, match=r"fold 0, seed 0: .* must be finite"):
         fitted.predict_mean([{"x_num": X}])
@@ -351,7 +353,7 @@ def test_an_exception_from_on_epoch_ends_the_training() -> None:
         start(**arguments()).run(prune)
 
 
-def test_all_data_faults_are_told_at_once() -> None:
+def test_one_message_lists_all_data_faults() -> None:
     fold = FoldData({"x_num": X[:-1]}, np.array([0, 1]), np.array([N_ROWS]))
     objective = dataclasses.replace(OBJECTIVE, sample_weight=np.ones(3))
     with pytest.raises(TrainingDataError) as caught:

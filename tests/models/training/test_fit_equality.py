@@ -1,5 +1,7 @@
 """A replica in the stack is the replica trained alone, and the one of a plain PyTorch loop."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -193,13 +195,13 @@ def test_a_replica_in_the_stack_is_the_replica_alone(family: str, strategy: str)
 
 
 @pytest.mark.parametrize("strategy", ["sequential", "vmap"])
-def test_a_replica_is_warped_in_company_as_it_is_alone(strategy: str) -> None:
-    asked = {"augment": WarpSettings(), "n_views": 3, "grad_clip": 0.5, "epochs": 2}
+def test_a_replica_is_warped_in_a_stack_as_it_is_alone(strategy: str) -> None:
+    settings = {"augment": WarpSettings(), "n_views": 3, "grad_clip": 0.5, "epochs": 2}
     folds = folds_of(IMAGES)
-    together = train("modern", folds, (3, 8), strategy=strategy, **asked)
-    still = train("modern", folds, (3, 8), strategy=strategy, **asked | {"augment": None})
+    together = train("modern", folds, (3, 8), strategy=strategy, **settings)
+    still = train("modern", folds, (3, 8), strategy=strategy, **settings | {"augment": None})
     for replica, other in zip(together.replicas, still.replicas, strict=True):
-        alone = train("modern", [folds[replica.fold]], (replica.seed,), **asked).replicas[0]
+        alone = train("modern", [folds[replica.fold]], (replica.seed,), **settings).replicas[0]
         np.testing.assert_allclose(
             replica.valid_probabilities, alone.valid_probabilities, rtol=1e-9, atol=1e-13
         )
@@ -260,7 +262,7 @@ def test_float32_agrees_to_rounding(family: str, rtol: float) -> None:
 
 @pytest.mark.parametrize("family", ["linear", "mlp", "own weights"])
 def test_a_plain_loop_gives_the_same_replica(family: str) -> None:
-    """The pattern of the PyTorch tutorial; dropout, whose masks are our own, is switched off."""
+    """The pattern of the PyTorch tutorial; dropout, whose masks differ, is switched off."""
     build, inputs = FAMILIES[family]
     fold = folds_of(inputs)[1]
     torch.manual_seed(8)

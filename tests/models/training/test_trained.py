@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch
@@ -61,9 +63,9 @@ def test_saved_networks_predict_the_same_bytes(tmp_path, options):
 def test_a_replica_with_a_fault_has_no_say_later_either(tmp_path):
     model = LinearSettings()
     fitted = fit_small(model)
-    told = trained.save(fitted.networks, SHAPE, 3)
-    told[trained.DESCRIPTION] = told[trained.DESCRIPTION].replace(b"true", b"false", 1)
-    for name, content in told.items():
+    files = trained.save(fitted.networks, SHAPE, 3)
+    files[trained.DESCRIPTION] = files[trained.DESCRIPTION].replace(b"true", b"false", 1)
+    for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     read = trained.load(tmp_path, model.build, SETTINGS, LOSS, CPU)
     folds, _ = make_folds()

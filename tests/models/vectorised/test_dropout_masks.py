@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import pytest
 import torch
 from torch import nn
@@ -55,7 +57,7 @@ class Fickle(nn.Module):
 
 
 @pytest.mark.parametrize("n_alike", [1, 6])
-def test_a_network_that_changes_its_mind_gets_the_masks_of_its_stream(n_alike):
+def test_a_network_whose_calls_change_gets_the_masks_of_its_stream(n_alike):
     network, generator = Fickle().train(), stream()
     source, generators = with_replica_dropout(network), [generator]
     given = []
@@ -68,7 +70,7 @@ def test_a_network_that_changes_its_mind_gets_the_masks_of_its_stream(n_alike):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
-def test_alike_steps_share_a_draw():
+def test_steps_with_the_same_calls_share_a_draw():
     network = nn.Sequential(nn.Dropout(0.5)).train()
     source, generator = with_replica_dropout(network), stream()
     generators = [generator]

@@ -10,7 +10,7 @@ from features.word_vectors import VectorsError
 from models.architectures.recurrent import RecurrentSettings
 from models.losses import LOSSES
 from models.metrics import METRICS
-from models.training.fit import TrainingDataError, TrainSettings, fit
+from models.training.fit import Objective, TrainingDataError, TrainSettings, fit
 from pipelines.members.data import fold_data
 from pipelines.members.network import NetworkMember
 from pipelines.members.predictions import Problem
@@ -104,7 +104,6 @@ def test_initial_weights_must_fit_the_network(toy, data) -> None:
             [fold],
             TARGET,
             TrainSettings(epochs=1),
-            loss=LOSSES["binary_cross_entropy"],
-            metric=METRICS["accuracy"],
+            Objective(LOSSES["binary_cross_entropy"], METRICS["accuracy"]),
             device="cpu",
         )
