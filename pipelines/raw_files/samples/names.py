@@ -1,7 +1,7 @@
-"""Surnames of seventeen countries from the package Faker, in the form of the course's files.
+"""Surnames of seventeen countries from the package Faker, in the format of the course's files.
 
-Faker draws people at random from such lists; here the lists themselves are taken, so that nothing
-is random but the deal. It has no Scottish ones.
+Faker draws people at random from its lists; here the lists themselves are used, so that only the
+split is random. It has no Scottish surnames.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pipelines.raw_files.samples.romanised import romanise
 ORIGIN = "surnames of 17 countries (from the Faker package)"
 DEAL_VERSION = "1"  # counts up when the same lists would be written as other bytes
 SEED = 18
-MOST = 500  # of a country
+MOST = 500  # surnames of a country
 HELD_BACK = 1 / 3  # as in the course's files
 
 # By country, the locale and the list of its provider.
@@ -50,10 +50,10 @@ def write(folder: Path) -> None:
     """Write `train.csv`, `test.csv`, `sample_submission.csv` and `holdout.csv`.
 
     Raises:
-        SampleError: Faker is not installed, or lacks one of the lists.
-        OSError: the folder cannot be written.
+        SampleError: The package Faker is not installed, or lacks one of the lists.
+        OSError: The folder cannot be written.
     """
-    rng = random.Random(SEED)  # of the standard library: the same deal in every version
+    rng = random.Random(SEED)  # of the standard library: the same split in every version
     train: list[tuple[str, str]] = []
     held_back: list[tuple[str, str]] = []
     for country in LISTS:
@@ -70,7 +70,7 @@ def fingerprint() -> str:
     """A text that changes when `write` would write other bytes.
 
     Raises:
-        SampleError: Faker is not installed.
+        SampleError: The package Faker is not installed.
     """
     _require_faker()
     return f"Faker {importlib.metadata.version('Faker')}, deal {DEAL_VERSION}"
@@ -80,7 +80,7 @@ def surnames_of(country: str) -> list[str]:
     """Faker's surnames of a country in Latin letters, each once, in alphabetical order.
 
     Raises:
-        SampleError: Faker is not installed, or lacks the list.
+        SampleError: The package Faker is not installed, or lacks the list.
     """
     _require_faker()
     locale, name = LISTS[country]

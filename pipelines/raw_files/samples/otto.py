@@ -31,7 +31,7 @@ def write(folder: Path) -> None:
     products in `test.csv`; `sampleSubmission.csv` puts all of them into the first class.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: The folder cannot be written.
     """
     products = make()
     train, held_back = products.iloc[:N_TRAIN], products.iloc[N_TRAIN:]

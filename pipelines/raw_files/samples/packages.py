@@ -13,7 +13,7 @@ class SampleError(RuntimeError):
 
 
 def file_in(package: str, file: str, *, of: str) -> Path:
-    """The path of a file that a package brings; importing it could load half a laboratory.
+    """The path of a file shipped with a package, without importing the package, which may be slow.
 
     Args:
         package: its import name.

