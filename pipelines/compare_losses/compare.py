@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.text import Text
 
 from models.metrics import METRICS
 from pipelines.compare_losses import mlflow_records, page
@@ -22,7 +21,7 @@ from pipelines.compare_losses.measure import Measured, Setting, measure
 from pipelines.compare_losses.trial import TrialPlan
 from pipelines.configuration.assignments import choose_members, fingerprint, resolved
 from pipelines.configuration.competition import Competition, NetworkMember
-from pipelines.console import Narrator
+from pipelines.console import Narrator, print_line
 from pipelines.runs.run import fetch
 from pipelines.stages.download import RawFiles
 from pipelines.stages.pipeline import Pipeline
@@ -41,7 +40,7 @@ class CompareLossesError(ValueError):
 
 
 @dataclass(frozen=True)
-class Request:
+class CompareLossesRequest:
     """What a person asked for, beside the configuration.
 
     Attributes:
@@ -69,7 +68,7 @@ class Comparison:
     mlflow_run_id: str | None = None
 
 
-def compare_losses(competition: Competition, request: Request, narrator: Narrator) -> Comparison:
+def compare_losses(competition: Competition, request: CompareLossesRequest, narrator: Narrator) -> Comparison:
     """Measure the three forms of the loss on a network of the competition, and write the page.
 
     Raises:
@@ -95,11 +94,8 @@ def show(comparison: Comparison, console: Console) -> None:
     """Print the table, the answer, and where everything is."""
     page.show(comparison.setting, comparison.measured, console)
     console.print()
-    for label, text in (
-        ("page", str(comparison.folder / page.FILE)),
-        ("mlflow run", comparison.mlflow_run_id or "not tracked"),
-    ):
-        console.print(Text.assemble((f"{label:<12}", "bold"), text), soft_wrap=True)
+    print_line(console, "page", str(comparison.folder / page.FILE))
+    print_line(console, "mlflow run", comparison.mlflow_run_id or "not tracked")
 
 
 def _network(competition: Competition, name: str | None) -> NetworkMember:
@@ -121,7 +117,7 @@ def _network(competition: Competition, name: str | None) -> NetworkMember:
 
 
 def _new_folder(
-    competition: Competition, member: NetworkMember, raw: RawFiles, request: Request
+    competition: Competition, member: NetworkMember, raw: RawFiles, request: CompareLossesRequest
 ) -> Path:
     """A folder of its own for every comparison, since timings are never the same twice."""
     now = datetime.now(UTC)
@@ -137,7 +133,7 @@ def _plan(
     member: NetworkMember,
     raw: RawFiles,
     folder: Path,
-    request: Request,
+    request: CompareLossesRequest,
     narrator: Narrator,
 ) -> TrialPlan:
     """Stages 2 and 3, and the first fold's rows."""
@@ -188,7 +184,7 @@ def _write(setting: Setting, measured: Measured, folder: Path) -> None:
     page.write(setting, measured, figures, folder / page.FILE)
 
 
-def _track(comparison: Comparison, request: Request, narrator: Narrator) -> Comparison:
+def _track(comparison: Comparison, request: CompareLossesRequest, narrator: Narrator) -> Comparison:
     """Write the MLflow runs; a server's trouble is a warning."""
     setting, folder = comparison.setting, comparison.folder
     parent, children = mlflow_records.records(setting, comparison.measured, folder)

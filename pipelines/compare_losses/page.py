@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from pipelines.compare_losses.figures import LABELS, first_fault
@@ -105,11 +104,8 @@ def show(setting: Setting, measured: Measured, console: Console) -> None:
     console.print()
     if setting.synthetic:
         console.print(Text("synthetic data, made by a generator: the scores mean nothing", "bold"))
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold", pad_edge=False)
-    table.add_column("precision")
-    table.add_column("form")
-    for name in ("log loss", "gradient off by", "NaN from a gap of", "forward + backward"):
-        table.add_column(name, justify="right")
+    headings = ["log loss", "gradient off by", "NaN from a gap of", "forward + backward"]
+    table = plain_table(["precision", "form"], headings)
     for precision, trial in measured.trials.items():
         for row in range(len(FORMS)):
             table.add_row(*_console_row(measured, precision, trial, row))

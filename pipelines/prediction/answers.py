@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from pipelines.configuration.competition import Competition
@@ -84,7 +83,7 @@ class Answers:
 
     def show(self, console: Console) -> None:
         """A table: each text, its classes with their probabilities as bars, the likeliest bold."""
-        table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold", pad_edge=False)
+        table = plain_table([])
         table.add_column("text", ratio=1, overflow="fold")
         names = [self.competition.label_name(label) for label in self.competition.classes]
         has_names = names != [str(label) for label in self.competition.classes]

@@ -35,7 +35,6 @@ from pipelines.stages.pipeline import CODE
 from pipelines.workspace.provenance import code_digest
 from pipelines.workspace.run_folders import FILE as RUN_FILE
 
-Advance = Callable[[int, int], None]
 PROBE = 64  # test rows of the run that are predicted anew where the code has changed
 GROUP = 8  # rows that a group counts for
 TOLERANCE = 1e-6  # of a probability: another batch of rows rounds otherwise in float32
@@ -129,7 +128,7 @@ class Predictor:
         by_encoder: dict[Callable[[], Encoder], list[int]] = {}
         for place in np.flatnonzero(used):
             by_encoder.setdefault(own[place].encoder, []).append(int(place))
-        steps = _Steps(len(by_encoder) * self._n_folds + int(used.sum()), advance)
+        steps = Steps(len(by_encoder) * self._n_folds + int(used.sum()), advance)
         for encoder, places in by_encoder.items():
             self._predict_members(encoder, places, featured, members, steps)
         made = self.recipe.predict(members, self._kin(featured, members))
@@ -172,7 +171,7 @@ class Predictor:
         places: Sequence[int],
         table: pd.DataFrame,
         members: np.ndarray,
-        steps: _Steps,
+        steps: Steps,
     ) -> None:
         """Fill in the members of one encoder: `members (n_members, n_rows, n_classes)`."""
         with tempfile.TemporaryDirectory(prefix=".predict-", dir=self.scratch) as scratch:
@@ -253,19 +252,6 @@ class Predictor:
 
     def _stage(self, name: str) -> Path:
         return self.folder / "stages" / name
-
-
-class _Steps:
-    """Counts what is done, and tells it."""
-
-    def __init__(self, total: int, advance: Advance | None) -> None:
-        self._done, self._total, self._advance = 0, total, advance
-
-    def take(self) -> None:
-        """One more is done."""
-        self._done += 1
-        if self._advance is not None:
-            self._advance(self._done, self._total)
 
 
 def _again(competition: Competition) -> str:
