@@ -19,10 +19,10 @@ from rich.console import Console
 from models.data import InputShape
 from pipelines.competitions.digit_recognizer import COMPETITION
 from pipelines.configuration.assignments import configure
-from pipelines.configuration.competition import NetworkMember
 from pipelines.console import Narrator
+from pipelines.members.network import NetworkMember
 from pipelines.runs import run as runs
-from pipelines.runs.run import Request
+from pipelines.runs.run import RunRequest
 from pipelines.workspace.summary import MemberLine, Summary
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -59,7 +59,7 @@ def main() -> None:
     asked = parser.parse_args()
     known = {} if asked.run is None else read_run(asked.run)
     with tempfile.TemporaryDirectory() as root:
-        request = Request(source=asked.source, track=False, root=Path(root))
+        request = RunRequest(source=asked.source, track=False, root=Path(root))
         _run(request, NAMES[0], "train.epochs=1")  # reads and encodes for all that follow
         names = asked.members.split(",")
         lines = [known[name] if name in known else measure(request, name) for name in names]
@@ -68,7 +68,7 @@ def main() -> None:
     PAGE.write_text(page)
 
 
-def measure(request: Request, name: str) -> Line:
+def measure(request: RunRequest, name: str) -> Line:
     """Train and score one member alone."""
     before = time.process_time()
     summary = _run(request, name)
@@ -99,7 +99,7 @@ def _line(summary: Summary, scored: MemberLine, *, core_seconds: float | None) -
     )
 
 
-def _run(request: Request, name: str, *sets: str) -> Summary:
+def _run(request: RunRequest, name: str, *sets: str) -> Summary:
     competition = configure(COMPETITION, members=(name,), sets=sets)
     return runs.run(competition, request, Narrator(Console(stderr=True)))
 

@@ -32,12 +32,12 @@ from models.metrics import METRICS
 from models.training.fit import FoldData
 from pipelines import competitions
 from pipelines.configuration.assignments import settings_of
-from pipelines.configuration.competition import NetworkMember
+from pipelines.members.network import NetworkMember
+from pipelines.members.predictions import Problem
 from pipelines.raw_files.sources import choose_source
 from pipelines.stages import dataset, preprocess
 from pipelines.stages.download import download
-from pipelines.stages.train import network_builder
-from pipelines.tuning.optimise import StudyPlan, run_study
+from pipelines.tuning.optimise import StudyOptions, StudyPlan, run_study
 from pipelines.tuning.study import Values
 from pipelines.tuning.trials import Bench, member_named, with_values
 from pipelines.tuning.tune import TUNING_SEED
@@ -103,8 +103,7 @@ def foldwise(bench: Bench, n_trials: int, *, at_once: int, n_plain: int) -> Meas
             space=bench.member.search,
             defaults={key: now[f"{MEMBER}.{key}"] for key in bench.member.search},
             greater_is_better=True,
-            n_trials=n_trials,
-            at_once=at_once,
+            options=StudyOptions(n_trials=n_trials, at_once=at_once),
         )
         watch = Watch()
         study = run_study(plan, bench)
@@ -176,7 +175,7 @@ def train_one(bench: Bench, values: Values, fold: FoldData, target: np.ndarray) 
     member = with_values(bench.competition, bench.member, values)
     assert isinstance(member, NetworkMember), "the member is a network"
     torch.manual_seed(0)
-    model = network_builder(bench.competition, member, bench.dataset)()
+    model = member.builder(Problem.of(bench.competition), bench.dataset)()
     x, y = torch.from_numpy(fold.inputs["x_num"]).float(), torch.from_numpy(target).float()
     rows = torch.from_numpy(fold.train_rows)
     loader = DataLoader(TensorDataset(x[rows], y[rows]), batch_size=len(rows), shuffle=True)

@@ -16,14 +16,10 @@ from models.estimators.trees import TreesSettings
 from models.networks.linear import LinearSettings
 from models.networks.mlp import MLPSettings
 from models.training.settings import TrainSettings
-from pipelines.configuration.competition import (
-    Competition,
-    Kaggle,
-    NetworkMember,
-    OfflineSample,
-    TreesMember,
-)
+from pipelines.configuration.competition import Competition, Kaggle, OfflineSample
 from pipelines.console import Narrator
+from pipelines.members.network import NetworkMember
+from pipelines.members.trees import TreesMember
 
 N_TRAIN, N_TEST = 90, 45
 

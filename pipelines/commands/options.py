@@ -54,6 +54,9 @@ Json = Annotated[
 ]
 
 
+KEYWORD_ONLY = inspect.Parameter.KEYWORD_ONLY
+
+
 @dataclass(frozen=True)
 class Settings:
     """What changes a competition's settings for one command."""
@@ -105,7 +108,8 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
         if parameter.name in groups:
             parameters += _options(groups[parameter.name])
         else:
-            parameters.append(parameter.replace(annotation=hints[parameter.name]))
+            hint = hints[parameter.name]
+            parameters.append(parameter.replace(annotation=hint, kind=KEYWORD_ONLY))
 
     def typed(**values: Any) -> None:
         filled = {
@@ -122,10 +126,11 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
 def _options(group: Any) -> list[inspect.Parameter]:
     hints = get_type_hints(group, include_extras=True)
-    kind = inspect.Parameter.KEYWORD_ONLY
     assert all(field.default is not MISSING for field in fields(group)), "an option has a default"
     return [
-        inspect.Parameter(field.name, kind, default=field.default, annotation=hints[field.name])
+        inspect.Parameter(
+            field.name, KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
         for field in fields(group)
     ]
 

@@ -30,9 +30,9 @@ class PredictOptions:
     run_id: Annotated[
         str | None, typer.Option("--run", metavar="RUN-ID", help="default: the newest finished one")
     ] = None
-    out: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="write the predictions here")
-    ] = None
+    out: Annotated[Path | None, typer.Option(metavar="CSV", help="write the predictions here")] = (
+        None
+    )
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="a column for each class in the CSV")
     ] = False

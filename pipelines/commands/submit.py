@@ -1,4 +1,4 @@
-"""`foldwise submit`, `runs`, `pick` and `check`: submissions, their scores, and the final choice."""
+"""`foldwise submit`, `runs`, `pick` and `check`: submissions, scores and the final choice."""
 
 from __future__ import annotations
 

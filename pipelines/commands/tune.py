@@ -11,7 +11,7 @@ from pipelines.commands.options import Device, Folds, Name, Sets, Source, Track,
 
 
 @dataclass(frozen=True)
-class StudyOptions:
+class SearchOptions:
     """What is searched, and for how long."""
 
     member: Annotated[
@@ -57,25 +57,30 @@ class TrialOptions:
 
 
 @grouped
-def tune(name: Name, study: StudyOptions, trial: TrialOptions) -> None:
+def tune(name: Name, search: SearchOptions, trial: TrialOptions) -> None:
     """Search a member's settings with Optuna; the next `run` uses the best."""
     from pipelines import competitions
     from pipelines.configuration.assignments import configure
     from pipelines.console import Narrator
-    from pipelines.tuning import tune as tuning
+    from pipelines.tuning.optimise import StudyOptions
     from pipelines.tuning.page import show
+    from pipelines.tuning.tune import TuneRequest
+    from pipelines.tuning.tune import tune as tune_members
 
     competition = configure(
         competitions.load_competition(name), folds=trial.folds, sets=trial.set_ or []
     )
-    request = tuning.TuneRequest(
-        member=study.member,
-        n_trials=study.trials,
-        timeout_s=study.timeout,
-        storage=study.storage,
-        seed=study.seed,
-        at_once=study.trials_at_once,
-        pruner=study.pruner,
+    study = StudyOptions(
+        n_trials=search.trials,
+        timeout_s=search.timeout,
+        storage=search.storage,
+        seed=search.seed,
+        at_once=search.trials_at_once,
+    )
+    request = TuneRequest(
+        member=search.member,
+        study=study,
+        pruner=search.pruner,
         source=trial.source,
         n_repeats=trial.repeats,
         n_seeds=trial.seeds,
@@ -84,5 +89,5 @@ def tune(name: Name, study: StudyOptions, trial: TrialOptions) -> None:
         track=trial.track,
     )
     page = console()
-    for tuned in tuning.tune(competition, request, Narrator(page)):
-        show(tuned, page)
+    for tuning in tune_members(competition, request, Narrator(page)):
+        show(tuning, page)

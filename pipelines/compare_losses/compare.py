@@ -20,12 +20,14 @@ from pipelines.compare_losses.figures import draw
 from pipelines.compare_losses.measure import Measured, Setting, measure
 from pipelines.compare_losses.trial import TrialPlan
 from pipelines.configuration.assignments import choose_members, fingerprint, resolved
-from pipelines.configuration.competition import Competition, NetworkMember
+from pipelines.configuration.competition import Competition
 from pipelines.console import Narrator, print_line
+from pipelines.members.data import fold_data
+from pipelines.members.network import NetworkMember, networks_of
+from pipelines.members.predictions import Problem
 from pipelines.runs.run import fetch
 from pipelines.stages.download import RawFiles
 from pipelines.stages.pipeline import Pipeline
-from pipelines.stages.train import fold_data, network_builder
 from pipelines.tracking.tracker import Tracker
 from pipelines.workspace import arrays
 from pipelines.workspace.stage_cache import StageStore
@@ -68,7 +70,9 @@ class Comparison:
     mlflow_run_id: str | None = None
 
 
-def compare_losses(competition: Competition, request: CompareLossesRequest, narrator: Narrator) -> Comparison:
+def compare_losses(
+    competition: Competition, request: CompareLossesRequest, narrator: Narrator
+) -> Comparison:
     """Measure the three forms of the loss on a network of the competition, and write the page.
 
     Raises:
@@ -106,9 +110,9 @@ def _network(competition: Competition, name: str | None) -> NetworkMember:
             "BCEWithLogitsLoss; compare-losses needs three classes or more: see `foldwise list`"
         )
     asked = competition if name is None else choose_members(competition, [name])
-    networks = [member for member in asked.members if isinstance(member, NetworkMember)]
+    networks = networks_of(asked)
     if not networks:
-        known = [m.name for m in competition.members if isinstance(m, NetworkMember)]
+        known = [member.name for member in networks_of(competition)]
         raise CompareLossesError(
             f"{competition.name}: {name or 'no member'} is no network, expected one of "
             f"{', '.join(known) or 'its networks, of which there are none'}"
@@ -141,7 +145,7 @@ def _plan(
     data = pipeline.dataset_of(member)
     names = dict.fromkeys(("log_loss", "accuracy", competition.metric))
     return TrialPlan(
-        build=network_builder(competition, member, data),
+        build=member.builder(Problem.of(competition), data),
         fold=fold_data(data.views[0]),
         target=data.target,
         settings=member.train,

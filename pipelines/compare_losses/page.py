@@ -17,6 +17,7 @@ from pipelines.compare_losses.figures import LABELS, first_fault
 from pipelines.compare_losses.forms import FORMS, LOG_SOFTMAX, NAIVE, PRECISIONS
 from pipelines.compare_losses.measure import Measured, Setting
 from pipelines.compare_losses.trial import Trial
+from pipelines.console import plain_table
 
 FILE = "page.html"
 STYLE = """

@@ -16,16 +16,11 @@ from models.estimators.sklearn_models import LogisticSettings
 from models.estimators.trees import TreesSettings
 from models.networks.mlp import MLPSettings
 from models.training.fit import TrainSettings
-from pipelines.configuration.competition import (
-    Competition,
-    EstimatorMember,
-    ForeignForm,
-    Kaggle,
-    NetworkMember,
-    OfflineSample,
-    TreesMember,
-)
+from pipelines.configuration.competition import Competition, ForeignForm, Kaggle, OfflineSample
 from pipelines.configuration.search_space import Real, Whole
+from pipelines.members.estimator import EstimatorMember
+from pipelines.members.network import NetworkMember
+from pipelines.members.trees import TreesMember
 from pipelines.raw_files.conversions import diabetes as conversion
 from pipelines.raw_files.samples import diabetes as sample
 

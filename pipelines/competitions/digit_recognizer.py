@@ -21,14 +21,9 @@ from models.networks.course_convnets import (
 )
 from models.training.augmentation import WarpSettings
 from models.training.settings import Strategy, TrainSettings
-from pipelines.configuration.competition import (
-    Competition,
-    ForeignForm,
-    Kaggle,
-    NetworkMember,
-    OfflineSample,
-)
+from pipelines.configuration.competition import Competition, ForeignForm, Kaggle, OfflineSample
 from pipelines.configuration.search_space import Real, Search
+from pipelines.members.network import NetworkMember
 from pipelines.raw_files.conversions import mnist
 from pipelines.raw_files.samples import digits as sample
 

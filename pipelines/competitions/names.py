@@ -19,14 +19,10 @@ from features.tables.schema import Column
 from models.estimators.ngrams import NgramSettings
 from models.networks.recurrent import RecurrentSettings
 from models.training.fit import TrainSettings
-from pipelines.configuration.competition import (
-    Competition,
-    EstimatorMember,
-    ForeignForm,
-    NetworkMember,
-    OfflineSample,
-)
+from pipelines.configuration.competition import Competition, ForeignForm, OfflineSample
 from pipelines.configuration.search_space import Real
+from pipelines.members.estimator import EstimatorMember
+from pipelines.members.network import NetworkMember
 from pipelines.raw_files.conversions import names as conversion
 from pipelines.raw_files.samples import names as sample
 

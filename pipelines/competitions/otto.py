@@ -20,14 +20,10 @@ from models.estimators.trees import TreesSettings
 from models.networks.mlp import MLPSettings
 from models.networks.tabm import TabMSettings
 from models.training.fit import TrainSettings
-from pipelines.configuration.competition import (
-    Competition,
-    Kaggle,
-    NetworkMember,
-    OfflineSample,
-    TreesMember,
-)
+from pipelines.configuration.competition import Competition, Kaggle, OfflineSample
 from pipelines.configuration.search_space import Choice, Real, Whole
+from pipelines.members.network import NetworkMember
+from pipelines.members.trees import TreesMember
 from pipelines.raw_files.samples import otto as sample
 
 COUNTS = tuple(f"feat_{number}" for number in range(1, 94))

@@ -27,15 +27,10 @@ from models.networks.bag import BagSettings
 from models.networks.recurrent import Cell, RecurrentSettings
 from models.networks.subwords import Parts
 from models.training.fit import TrainSettings
-from pipelines.configuration.competition import (
-    Competition,
-    EstimatorMember,
-    Kaggle,
-    Known,
-    NetworkMember,
-    OfflineSample,
-)
+from pipelines.configuration.competition import Competition, Kaggle, Known, OfflineSample
 from pipelines.configuration.search_space import Real, Search
+from pipelines.members.estimator import EstimatorMember
+from pipelines.members.network import NetworkMember
 from pipelines.raw_files.samples import rotten_tomatoes as sample
 
 CLASS_NAMES = ("very bad", "bad", "neutral", "good", "very good")

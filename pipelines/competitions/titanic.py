@@ -22,14 +22,10 @@ from models.estimators.trees import TreesSettings
 from models.networks.linear import LinearSettings
 from models.networks.mlp import MLPSettings
 from models.training.fit import TrainSettings
-from pipelines.configuration.competition import (
-    Competition,
-    Kaggle,
-    NetworkMember,
-    OfflineSample,
-    TreesMember,
-)
+from pipelines.configuration.competition import Competition, Kaggle, OfflineSample
 from pipelines.configuration.search_space import Choice, Real, Whole
+from pipelines.members.network import NetworkMember
+from pipelines.members.trees import TreesMember
 from pipelines.raw_files.samples import titanic as sample
 
 LARGE_FAMILY = 5

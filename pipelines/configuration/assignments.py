@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from pipelines.configuration.competition import Competition, Member
+from pipelines.configuration.competition import Competition
+from pipelines.configuration.member_settings import MemberSettings
 
 Model = TypeVar("Model", bound=BaseModel)
 Assignments = Mapping[str, Any]
@@ -225,6 +226,6 @@ def resolved(competition: Competition) -> dict[str, Any]:
     return competition.model_dump(mode="json")
 
 
-def member_settings(member: Member) -> dict[str, Any]:
+def member_settings(member: MemberSettings) -> dict[str, Any]:
     """One member's part of the configuration, with the name of its encoder."""
     return {**member.model_dump(mode="json"), "encoder": member.encoder.__name__}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -17,11 +17,10 @@ from models.ensembling.blending import BlendSettings
 from models.estimators.sklearn_models import EstimatorSettings
 from models.estimators.trees import TreesSettings
 from models.metrics import METRICS
-from models.networks.architecture import Architecture
-from models.training.settings import TrainSettings
-from pipelines.configuration.search_space import Search
+from pipelines.configuration.member_settings import Encoded as Encoded
+from pipelines.configuration.member_settings import Encoder as Encoder
+from pipelines.configuration.member_settings import MemberSettings
 
-Encoded = dict[str, np.ndarray]
 Label = int | str
 MetricName = Literal["accuracy", "log_loss", "auc", "macro_f1"]
 
@@ -32,67 +31,10 @@ class NotOnKaggleError(LookupError):
     exit_code = 2
 
 
-class Encoder(Protocol):
-    """A scikit-learn style estimator from a table to the inputs of a network.
-
-    `fit_transform` is for the rows it was fitted on (target statistics leave the row itself out);
-    `transform` is for every other row.
-    """
-
-    def fit(self, table: pd.DataFrame, target: np.ndarray) -> Encoder: ...  # noqa: D102
-    def transform(self, table: pd.DataFrame) -> Encoded: ...  # noqa: D102
-    def fit_transform(self, table: pd.DataFrame, target: np.ndarray) -> Encoded: ...  # noqa: D102
-
-
 class Settings(BaseModel):
     """Frozen, and closed to keys that it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-
-class MemberSettings(Settings):
-    """What all members have: a name, and what they are told of each row.
-
-    Attributes:
-        inputs: by keyword of the network's `forward` (`x_num` for other models), the arrays of
-            the encoder that it gets side by side; none for the encoder's arrays as they are.
-        search: by dotted key (`train.lr`), the values that a study may try.
-    """
-
-    name: str
-    encoder: Callable[[], Encoder] = Field(exclude=True)
-    inputs: dict[str, tuple[str, ...]] = {}
-    search: Search = Field({}, exclude=True)
-
-
-class NetworkMember(MemberSettings):
-    """A network: one architecture, one recipe, `n_seeds` replicas in each fold.
-
-    Attributes:
-        vectors: a file of word vectors that the embedding starts from.
-    """
-
-    model: SerializeAsAny[Architecture]
-    train: TrainSettings = TrainSettings()
-    vectors: str | None = None
-    n_seeds: int = Field(1, ge=1, description="replicas per fold")
-
-
-class TreesMember(MemberSettings):
-    """Boosted trees: one booster per fold and seed."""
-
-    trees: TreesSettings = TreesSettings()
-    n_seeds: int = Field(1, ge=1, description="boosters per fold")
-
-
-class EstimatorMember(MemberSettings):
-    """An estimator of scikit-learn: one per fold and seed."""
-
-    estimator: SerializeAsAny[EstimatorSettings]
-    n_seeds: int = Field(1, ge=1, description="estimators per fold")
-
-
-Member = NetworkMember | TreesMember | EstimatorMember
 
 
 class Kaggle(Settings):
@@ -201,8 +143,8 @@ class Competition(Settings):
     features: Callable[[pd.DataFrame], pd.DataFrame] = Field(exclude=True)
     form: Literal["labels", "probabilities"]
     folds: FoldPlan
-    members: tuple[Member, ...] = Field(min_length=1)
-    spare: tuple[Member, ...] = Field((), exclude=True)
+    members: tuple[SerializeAsAny[MemberSettings], ...] = Field(min_length=1)
+    spare: tuple[SerializeAsAny[MemberSettings], ...] = Field((), exclude=True)
     blend: BlendSettings = BlendSettings()
     stackers: dict[str, TreesSettings | SerializeAsAny[EstimatorSettings]] = {}
     text: str | None = None

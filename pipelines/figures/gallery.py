@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from features.encoders.text import tokens
-from pipelines.configuration.competition import NetworkMember
 from pipelines.figures import images as image_figures
 from pipelines.figures import runs as run_figures
 from pipelines.figures import texts as text_figures
 from pipelines.figures.word_effects import explain
+from pipelines.members.network import NetworkMember, networks_of
 from pipelines.stages import dataset
 from pipelines.stages.pipeline import Pipeline
 
@@ -69,8 +69,7 @@ FIRST_REPLICA = "fold-000-seed-0."
 def _of_images(pipeline: Pipeline, *, note: str | None) -> Iterator[tuple[str, Figure]]:
     """Names and figures; none where no network sees pictures."""
     competition = pipeline.competition
-    networks = [member for member in competition.members if isinstance(member, NetworkMember)]
-    for number, member in enumerate(networks):
+    for number, member in enumerate(networks_of(competition)):
         images = _images(pipeline, member)
         if images is None:
             continue

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from features.encoders.text import UNKNOWN, tokens
-from pipelines.configuration.competition import Competition, NetworkMember
 from pipelines.figures.texts import Explained
-from pipelines.stages.dataset import FoldedDataset
+from pipelines.members.data import FoldedDataset
+from pipelines.members.member import LoadContext
+from pipelines.members.network import NetworkMember, networks_of
+from pipelines.members.predictions import Problem
 from pipelines.stages.pipeline import Pipeline
-from pipelines.stages.train import network_builder
+from pipelines.stages.train import MODELS
 
 N_TEXTS = 6
 FEWEST_WORDS, MOST_WORDS = 7, 24
@@ -22,34 +23,24 @@ FOLD = 0
 
 
 def explain(pipeline: Pipeline) -> tuple[str, list[Explained]] | None:
-    """The first network that reads tokens, and what it makes of a few held-out texts.
+    """The first network that reads tokens, and its word effects on a few held-out texts.
 
     The texts are those of the first fold, from the lowest expected rating to the highest; None
-    where no member reads tokens or no text has a fitting length.
+    where no member reads tokens.
     """
-    competition = pipeline.competition
-    for member in competition.members:
-        if isinstance(member, NetworkMember):
-            data = pipeline.encoded(member)
-            if {"tokens", "lengths"} <= set(data.views[FOLD].train):
-                folder = pipeline.stages[f"train-{member.name}"].folder
-                network = _network(competition, member, data, folder)
-                return member.name, _texts(pipeline, data, network)
+    for member in networks_of(pipeline.competition):
+        data = pipeline.encoded(member)
+        if {"tokens", "lengths"} <= set(data.views[FOLD].train):
+            return member.name, _texts(pipeline, data, _network(pipeline, member, data))
     return None
 
 
-def _network(
-    competition: Competition, member: NetworkMember, data: FoldedDataset, folder: Path
-) -> nn.Module:
+def _network(pipeline: Pipeline, member: NetworkMember, data: FoldedDataset) -> nn.Module:
     """The member's network of the first fold and seed, as it was saved."""
-    from safetensors.torch import load_file
-
-    prefix = f"fold-{FOLD:03d}-seed-0."
-    saved = load_file(folder / "models" / "replicas.safetensors")
-    own = {k.removeprefix(prefix): t for k, t in saved.items() if k.startswith(prefix)}
-    network = network_builder(competition, member, data)()
-    network.load_state_dict(own)
-    return network.eval()
+    folder = pipeline.stages[f"train-{member.name}"].folder / MODELS
+    problem = Problem.of(pipeline.competition)
+    context = LoadContext(problem, len(data.views), "cpu", data.target, data.views.__getitem__)
+    return member.load(folder, context).network(FOLD, seed=0)
 
 
 def _texts(pipeline: Pipeline, data: FoldedDataset, network: nn.Module) -> list[Explained]:

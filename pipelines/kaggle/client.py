@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar
 import requests
 from requests.adapters import HTTPAdapter
 
+from pipelines.console import Advance
 from pipelines.kaggle.credentials import has_credentials, hide_secrets
 from pipelines.kaggle.errors import (
     NEW_TOKEN,
@@ -29,7 +30,7 @@ from pipelines.kaggle.errors import (
 )
 from pipelines.kaggle.http_faults import is_undelivered
 from pipelines.kaggle.retry import Patience
-from pipelines.kaggle.transfer import Progress, Remote, fetch
+from pipelines.kaggle.transfer import Remote, fetch
 
 PAGE_SIZE = 100  # submissions
 MAX_PAGES = 20
@@ -75,7 +76,7 @@ def download(
     parts: Path,
     *,
     unless: Remote | None = None,
-    progress: Progress | None = None,
+    progress: Advance | None = None,
     patience: Patience,
 ) -> Remote | None:
     """Fetch the archive of a competition or data set into `target`.
@@ -139,7 +140,7 @@ class Kaggle:
         parts: Path,
         *,
         unless: Remote | None = None,
-        progress: Progress | None = None,
+        progress: Advance | None = None,
     ) -> tuple[Path, Remote] | None:
         """The errand's archive as a file in `parts`; None where it is `unless`."""
         session = self._client.http_client()._session

@@ -10,11 +10,10 @@ from pathlib import Path
 import requests
 from pydantic import BaseModel, ConfigDict
 
+from pipelines.console import Advance
 from pipelines.kaggle.retry import Patience
 
 CHUNK_BYTES = 1 << 14  # the most that a broken connection loses
-
-Progress = Callable[[int, int], None]
 
 
 class Remote(BaseModel):
@@ -49,7 +48,7 @@ def fetch(
     *,
     patience: Patience,
     unless: Remote | None = None,
-    progress: Progress | None = None,
+    progress: Advance | None = None,
 ) -> tuple[Path, Remote] | None:
     """Fetch the file that `ask` is answered with.
 
@@ -118,7 +117,7 @@ def _take(
     start: int,
     remote: Remote,
     parts: Path,
-    progress: Progress | None,
+    progress: Advance | None,
 ) -> Path:
     """Write the body behind the first `start` bytes; other files in `parts` are of no use now."""
     part = _part(parts, remote)

@@ -6,14 +6,17 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from features.encoders.text import SPECIAL
 from features.word_vectors import VectorsError, read_vectors
 from models.data import FoldData
-from pipelines.configuration.competition import Member, NetworkMember
-from pipelines.stages.dataset import FoldView
+from pipelines.members.data import FoldView
+
+if TYPE_CHECKING:
+    from pipelines.members.network import NetworkMember
 
 EMBEDDING = "embedding.vectors.weight"
 
@@ -53,17 +56,12 @@ def embedded(
     )
 
 
-def digests(members: Sequence[Member]) -> dict[str, str]:
-    """The sha256 of each file of word vectors, under the name of its member; none for most runs.
+def file_digest(path: str) -> str:
+    """The sha256 of a file of word vectors.
 
     Raises:
-        VectorsError: a file that cannot be read.
+        VectorsError: The file cannot be read.
     """
-    named = {m.name: m.vectors for m in members if isinstance(m, NetworkMember) and m.vectors}
-    return {f"vectors of {name}": _sha256(path) for name, path in named.items()}
-
-
-def _sha256(path: str) -> str:
     try:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

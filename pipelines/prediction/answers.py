@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pipelines.configuration.competition import Competition
+from pipelines.console import plain_table
 from pipelines.prediction.new_rows import NewRows
 from pipelines.stages.submission import submit_form
 from submissions.build import answer

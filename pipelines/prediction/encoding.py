@@ -1,6 +1,6 @@
-"""New rows, as each fold's encoder of a finished run sees them.
+"""New rows, encoded as each fold of a finished run sees them.
 
-The encoders are fitted once more on the run's own tables: the same rows give the same encoder, and
+The encoders are fitted again on the run's own tables: the same rows give the same encoder, and
 nothing has to be unpickled. Only what takes long to learn is kept with the run.
 """
 
@@ -14,10 +14,9 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from features.encoders.base import refit
-from features.folds import Split
-from pipelines.configuration.competition import Encoded, Encoder
-from pipelines.stages.dataset import DatasetError, costly_file, is_alike
+from pipelines.configuration.member_settings import Encoded, Encoder
+from pipelines.members.data import DatasetError
+from pipelines.stages.dataset import costly_file, fitted_encoder, is_alike
 from pipelines.stages.preprocess import Prepared
 from pipelines.workspace import arrays
 
@@ -36,34 +35,35 @@ def encode_rows(
     """Encode new rows by every fold's encoder, a slice at a time.
 
     Args:
-        table: the rows, with the competition's features.
-        encoder: makes an encoder that was not fitted.
-        prepared: the run's tables.
-        stage: the folder of the run's dataset stage.
-        folder: an empty one for the encoded rows.
-        on_fold: called after each fold.
+        table: The rows, with the competition's features.
+        encoder: Makes an unfitted encoder.
+        prepared: The run's tables.
+        stage: The folder of the run's dataset stage.
+        folder: An empty folder for the encoded rows.
+        on_fold: Called after each fold.
 
     Returns:
         For each fold the folder that holds an npy of each array, `(n_rows, ...)`.
     """
-    n_folds = len(list(prepared.folds.splits()))
-    folders = [folder / f"fold-{index:03d}" for index in range(n_folds)]
+    n_splits = prepared.folds.n_splits
+    folders = [folder / f"fold-{index:03d}" for index in range(n_splits)]
     if is_alike(encoder()):  # it learns nothing: every fold sees the same
-        folders = [folders[0]] * n_folds
-    for index, (own, split) in enumerate(zip(folders, prepared.folds.splits(), strict=True)):
-        if not own.exists():
-            own.mkdir(parents=True)
-            _write(_fitted(encoder(), prepared, split, stage / costly_file(index)), table, own)
+        folders = [folders[0]] * n_splits
+    for index, (target, split) in enumerate(zip(folders, prepared.folds.splits(), strict=True)):
+        if not target.exists():
+            target.mkdir(parents=True)
+            fitted = fitted_encoder(encoder, prepared, split, stage / costly_file(index))
+            _write(fitted, table, target)
         on_fold()
     return folders
 
 
 def read_rows(folder: Path, inputs: Mapping[str, Sequence[str]]) -> Encoded:
-    """One fold's rows, by keyword of `forward`; they stay on disk until they are asked for.
+    """One fold's rows, by keyword of `forward`; they stay on disk until they are read.
 
     Args:
-        folder: one that `encode_rows` gave.
-        inputs: as a member's.
+        folder: One of those that `encode_rows` returned.
+        inputs: The member's.
 
     Raises:
         DatasetError: `inputs` names an array that the encoder does not give.
@@ -81,14 +81,6 @@ def read_rows(folder: Path, inputs: Mapping[str, Sequence[str]]) -> Encoded:
         for key, names in parts.items()
     }
     return cast(Encoded, rows)
-
-
-def _fitted(encoder: Encoder, prepared: Prepared, split: Split, costly: Path) -> Encoder:
-    if is_alike(encoder):
-        return encoder
-    seen, target = prepared.train.iloc[split.train_rows], prepared.target[split.train_rows]
-    refit(encoder, seen, target, arrays.read(costly) if costly.exists() else {})
-    return encoder
 
 
 def _write(encoder: Encoder, table: pd.DataFrame, folder: Path) -> None:

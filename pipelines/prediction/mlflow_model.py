@@ -1,7 +1,7 @@
-"""A finished run as a model of MLflow: `mlflow.pyfunc.load_model` calls `_load_pyfunc`.
+"""A finished run as an MLflow model: `mlflow.pyfunc.load_model` calls `_load_pyfunc`.
 
-The model holds the run's own files, not a pickle of objects, and is loaded where Foldwise is
-installed. Of a run whose files are large it holds the place of the run's folder instead.
+The model holds the run's own files, not a pickle, and is loaded where Foldwise is installed. Where
+those files are large, it holds the path of the run's folder instead.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any
 import pandas as pd
 
 from pipelines import competitions
-from pipelines.configuration.competition import Competition, EstimatorMember
+from pipelines.configuration.competition import Competition
+from pipelines.members.member import members_of
 from pipelines.prediction import new_rows
 from pipelines.prediction.answers import Answers
 from pipelines.prediction.predictor import Predictor, PredictorError
@@ -27,8 +28,8 @@ from pipelines.workspace.run_folders import FILE as RUN_FILE
 LARGEST_COPY = 32 << 20  # bytes; the files of a larger run stay where they are
 FILE, REFERENCE, CSV = "model.json", "elsewhere.json", "rows.csv"
 COSTLY = "fold-*-costly.npz"
-SAID = ("member.json", "curves.npz", "predictions.npz")  # what a member said of the training rows
-TYPES = {  # of MLflow, by kind and whether a value may be missing: a whole number cannot be
+PREDICTIONS = ("member.json", "curves.npz", "predictions.npz")  # of a member, by the run itself
+TYPES = {  # MLflow's, by kind and whether a value may be missing: in MLflow no integer may
     ("int", False): "long",
     ("int", True): "double",
     ("byte", False): "long",
@@ -40,8 +41,8 @@ TYPES = {  # of MLflow, by kind and whether a value may be missing: a whole numb
 N_EXAMPLES = 3
 
 
-class Served:
-    """What MLflow calls: rows as a DataFrame in, a DataFrame of labels and probabilities out."""
+class RunModel:
+    """The model that MLflow calls: a DataFrame of rows to one of labels and probabilities."""
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
@@ -50,28 +51,28 @@ class Served:
         """The label of each row, and the probability of each class.
 
         Args:
-            model_input: the test file's columns; the id may be absent.
-            params: none are known.
+            model_input: The test file's columns; the id may be absent.
+            params: Not used.
 
         Raises:
-            TableError: a column is absent or holds what it should not.
+            TableError: A column is absent or holds values that it must not.
         """
         competition = self._predictor.competition
         with tempfile.TemporaryDirectory(prefix="foldwise-") as folder:
-            # The same checks as for a file, by the same reading.
+            # Read like a file, so that it is checked like one.
             path = Path(folder) / CSV
             _as_declared(competition, model_input).to_csv(path, index=False)
             rows = new_rows.read(competition, path)
         answers = Answers(competition, rows, self._predictor.predict(rows.table))
-        told = answers.table(with_probabilities=True).drop(columns=rows.id_name)
-        return told.set_axis(model_input.index)
+        table = answers.table(with_probabilities=True).drop(columns=rows.id_name)
+        return table.set_axis(model_input.index)
 
 
-def _load_pyfunc(path: str) -> Served:
+def _load_pyfunc(path: str) -> RunModel:
     """The model whose files are in the folder.
 
     Raises:
-        PredictorError: the folder that it refers to is no longer there.
+        PredictorError: The run's folder that it refers to is gone.
     """
     folder = Path(path)
     if (folder / REFERENCE).exists():
@@ -83,20 +84,20 @@ def _load_pyfunc(path: str) -> Served:
         )
     described = json.loads((folder / RUN_FILE).read_text())
     competition = competitions.load_competition(described["configuration"]["name"])
-    return Served(Predictor.open(folder, competition, Path(tempfile.gettempdir())))
+    return RunModel(Predictor.open(folder, competition, Path(tempfile.gettempdir())))
 
 
 def describe(run: Path, competition: Competition) -> None:
-    """Write `model.json` into a run's folder: what a model of the run takes, gives and needs.
+    """Write `model.json` into a run's folder: the model's inputs, outputs and files.
 
     Args:
-        run: the folder; all its stages are done.
-        competition: the one that it was made for.
+        run: The folder; all its stages are finished.
+        competition: The one that it was made for.
     """
     inputs = [(competition.id, "long", False)]
     inputs += [(c.name, TYPES[c.kind, c.missing], True) for c in competition.columns]
     label = "long" if isinstance(competition.classes[0], int) else "string"
-    told = {
+    described = {
         "inputs": inputs,
         "outputs": [
             (competition.answer or competition.target, label),
@@ -105,14 +106,14 @@ def describe(run: Path, competition: Competition) -> None:
         "files": [path.relative_to(run).as_posix() for path in _needed(run, competition)],
     }
     temporary = run / f".{FILE}.writing"
-    temporary.write_text(json.dumps(told) + "\n")
+    temporary.write_text(json.dumps(described) + "\n")
     temporary.replace(run / FILE)
 
 
 def example(run: Path) -> pd.DataFrame | None:
-    """Some test rows of the run as a model of it takes them; None where `features` hid them."""
-    told = json.loads((run / FILE).read_text())
-    kinds = {name: kind for name, kind, is_required in told["inputs"] if is_required}
+    """Some test rows of the run as inputs of its model; None where `features` drops columns."""
+    described = json.loads((run / FILE).read_text())
+    kinds = {name: kind for name, kind, is_required in described["inputs"] if is_required}
     test = preprocess.load(run / "stages" / "preprocess").test
     if not set(kinds) <= set(test):
         return None
@@ -122,7 +123,7 @@ def example(run: Path) -> pd.DataFrame | None:
 
 
 def fill(folder: Path, run: Path) -> None:
-    """Fill an empty folder with what `_load_pyfunc` needs of a run that is described."""
+    """Fill an empty folder with what `_load_pyfunc` needs of a run that `describe` has seen."""
     files = [run / name for name in json.loads((run / FILE).read_text())["files"]]
     if sum(path.stat().st_size for path in files) > LARGEST_COPY:
         (folder / REFERENCE).write_text(json.dumps({"folder": str(run.resolve())}) + "\n")
@@ -137,14 +138,15 @@ def _needed(run: Path, competition: Competition) -> list[Path]:
     """The run's files that predictions need."""
     stages = run / "stages"
     files = [run / RUN_FILE, *_files(stages / "preprocess"), *_files(stages / "ensemble")]
-    for member in competition.members:
-        models = _files(stages / f"train-{member.name}" / "models")
+    for member in members_of(competition):
+        models = stages / f"train-{member.name}" / "models"
         dataset = stages / f"dataset-{member.encoder.__name__}"
-        is_trained_again = isinstance(member, EstimatorMember) and not models
-        files += models + sorted(dataset.glob("fold-*.npz" if is_trained_again else COSTLY))
+        encoded = "fold-*.npz" if member.trains_again(models) else COSTLY
+        files += _files(models) + sorted(dataset.glob(encoded))
     stackers = (stages / "ensemble" / STACKERS).glob("*")
     if not all(any(stacker.iterdir()) for stacker in stackers):  # one is trained again
-        files += [stages / f"train-{m.name}" / name for m in competition.members for name in SAID]
+        trained = [stages / f"train-{member.name}" for member in competition.members]
+        files += [folder / name for folder in trained for name in PREDICTIONS]
     return list(dict.fromkeys(files))
 
 
@@ -160,7 +162,7 @@ def _link_or_copy(source: Path, target: Path) -> None:
 
 
 def _as_declared(competition: Competition, table: pd.DataFrame) -> pd.DataFrame:
-    """Whole numbers as such: beside missing ones a DataFrame holds them as floats."""
+    """Integer columns as integers: a DataFrame with missing values holds them as floats."""
     kinds = {column.name: column.kind for column in competition.columns}
     whole = {
         name: "Int64"

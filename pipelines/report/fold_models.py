@@ -1,129 +1,100 @@
-"""The members of a finished run that can be asked again about rows held out from them."""
+"""The members of a finished run that predict held-out rows again, split by split."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
-from features.encoders.base import refit
 from features.folds import Split
-from models.estimators.boosters import Boosters
-from models.estimators.boosters import predict as predict_trees
-from models.training import trained
-from models.training.trained import Networks
-from pipelines.configuration.competition import (
-    Competition,
-    Encoded,
-    Member,
-    NetworkMember,
-    TreesMember,
-)
+from pipelines.configuration.competition import Competition
+from pipelines.members.data import choose
+from pipelines.members.member import FittedModels, Member, members_of
 from pipelines.stages import train
-from pipelines.stages.dataset import choose, costly_file, is_alike
+from pipelines.stages.dataset import costly_file, fitted_encoder
 from pipelines.stages.ensemble import Blend
 from pipelines.stages.preprocess import Prepared
-from pipelines.workspace import arrays
-
-WIDE = 300  # columns; networks of wider tables see pictures, and take minutes for so many rows
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Members with their shares, as they are asked together.
+    """Members that predict together, with their shares.
 
     Attributes:
-        members: networks and trees that count in the blend.
-        shares: their weights, summing to one.
-        is_whole: whether no other member has a weight.
-        kept: by member, the models that the run kept.
+        members: Those that count in the blend and predict fast.
+        shares: Their weights, summing to one.
+        is_whole: Whether no other member has a weight.
+        models: By member, the models that the run saved.
     """
 
     members: tuple[Member, ...]
     shares: tuple[float, ...]
     is_whole: bool
-    kept: Mapping[str, Networks | Boosters]
+    models: Mapping[str, FittedModels]
 
     @property
     def name(self) -> str:
-        """What is asked, in a few words."""
+        """The members' names, or "the blend" where they are all of it."""
         names = ", ".join(member.name for member in self.members)
         return "the blend" if self.is_whole and len(self.members) > 1 else names
 
     def fold(
         self, prepared: Prepared, split: Split, number: int, stages: Path
     ) -> Callable[[pd.DataFrame], np.ndarray]:
-        """What the models of one fold say of a table, `(n_rows, n_classes)`.
+        """The prediction of one split's models for a table, `(n_rows, n_classes)`.
 
-        The encoders are fitted again on the fold's training rows, as the models knew them.
+        The encoders are fitted again on the split's training rows, as they were for the models.
         """
-        makers = dict.fromkeys(member.encoder for member in self.members)
-        encoders = {maker: maker() for maker in makers}
-        seen, target = prepared.train.iloc[split.train_rows], prepared.target[split.train_rows]
-        for encoder in (own for own in encoders.values() if not is_alike(own)):
-            costly = stages / f"dataset-{_name_of(encoders, encoder)}" / costly_file(number)
-            refit(encoder, seen, target, arrays.read(costly) if costly.exists() else {})
-        models = {name: _of_fold(kept, number) for name, kept in self.kept.items()}
+        encoders = {
+            make: fitted_encoder(
+                make, prepared, split, stages / f"dataset-{make.__name__}" / costly_file(number)
+            )
+            for make in dict.fromkeys(member.encoder for member in self.members)
+        }
+        models = {name: saved.of_split(number) for name, saved in self.models.items()}
 
         def predict(table: pd.DataFrame) -> np.ndarray:
-            encoded = {maker: encoder.transform(table) for maker, encoder in encoders.items()}
-            said: Any = 0.0
+            encoded = {make: encoder.transform(table) for make, encoder in encoders.items()}
+            total: Any = 0.0
             for member, share in zip(self.members, self.shares, strict=True):
                 inputs = choose(encoded[member.encoder], member.inputs)
-                said = said + share * _ask(models[member.name], inputs, number)
-            return np.asarray(said)
+                total = total + share * models[member.name](inputs)
+            return np.asarray(total)
 
         return predict
 
 
-def panel(competition: Competition, blend: Blend, stages: Path) -> Panel | None:
-    """The members to ask; None where there are none."""
+def panel(competition: Competition, prepared: Prepared, blend: Blend, stages: Path) -> Panel | None:
+    """The members that predict fast and have a weight; None where there are none."""
     weights = dict(zip(blend.members, blend.weights, strict=True))
-    kinds = (TreesMember,) if len(competition.columns) > WIDE else (TreesMember, NetworkMember)
-    asked = [m for m in competition.members if isinstance(m, kinds) and weights[m.name] > 0]
-    total = sum(weights[member.name] for member in asked)
-    if not asked:
+    n_columns = len(competition.columns)
+    chosen = [
+        member
+        for member in members_of(competition)
+        if member.predicts_fast(n_columns) and weights[member.name] > 0
+    ]
+    total = sum(weights[member.name] for member in chosen)
+    if not chosen:
         return None
     return Panel(
-        members=tuple(asked),
-        shares=tuple(float(weights[member.name] / total) for member in asked),
+        members=tuple(chosen),
+        shares=tuple(float(weights[member.name] / total) for member in chosen),
         is_whole=bool(total > 1 - 1e-9),
-        kept={m.name: _kept(competition, m, stages / f"train-{m.name}" / "models") for m in asked},
+        models={member.name: _models(competition, member, prepared, stages) for member in chosen},
     )
 
 
-def _kept(competition: Competition, member: Member, folder: Path) -> Networks | Boosters:
-    if isinstance(member, NetworkMember):
-        loss, device = train.loss_of(competition), torch.device("cpu")
-        return trained.load(folder, member.model.build, member.train, loss, device)
-    return Boosters.read(folder)
-
-
-def _of_fold(kept: Networks | Boosters, number: int) -> Networks | Boosters:
-    """The models of one fold alone."""
-    own = [at for at, (fold, _) in enumerate(kept.owners) if fold == number]
-    owners = tuple(kept.owners[at] for at in own)
-    if isinstance(kept, Boosters):
-        return Boosters(owners, tuple(kept.models[at] for at in own))
-    usable = tuple(kept.usable[at] for at in own)
-    return replace(kept, owners=owners, usable=usable, stack=kept.stack.keep(own))
-
-
-def _ask(models: Networks | Boosters, inputs: Encoded, number: int) -> np.ndarray:
-    if isinstance(models, Networks):
-        return models.predict_mean([inputs] * (number + 1))
-    import lightgbm
-
-    boosters = (lightgbm.Booster(model_str=text) for text in models.models)
-    said = np.stack([predict_trees(booster, inputs) for booster in boosters])
-    mean: np.ndarray = said.mean(axis=0)
-    return mean
-
-
-def _name_of(encoders: Mapping[Any, Any], encoder: Any) -> str:
-    return next(str(maker.__name__) for maker, own in encoders.items() if own is encoder)
+def _models(
+    competition: Competition, member: Member, prepared: Prepared, stages: Path
+) -> FittedModels:
+    return train.load_models(
+        competition,
+        member,
+        prepared,
+        folder=stages / f"train-{member.name}",
+        encoded=stages / f"dataset-{member.encoder.__name__}",
+    )

@@ -48,7 +48,7 @@ def importance(
     competition: Competition, prepared: Prepared, blend: Blend, folder: Path
 ) -> Importance | None:
     """Shuffle every column that the members see; None where none of them can be asked."""
-    asked_of = panel(competition, blend, folder / "stages")
+    asked_of = panel(competition, prepared, blend, folder / "stages")
     if asked_of is None:
         return None
     units = _units(_raw(competition, prepared))

@@ -18,7 +18,7 @@ from pipelines.console import Narrator
 from pipelines.figures.gallery import draw
 from pipelines.kaggle.credentials import exposure
 from pipelines.kaggle.retry import Patience
-from pipelines.members.pretrained import digests
+from pipelines.members.member import file_digests, members_of
 from pipelines.prediction import mlflow_model
 from pipelines.raw_files.sources import choose_source
 from pipelines.report import gather as report
@@ -34,7 +34,7 @@ from pipelines.workspace.summary import FurtherLine, MemberLine, Summary, TunedL
 
 
 @dataclass(frozen=True)
-class Request:
+class RunRequest:
     """What a person asked for, beside the configuration.
 
     Attributes:
@@ -60,7 +60,7 @@ class Request:
     root: Path = Path()
 
 
-def run(competition: Competition, request: Request, narrator: Narrator) -> Summary:
+def run(competition: Competition, request: RunRequest, narrator: Narrator) -> Summary:
     """Do all six stages, or those of them that no earlier run has done.
 
     The same request on the same data gives the earlier run's summary again.
@@ -102,7 +102,7 @@ def run(competition: Competition, request: Request, narrator: Narrator) -> Summa
 
 
 def _tuned(
-    competition: Competition, raw: RawFiles, request: Request, narrator: Narrator
+    competition: Competition, raw: RawFiles, request: RunRequest, narrator: Narrator
 ) -> tuple[TunedLine, ...]:
     """Say which tuned values the run uses, and where they come from."""
     used = still_used(competition, request.tuned)
@@ -156,7 +156,7 @@ def fetch(
     return raw
 
 
-def _folder(competition: Competition, raw: RawFiles, request: Request) -> Path:
+def _folder(competition: Competition, raw: RawFiles, request: RunRequest) -> Path:
     """The run's folder: the one named, else the one that was asked the same, else a new one."""
     runs = request.root / "runs" / competition.name
     asked = {
@@ -165,7 +165,7 @@ def _folder(competition: Competition, raw: RawFiles, request: Request) -> Path:
         "source": raw.source,
         "data": raw.digest,
         "device": request.device,
-        **digests(competition.members),
+        **file_digests(members_of(competition)),
         "code": code_digest((*CODE, competition.features.__module__)),
     }
     mark = fingerprint(asked)

@@ -30,7 +30,7 @@ class SubmitError(ValueError):
 
 
 @dataclass(frozen=True)
-class Request:
+class SubmitRequest:
     """What a person asked for.
 
     Attributes:
@@ -68,7 +68,7 @@ class _Parcel:
         return f"foldwise submit {self.summary.competition} {self.summary.run}"
 
 
-def submit(competition: Competition, request: Request, narrator: Narrator) -> None:
+def submit(competition: Competition, request: SubmitRequest, narrator: Narrator) -> None:
     """Send a run's file, unless Kaggle has those bytes already, and record what Kaggle says.
 
     A score that is still pending when the wait is over is no fault: the same command asks again.
@@ -91,7 +91,7 @@ def submit(competition: Competition, request: Request, narrator: Narrator) -> No
             _conclude(kaggle, parcel, sent, request, narrator)
 
 
-def _pack(competition: Competition, request: Request) -> _Parcel:
+def _pack(competition: Competition, request: SubmitRequest) -> _Parcel:
     page = competition.on_kaggle
     if page.kind != "competition":
         raise SubmitError(
@@ -110,7 +110,7 @@ def _pack(competition: Competition, request: Request) -> _Parcel:
 
 
 def _send_once(
-    kaggle: Kaggle, parcel: _Parcel, request: Request, narrator: Narrator
+    kaggle: Kaggle, parcel: _Parcel, request: SubmitRequest, narrator: Narrator
 ) -> Sent | None:
     """Kaggle's entry of the file, sent now or earlier; None where nothing is to be waited for."""
     listed = kaggle.submissions(parcel.errand)
@@ -147,7 +147,7 @@ def _send(kaggle: Kaggle, parcel: _Parcel, root: Path, narrator: Narrator) -> Se
 
 
 def _conclude(
-    kaggle: Kaggle, parcel: _Parcel, sent: Sent, request: Request, narrator: Narrator
+    kaggle: Kaggle, parcel: _Parcel, sent: Sent, request: SubmitRequest, narrator: Narrator
 ) -> None:
     """Wait for the score, record it, and say it.
 
@@ -171,7 +171,7 @@ def _conclude(
 
 
 def _wait(
-    kaggle: Kaggle, parcel: _Parcel, sent: Sent, request: Request, narrator: Narrator
+    kaggle: Kaggle, parcel: _Parcel, sent: Sent, request: SubmitRequest, narrator: Narrator
 ) -> Sent:
     """Look again and again while the score is pending, for `wait_s` seconds at most."""
     left = f"the file is with Kaggle; ask for its score: {parcel.again}"

@@ -8,68 +8,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from features.encoders.base import costly_state
-from features.folds import Folds, Split
-from models.data import EncodedDataset
+from features.encoders.base import costly_state, refit
+from features.folds import Split
 from pipelines.configuration.competition import Encoded, Encoder
+from pipelines.members.data import FoldedDataset, FoldView, choose
 from pipelines.stages.preprocess import Prepared
 from pipelines.workspace import arrays
 
-Progress = Callable[[int, int], None]
-
-
-class DatasetError(ValueError):
-    """A member asks for an array that its encoder does not give."""
-
-    exit_code = 2
-
-
-@dataclass(frozen=True)
-class FoldView:
-    """The data as one fold's encoder sees it.
-
-    Attributes:
-        split: which rows are trained on and which are held out.
-        train: all `n_train` rows of the training file, each array `(n_train, ...)`.
-        test: all `n_test` test rows, each array `(n_test, ...)`.
-        vocabulary: the words that the numbers in `tokens` stand for; empty without texts.
-        costly: what the encoder took long to learn; empty when read back.
-    """
-
-    split: Split
-    train: Encoded
-    test: Encoded
-    vocabulary: tuple[str, ...] = ()
-    costly: dict[str, np.ndarray] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class FoldedDataset:
-    """One encoder's view of every fold, with the target `(n_train,) int64`."""
-
-    target: np.ndarray
-    folds: Folds
-    views: list[FoldView]
-
-    def training_set(self, index: int) -> EncodedDataset:
-        """The rows that the models of fold `index` are trained on."""
-        view = self.views[index]
-        return EncodedDataset(view.train, self.target, view.split.train_rows)
-
-    def held_out_set(self, index: int) -> EncodedDataset:
-        """The rows that are held out from fold `index`."""
-        view = self.views[index]
-        return EncodedDataset(view.train, self.target, view.split.valid_rows)
+if TYPE_CHECKING:
+    from pipelines.console import Advance
 
 
 def encode(
-    prepared: Prepared, encoder: Callable[[], Encoder], progress: Progress | None = None
+    prepared: Prepared, encoder: Callable[[], Encoder], progress: Advance | None = None
 ) -> FoldedDataset:
     """Fit the encoder in every fold and encode all rows by it."""
     views = list(encoded_views(prepared, encoder, progress))
@@ -77,7 +34,7 @@ def encode(
 
 
 def encoded_views(
-    prepared: Prepared, encoder: Callable[[], Encoder], progress: Progress | None = None
+    prepared: Prepared, encoder: Callable[[], Encoder], progress: Advance | None = None
 ) -> Iterator[FoldView]:
     """The same fold by fold, for those who need not hold all of them at once."""
     splits = list(prepared.folds.splits())
@@ -115,6 +72,26 @@ def _interleave(trained_on: np.ndarray, held_out: np.ndarray, split: Split) -> n
     rows[split.train_rows] = trained_on
     rows[split.valid_rows] = held_out
     return rows
+
+
+def fitted_encoder(
+    make: Callable[[], Encoder], prepared: Prepared, split: Split, expensive_file: Path
+) -> Encoder:
+    """The encoder of a split, fitted again on the rows that stage 3 fitted it on.
+
+    Args:
+        make: Makes an unfitted encoder.
+        prepared: The run's tables.
+        split: The split whose training rows the encoder learns from.
+        expensive_file: Where the split's `costly_file` is, if it has one.
+    """
+    encoder = make()
+    if is_alike(encoder):
+        return encoder
+    seen, target = prepared.train.iloc[split.train_rows], prepared.target[split.train_rows]
+    expensive = arrays.read(expensive_file) if expensive_file.exists() else {}
+    refit(encoder, seen, target, expensive)
+    return encoder
 
 
 def save(views: Iterable[FoldView], folder: Path) -> None:
@@ -206,20 +183,3 @@ def _load_fold(
 def load_array(folder: Path, name: str) -> np.ndarray | None:
     """One array of the training file's rows as the first fold sees them, where there is such."""
     return arrays.read_one(folder / f"{_fold(0)}.npz", name)
-
-
-def choose(encoded: Encoded, inputs: Mapping[str, Sequence[str]]) -> Encoded:
-    """The chosen arrays, side by side under each keyword; all of them where nothing is chosen.
-
-    Raises:
-        DatasetError: an array is chosen that there is not.
-    """
-    absent = {name for names in inputs.values() for name in names} - set(encoded)
-    if absent:
-        raise DatasetError(
-            f"the encoder gives {', '.join(sorted(encoded))}, but a member's inputs name "
-            f"{', '.join(sorted(absent))}; correct `inputs` in the competition's file"
-        )
-    if not inputs:
-        return encoded
-    return {key: np.hstack([encoded[name] for name in names]) for key, names in inputs.items()}

@@ -25,9 +25,9 @@ from models.estimators.sklearn_models import EstimatorSettings
 from models.estimators.trees import TreesSettings
 from models.metrics import METRICS
 from pipelines.configuration.competition import Competition
+from pipelines.members.predictions import Predictions
 from pipelines.stages import train_test_overlap
 from pipelines.stages.preprocess import Prepared
-from pipelines.stages.train import Predictions
 from pipelines.stages.train_test_overlap import Tables
 from pipelines.workspace import arrays
 from pipelines.workspace.summary import BLEND

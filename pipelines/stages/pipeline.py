@@ -8,22 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.configuration.assignments import member_settings
-from pipelines.configuration.competition import (
-    Competition,
-    Encoder,
-    EstimatorMember,
-    Member,
-    NetworkMember,
-)
+from pipelines.configuration.competition import Competition, Encoder
 from pipelines.console import Advance, Narrator
-from pipelines.members.pretrained import digests
+from pipelines.members.data import FoldedDataset
+from pipelines.members.member import Member, members_of
+from pipelines.members.predictions import Predictions
 from pipelines.stages import dataset, ensemble, preprocess, submission, train
 from pipelines.stages.download import RawFiles
 from pipelines.workspace.stage_cache import Stage, StageStore
 
 PREPROCESS_CODE = ("pipelines.stages.preprocess", "features.tables.schema", "features.folds")
-DATASET_CODE = ("pipelines.stages.dataset", "features")
-TRAIN_CODE = ("pipelines.stages.train", "pipelines.members.pretrained", "models")
+DATASET_CODE = ("pipelines.stages.dataset", "pipelines.members.data", "features")
+TRAIN_CODE = ("pipelines.stages.train", "pipelines.members", "models")
 ENSEMBLE_CODE = ("pipelines.stages.ensemble", "pipelines.stages.train_test_overlap", "models")
 SUBMISSION_CODE = ("pipelines.stages.submission", "submissions.build", "submissions.check")
 CODE = (*PREPROCESS_CODE, *DATASET_CODE, *TRAIN_CODE, *ENSEMBLE_CODE, *SUBMISSION_CODE)
@@ -53,23 +49,23 @@ class Pipeline:
         self._preprocess()
         for encoder in dict.fromkeys(member.encoder for member in self.competition.members):
             self._dataset(encoder)
-        for member in self.competition.members:
+        for member in members_of(self.competition):
             self._train(member)
         self._ensemble()
         self._submission()
 
-    def dataset_of(self, member: Member) -> dataset.FoldedDataset:
+    def dataset_of(self, member: Member) -> FoldedDataset:
         """Stages 2 and 3 for one member alone, done if they are not."""
         self._preprocess()
         self._dataset(member.encoder)
         return self.encoded(member)
 
-    def encoded(self, member: Member) -> dataset.FoldedDataset:
+    def encoded(self, member: Member) -> FoldedDataset:
         """What stage 3 gave for the member."""
         folder = self.stages[f"dataset-{member.encoder.__name__}"].folder
         return dataset.load(folder, self.prepared, member.inputs)
 
-    def predictions_of(self, member: Member) -> train.Predictions:
+    def predictions_of(self, member: Member) -> Predictions:
         """Stages 2 to 4 for one member alone, done if they are not."""
         self._preprocess()
         self._dataset(member.encoder)
@@ -82,7 +78,7 @@ class Pipeline:
         return preprocess.load(self.stages["preprocess"].folder)
 
     @cached_property
-    def predictions(self) -> list[train.Predictions]:
+    def predictions(self) -> list[Predictions]:
         """What stage 4 gave, in the order of the members."""
         stages = (self.stages[f"train-{member.name}"] for member in self.competition.members)
         return [train.load(stage.folder) for stage in stages]
@@ -135,7 +131,7 @@ class Pipeline:
             made = train.train(
                 self.competition, member, data, device=self._device, progress=advance
             )
-            train.save(made, folder)
+            train.save(member, made, folder)
 
         self._do(
             f"train-{member.name}",
@@ -145,10 +141,10 @@ class Pipeline:
                 **self._settings("metric", "also", "classes"),
                 "member": member_settings(member),
                 "device": self._device,
-                **digests([member]),
+                **member.file_digests(),
             },
             upstream=self._content("preprocess", encoded),
-            code=(*TRAIN_CODE, *_brought(member)),
+            code=(*TRAIN_CODE, *member.code_modules()),
         )
 
     def _ensemble(self) -> None:
@@ -203,10 +199,3 @@ class Pipeline:
             stage = self._store.do(name, lambda folder: make(folder, line.advance), **ingredients)
             line.end(status=stage.status, seconds=stage.seconds)
         self.stages[name] = stage
-
-
-def _brought(member: Member) -> tuple[str, ...]:
-    """The module of a network or an estimator that the competition's own file brings."""
-    if isinstance(member, NetworkMember):
-        return (type(member.model).__module__,)
-    return (type(member.estimator).__module__,) if isinstance(member, EstimatorMember) else ()

@@ -1,1 +1,4 @@
-"""Studies: which settings of a member are best, by folds that no score is told on."""
+"""Studies: the best settings of a member, searched by Optuna on folds of their own.
+
+Called by `commands` alone; uses `runs`, `stages` and `members`.
+"""

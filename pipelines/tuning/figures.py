@@ -119,25 +119,28 @@ def _darker() -> Colormap:
 
 def _slice(axes: Axes, study: Study, key: str, space: Search) -> None:
     complete, best = study.complete, study.best
-    own = space[key]
+    searched = space[key]
     places = [
-        _place(t.values[key], own.values if isinstance(own, Choice) else ()) for t in complete
+        _place(t.values[key], searched.values if isinstance(searched, Choice) else ())
+        for t in complete
     ]
     scores = [_score(t) for t in complete]
     axes.scatter(places, scores, s=18, c=range(len(complete)), cmap=_darker(), linewidth=0)
     if best is not None:
         at = complete.index(best)
         axes.scatter(places[at], scores[at], s=46, color=ORANGE, zorder=3)
-    if isinstance(own, Choice):
-        axes.set_xticks(range(len(own.values)), [_told(v) for v in own.values], fontsize=7.5)
+    if isinstance(searched, Choice):
+        axes.set_xticks(
+            range(len(searched.values)), [_label(v) for v in searched.values], fontsize=7.5
+        )
         axes.margins(x=0.12)
-    elif own.log:
+    elif searched.log:
         _log_scale(axes)
     axes.set_xlabel(key)
 
 
 def _log_scale(axes: Axes) -> None:
-    """A log axis in plain numbers: mathematics is not typeset in our figures."""
+    """A log axis in plain numbers, not powers of ten."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     axes.set_xscale("log")
@@ -167,29 +170,32 @@ def parallel(study: Study, space: Search, *, metric: str, note: str | None = Non
 
 
 def _scales(axes: Axes, space: Search) -> None:
-    """The ends of each parameter's range at the foot and the head of its line."""
+    """The ends of each parameter's range at both ends of its line."""
     axes.set_xticks(range(len(space)), list(space))
     axes.set_yticks([])
     axes.set(ylim=(-0.09, 1.09), xlim=(-0.3, len(space) - 0.7))
     axes.grid(visible=False)
-    for at, own in enumerate(space.values()):
+    for at, searched in enumerate(space.values()):
         axes.axvline(at, color=QUIET, linewidth=0.8, zorder=0)
-        for end, height, side in ((own.ends[0], -0.03, "top"), (own.ends[-1], 1.03, "bottom")):
-            axes.text(at, height, _told(end), ha="center", va=side, fontsize=8, color=QUIET)
+        for end, height, side in (
+            (searched.ends[0], -0.03, "top"),
+            (searched.ends[-1], 1.03, "bottom"),
+        ):
+            axes.text(at, height, _label(end), ha="center", va=side, fontsize=8, color=QUIET)
 
 
 def _height(value: Value, space: Search, key: str) -> float:
     """The value's place in its range, from 0 to 1."""
-    own = space[key]
-    if isinstance(own, Choice):
-        return own.values.index(value) / max(1, len(own.values) - 1)
-    ends = np.array([own.low, _place(value, ()), own.high], dtype=np.float64)
-    low, at, high = np.log(ends) if own.log else ends
+    searched = space[key]
+    if isinstance(searched, Choice):
+        return searched.values.index(value) / max(1, len(searched.values) - 1)
+    ends = np.array([searched.low, _place(value, ()), searched.high], dtype=np.float64)
+    low, at, high = np.log(ends) if searched.log else ends
     return float((at - low) / (high - low))
 
 
 def _place(value: Value, choices: Sequence[Value]) -> float:
-    """Where a value stands on its axis: choices in the order of their declaration."""
+    """The place of a value on its axis: choices in the order of their declaration."""
     if choices:
         return float(choices.index(value))
     assert isinstance(value, int | float), "only choices hold anything but numbers"
@@ -197,7 +203,7 @@ def _place(value: Value, choices: Sequence[Value]) -> float:
 
 
 def _cut(axes: Axes, study: Study) -> None:
-    """Leave out the worst scores, which would press all others into a line."""
+    """Cut the axis to the better scores, which the worst would press into a line."""
     scores = np.array([_score(trial) for trial in study.complete])
     worst = np.quantile(scores, 1 - SHOWN if study.greater_is_better else SHOWN)
     best = scores.max() if study.greater_is_better else scores.min()
@@ -210,7 +216,7 @@ def _score(trial: Trial) -> float:
     return trial.score
 
 
-def _told(value: Value) -> str:
+def _label(value: Value) -> str:
     if isinstance(value, tuple):
         return "-".join(str(part) for part in value)
     return f"{value:g}" if isinstance(value, float) else json.dumps(value).strip('"')

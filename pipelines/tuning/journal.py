@@ -1,4 +1,4 @@
-"""The journal file of a study, locked by the kernel and whole after a kill at any moment."""
+"""The journal file of a study, locked by the kernel and valid after a kill at any moment."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any
 
 
 class JournalFile:
-    """What Optuna asks of a journal: lines that are appended and read.
+    """A journal backend for Optuna: lines that are appended and read.
 
-    Optuna's own takes a lock file, which outlives a killed process and makes the next one wait for
-    half a minute; here the lock ends with its process. A line that was cut off by a kill is taken
-    away before the next one is written. Nothing waits for the disk but the end of a trial: what
-    has been written outlives the process in any case, and a trial's end outlives the machine.
+    Optuna's own backend takes a lock file, which outlives a killed process and makes the next one
+    wait for half a minute; here the lock ends with its process. A line that a kill cut off is
+    removed before the next one is written. Only the end of a trial is synchronised to disk:
+    written lines survive a kill of the process in any case, and ended trials also a power cut.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         self._path = path
-        self._starts = [0]  # where each line that was read begins, in bytes
+        self._starts = [0]  # byte offsets of the lines read so far, and of the next one
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
-        """The whole lines from that number on."""
+        """The complete lines from that number on."""
         known = min(log_number_from, len(self._starts) - 1)
         with self._path.open("rb") as file:
             file.seek(self._starts[known])
@@ -39,7 +39,7 @@ class JournalFile:
                     yield json.loads(line)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write the lines in one go."""
+        """Append the lines in one write."""
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         with self._path.open("r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -52,7 +52,7 @@ class JournalFile:
 
 
 def _end_of_whole_lines(descriptor: int) -> int:
-    """Bytes up to the last line's end."""
+    """Number of bytes up to the end of the last complete line."""
     size = os.fstat(descriptor).st_size
     end, block = size, 4096
     while end:

@@ -18,7 +18,7 @@ KIND = "tune"
 
 @dataclass(frozen=True)
 class Parent:
-    """What is known of a study before its first trial."""
+    """A study as it is known before its first trial."""
 
     competition: str
     member: str
@@ -28,7 +28,7 @@ class Parent:
 
     @property
     def record(self) -> Record:
-        """The study's own MLflow run, as it is begun."""
+        """The study's own MLflow run, as it is started."""
         tags = {
             "kind": KIND,
             "study": self.study,
@@ -66,7 +66,7 @@ def _child(trial: Trial, tags: dict[str, str], family: str) -> Record:
 
 
 def finished(parent: Parent, tuning: Tuning, plan: StudyPlan) -> Family:
-    """What MLflow is to hold when the study is done."""
+    """All that MLflow holds of a study when it is complete."""
     return Family(
         _finished_parent(parent, tuning, plan), tuple(children(parent, tuning.study).values())
     )
@@ -82,16 +82,16 @@ def _finished_parent(parent: Parent, tuning: Tuning, plan: StudyPlan) -> Record:
         "trials": len(tuning.study.trials),
         "pruned": tuning.study.n_pruned,
     }
-    # Tags, not params: a study that goes on may find better ones, and MLflow's params are final.
+    # Tags, not params: a resumed study may find better values, and MLflow's params are final.
     best = {f"best.{key}": str(value) for key, value in tuning.best.values.items()}
-    note = "tuning_score chose the values, so it flatters; cv is on other folds, which had no say"
+    note = "tuning_score is optimistic, since it chose the values; cv is measured on other folds"
     return Record(
         name=parent.record.name,
         key=parent.record.key,
         tags={
             **parent.record.tags,
             "mlflow.note.content": note,
-            "seed": str(plan.seed),
+            "seed": str(plan.options.seed),
             "pruner": plan.pruner,
             **best,
         },

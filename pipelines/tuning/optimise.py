@@ -1,6 +1,6 @@
-"""Runs a study: proposes trials, prunes them, keeps them; the only file that imports optuna.
+"""Runs a study: proposes, prunes and stores trials; the only file that imports optuna.
 
-Trials are kept as they end, so that a study can be killed at any moment and goes on where it was.
+Trials are stored as they end, so a study can be killed at any moment and resumed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Pruner = Literal["median", "hyperband", "wilcoxon", "none"]
 N_STARTUP = 10  # random trials before the sampler learns from them
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 WORKER = "worker"
-UNOWNED = timedelta(seconds=10)  # between a trial's first moment and its worker's name
+UNCLAIMED = timedelta(seconds=10)  # from the start of a trial until its worker has signed it
 JOURNAL = "journal.log"
 
 
@@ -50,21 +50,36 @@ class StorageError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class StudyPlan:
-    """How a study is to be run.
+class StudyOptions:
+    """How far a study goes, and where it is stored.
 
     Attributes:
-        name: of the study in its storage; the same name goes on with the same study.
-        folder: where its journal and its workers' files lie.
-        storage: an address that Optuna knows; None for a journal file in the folder.
-        space: what is searched.
-        defaults: the member's present values, which are tried first.
-        greater_is_better: which way the metric points.
-        pruner: what stops hopeless trials.
-        seed: of the proposals.
-        n_trials: counted trials that the study is to have in the end.
-        timeout_s: seconds after which no more trials are begun.
-        at_once: trials that are proposed together.
+        n_trials: The total number of counted trials, those of earlier calls included.
+        timeout_s: Seconds after which no more trials are started.
+        storage: A URL that Optuna knows; None for a journal file in the study's folder.
+        seed: Seed of the proposals.
+        at_once: Trials that are proposed together; networks' trials share a stack.
+    """
+
+    n_trials: int = 100
+    timeout_s: float | None = None
+    storage: str | None = None
+    seed: int = 0
+    at_once: int = 1
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """A study to run.
+
+    Attributes:
+        name: Its name in the storage; the same name resumes the same study.
+        folder: Where its journal and its workers' files are.
+        space: What is searched.
+        defaults: The member's present values, which are tried first.
+        greater_is_better: The metric's direction.
+        pruner: What stops hopeless trials.
+        options: How far it goes, and where it is stored.
     """
 
     name: str
@@ -73,38 +88,34 @@ class StudyPlan:
     defaults: Values
     greater_is_better: bool
     pruner: Pruner = "median"
-    storage: str | None = None
-    seed: int = 0
-    n_trials: int = 100
-    timeout_s: float | None = None
-    at_once: int = 1
+    options: StudyOptions = StudyOptions()
 
 
 OnTrial = Callable[[Study], None]
 
 
 def run_study(plan: StudyPlan, bench: Bench, on_trial: OnTrial | None = None) -> Study:
-    """Try until the study has its trials or its time is over; the same plan goes on with it.
+    """Run trials until the study has its number or its time is over; the same plan resumes it.
 
     Args:
-        plan: how.
-        bench: trains the trials.
-        on_trial: called with the study so far after each batch of trials, and at the start.
+        plan: The study.
+        bench: Trains the trials.
+        on_trial: Called with the study so far at the start and after each batch of trials.
 
     Raises:
-        StorageError: the storage cannot be opened.
+        StorageError: The storage cannot be opened.
     """
-    end = time.monotonic() + (np.inf if plan.timeout_s is None else plan.timeout_s)
+    options = plan.options
+    end = time.monotonic() + (np.inf if options.timeout_s is None else options.timeout_s)
     with _quiet(), Worker(plan.folder) as worker:
         study = _open(plan)
         _fail_orphans(study, plan.folder)
         _enqueue_defaults(study, plan)
-        while (left := plan.n_trials - len(_counted(study))) > 0 and time.monotonic() < end:
+        while (left := options.n_trials - len(_counted(study))) > 0 and time.monotonic() < end:
             if on_trial is not None:
-                on_trial(_told(study, plan, worker))
-            _Batch(study, plan, bench, worker).run(min(plan.at_once, left))
-        told = _told(study, plan, worker)
-        result = replace(told, importance=_importance(study))
+                on_trial(_as_study(study, plan, worker))
+            _Batch(study, plan, bench, worker).run(min(options.at_once, left))
+        result = replace(_as_study(study, plan, worker), importance=_importance(study))
     if on_trial is not None:
         on_trial(result)
     return result
@@ -114,14 +125,14 @@ def read_study(plan: StudyPlan) -> Study:
     """The study as it is in its storage now.
 
     Raises:
-        StorageError: the storage cannot be opened.
+        StorageError: The storage cannot be opened.
     """
     with _quiet():
-        return _told(_open(plan), plan)
+        return _as_study(_open(plan), plan)
 
 
 class _Batch:
-    """Some trials that are proposed together; what does not end is marked failed."""
+    """Trials that are proposed together; those that do not end are marked failed."""
 
     def __init__(self, study: optuna.Study, plan: StudyPlan, bench: Bench, worker: Worker) -> None:
         self._study, self._plan, self._bench, self._worker = study, plan, bench, worker
@@ -129,38 +140,39 @@ class _Batch:
         self._running: set[int] = set()
 
     def run(self, n_trials: int) -> None:
-        """Propose, train, and keep what came of it."""
+        """Propose and train trials, and store their results."""
         try:
             self._propose(n_trials)
             values = [_values(t.params, self._plan.space) for t in self._trials]
-            scores = self._bench.score(values, self._tell)
+            scores = self._bench.score(values, self._report)
             for at in sorted(self._running):
                 self._end(at, scores[at])
         finally:
-            # Ctrl-C, a full disk: these trials say nothing about their values.
+            # Ctrl-C, a full disk: such trials say nothing about their values.
             for at in sorted(self._running):
                 self._study.tell(self._trials[at], state=TrialState.FAIL)
 
     def _propose(self, n_trials: int) -> None:
-        distributions = {key: _distribution(own) for key, own in self._plan.space.items()}
+        distributions = {key: _distribution(searched) for key, searched in self._plan.space.items()}
         fixed: Mapping[str, Any] = {}
+        seed = self._plan.options.seed
         for at in range(n_trials):
-            self._study.sampler = PlacedSampler(distributions, seed=self._plan.seed, fixed=fixed)
+            self._study.sampler = PlacedSampler(distributions, seed=seed, fixed=fixed)
             trial = self._study.ask(distributions)
             self._trials.append(trial)
             self._running.add(at)
             trial.set_user_attr(WORKER, self._worker.name)
             # Trials of one structure can be trained in one stack.
-            own = self._bench.own
-            fixed = {key: value for key, value in trial.params.items() if own and key not in own}
+            free = self._bench.replica_keys
+            fixed = {key: value for key, value in trial.params.items() if free and key not in free}
 
-    def _tell(self, trial: int, step: int, score: float) -> bool:
-        """Keep the score; whether the trial is hopeless. A stopped trial is kept at once."""
+    def _report(self, trial: int, step: int, score: float) -> bool:
+        """Store the score; whether the trial is hopeless. A stopped trial is stored at once."""
         if not np.isfinite(score):
             self._end(trial, None)
             return True
         self._trials[trial].report(score, step)
-        # A trial that is done has a score, hopeless or not.
+        # A trial at its last step gets a score, hopeless or not.
         is_hopeless = step < self._bench.last_step and self._trials[trial].should_prune()
         if is_hopeless:
             self._end(trial, None)
@@ -175,11 +187,11 @@ class _Batch:
 
 
 class PlacedSampler(BaseSampler):
-    """Multivariate TPE whose draws follow from the seed and the trial's place alone.
+    """Multivariate TPE whose draws depend on the seed and the trial's place alone.
 
-    A trial's place is its number less the failed trials before it. A study that was killed
-    therefore goes on with the trials that it would have had; workers on one study, whose trials
-    have numbers of their own, draw differently from the same seed.
+    A trial's place is its number less the failed trials before it. A study that was killed is
+    therefore resumed with the trials that it would have had; workers on one study, whose trials
+    have different numbers, draw differently from the same seed.
     """
 
     def __init__(
@@ -189,7 +201,7 @@ class PlacedSampler(BaseSampler):
         self._tpe = TPESampler(multivariate=True)
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Begin the draws of this trial."""
+        """Seed the draws of this trial."""
         failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
         place = trial.number - sum(t.number < trial.number for t in failed)
         drawn = np.random.SeedSequence((self._seed, place)).generate_state(1)
@@ -203,8 +215,8 @@ class PlacedSampler(BaseSampler):
         trial: FrozenTrial,  # noqa: ARG002
     ) -> dict[str, BaseDistribution]:
         """The declared space, without what is fixed; nothing has to be inferred."""
-        free = {key: own for key, own in self._space.items() if key not in self._fixed}
-        return {key: own for key, own in free.items() if not own.single()}
+        free = {key: searched for key, searched in self._space.items() if key not in self._fixed}
+        return {key: searched for key, searched in free.items() if not searched.single()}
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -225,16 +237,16 @@ class PlacedSampler(BaseSampler):
         return self._tpe.sample_independent(study, trial, param_name, param_distribution)
 
 
-def _distribution(own: Real | Whole | Choice) -> BaseDistribution:
-    if isinstance(own, Real):
-        return FloatDistribution(own.low, own.high, log=own.log)
-    if isinstance(own, Whole):
-        return IntDistribution(own.low, own.high, step=own.step, log=own.log)
-    return CategoricalDistribution([_text(value) for value in own.values])
+def _distribution(searched: Real | Whole | Choice) -> BaseDistribution:
+    if isinstance(searched, Real):
+        return FloatDistribution(searched.low, searched.high, log=searched.log)
+    if isinstance(searched, Whole):
+        return IntDistribution(searched.low, searched.high, step=searched.step, log=searched.log)
+    return CategoricalDistribution([_text(value) for value in searched.values])
 
 
 def _text(value: Value) -> str:
-    """A choice as Optuna keeps it: it takes no tuples."""
+    """A choice as Optuna stores it: it takes no tuples."""
     return json.dumps(value)
 
 
@@ -255,7 +267,7 @@ def _open(plan: StudyPlan) -> optuna.Study:
     return optuna.create_study(
         study_name=plan.name,
         storage=_storage(plan),
-        sampler=PlacedSampler({}, seed=plan.seed, fixed={}),
+        sampler=PlacedSampler({}, seed=plan.options.seed, fixed={}),
         pruner=_pruner(plan.pruner),
         direction="maximize" if plan.greater_is_better else "minimize",
         load_if_exists=True,
@@ -263,21 +275,21 @@ def _open(plan: StudyPlan) -> optuna.Study:
 
 
 class _Journal(JournalFile, BaseJournalBackend):
-    """Our journal file as one of Optuna's kinds of journal."""
+    """Our journal file as a journal backend of Optuna's."""
 
 
 def _storage(plan: StudyPlan) -> BaseStorage:
-    if plan.storage is None:
+    if plan.options.storage is None:
         return JournalStorage(_Journal(plan.folder / JOURNAL))
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        return RDBStorage(plan.storage)
+        return RDBStorage(plan.options.storage)
     except (SQLAlchemyError, ImportError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise StorageError(
-            f"the storage {_without_password(plan.storage)} cannot be opened: {reason}; type for "
-            "example --storage sqlite:///studies.db, or leave --storage out for a journal file"
+            f"the storage {_without_password(plan.options.storage)} cannot be opened: {reason}; "
+            "type for example --storage sqlite:///studies.db, or leave --storage out for a journal file"
         ) from error
 
 
@@ -287,7 +299,7 @@ def _without_password(address: str) -> str:
 
 
 def _pruner(name: Pruner) -> optuna.pruners.BasePruner:
-    """What stops hopeless trials; networks report per cent of their training, others folds."""
+    """What stops hopeless trials; networks report per cent of their training, other kinds folds."""
     if name == "median":
         return optuna.pruners.MedianPruner(n_startup_trials=N_STARTUP, n_warmup_steps=30)
     if name == "hyperband":
@@ -305,7 +317,7 @@ def _counted(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def _fail_orphans(study: optuna.Study, folder: Path) -> None:
-    """Mark the trials failed whose process is dead."""
+    """Mark trials failed whose process is dead."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         name = trial.user_attrs.get(WORKER)
         if _is_old(trial) if name is None else is_dead(folder, name):
@@ -314,16 +326,16 @@ def _fail_orphans(study: optuna.Study, folder: Path) -> None:
 
 
 def _is_old(trial: FrozenTrial) -> bool:
-    """Whether a trial that nobody owns was begun so long ago that nobody is about to own it."""
-    begun = trial.datetime_start
-    return begun is None or datetime.now() - begun > UNOWNED
+    """Whether an unclaimed trial was started so long ago that no worker is about to claim it."""
+    started = trial.datetime_start
+    return started is None or datetime.now() - started > UNCLAIMED
 
 
 def _enqueue_defaults(study: optuna.Study, plan: StudyPlan) -> None:
-    """Let the first trial be the member's present values, if they are in the space."""
-    begun = study.get_trials(deepcopy=False, states=(*COUNTED, TrialState.WAITING))
+    """Make the member's present values the first trial, if they are in the space."""
+    started = study.get_trials(deepcopy=False, states=(*COUNTED, TrialState.WAITING))
     inside = plan.defaults and all(plan.space[k].holds(v) for k, v in plan.defaults.items())
-    if begun or not inside:
+    if started or not inside:
         return
     encoded = {
         key: _text(value) if isinstance(plan.space[key], Choice) else value
@@ -332,16 +344,16 @@ def _enqueue_defaults(study: optuna.Study, plan: StudyPlan) -> None:
     study.enqueue_trial(encoded, skip_if_exists=True)
 
 
-def _told(study: optuna.Study, plan: StudyPlan, worker: Worker | None = None) -> Study:
+def _as_study(study: optuna.Study, plan: StudyPlan, worker: Worker | None = None) -> Study:
     """The study as plain data."""
     counted = _counted(study)
     failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
-    own = () if worker is None else (t for t in counted if t.user_attrs[WORKER] == worker.name)
+    ours = () if worker is None else (t for t in counted if t.user_attrs[WORKER] == worker.name)
     return Study(
         name=plan.name,
         greater_is_better=plan.greater_is_better,
         trials=tuple(_trial(trial, plan.space) for trial in counted),
-        ours=tuple(trial.number for trial in own),
+        ours=tuple(trial.number for trial in ours),
         n_failed=len(failed),
     )
 
@@ -374,7 +386,7 @@ def _importance(study: optuna.Study) -> dict[str, float]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Optuna tells every trial on standard error; the progress bar tells what matters."""
+    """Optuna logs every trial on standard error; the progress bar shows what matters."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(logging.ERROR)
     try:

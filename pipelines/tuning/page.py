@@ -1,4 +1,4 @@
-"""The page that ends a study: both its scores, and where everything is."""
+"""The page at the end of a study: both scores, and where everything is."""
 
 from __future__ import annotations
 
@@ -12,20 +12,24 @@ from pipelines.console import plain_table, print_line, print_lines
 from pipelines.tuning.results import Scored, Tuning
 from pipelines.tuning.study import Trial
 
+HONESTY = (
+    ("honest?", "the score on the tuning folds is optimistic: it chose the values;"),
+    ("", "the scoring folds are those of a run, from a different seed"),
+)
+
 
 def show(tuning: Tuning, console: Console) -> None:
-    """Print what came of one member's study."""
+    """Print the result of one member's study."""
     console.print()
     if tuning.synthetic:
         print_line(console, "synthetic", "made by a generator: the scores below mean nothing")
-    print_line(console, "trials", _trials(tuning))
-    print_line(console, "best", ", ".join(f"{k} = {_short(v)}" for k, v in tuning.best.values.items()))
+    best = ", ".join(f"{key} = {_short(value)}" for key, value in tuning.best.values.items())
+    print_lines(console, [("trials", _trials(tuning)), ("best", best)])
     console.print(_scores(tuning))
     console.print()
-    print_line(console, "honest?", "the tuning folds chose the values, so their score flatters; the")
-    print_line(console, "", "scoring folds are dealt by another seed, those of a run, and had no say")
+    print_lines(console, HONESTY)
     if tuning.gain is not None and tuning.gain < 0:
-        worse = "on the scoring folds the defaults are better: --no-tuned has them"
+        worse = "on the scoring folds the defaults are better: use --no-tuned"
         print_line(console, "warning", worse)
     print_lines(console, _places(tuning))
 
@@ -34,7 +38,7 @@ def _trials(tuning: Tuning) -> str:
     study = tuning.study
     counts = [f"{len(study.trials)} trials", f"{study.n_pruned} pruned"]
     if study.n_failed:
-        counts.append(f"{study.n_failed} cut short, not counted")
+        counts.append(f"{study.n_failed} interrupted, not counted")
     return f"{' · '.join(counts)} · {tuning.seconds:.1f} s   study {study.name}"
 
 
@@ -52,7 +56,7 @@ def _tried(trial: Trial | None) -> str:
 
 
 def _scored(scored: Scored | None) -> str:
-    return "not asked" if scored is None else f"{scored.mean:.4f} ± {scored.std:.4f}"
+    return "not scored" if scored is None else f"{scored.mean:.4f} ± {scored.std:.4f}"
 
 
 def _short(value: object) -> str:

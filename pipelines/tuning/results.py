@@ -1,4 +1,4 @@
-"""A finished study with both its scores, and the file that tells them."""
+"""A finished study with both its scores, and the file that holds them."""
 
 from __future__ import annotations
 
@@ -23,16 +23,22 @@ class Scored:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What came of one member's study.
+    """The result of one member's study.
 
     Attributes:
-        study: its trials, scored on the tuning folds.
-        defaults: the values that the competition's file gives.
-        folder: the study's.
-        seconds: encoding and trials.
-        default: what the defaults score on the folds of a run; None if that was not asked.
-        tuned: what the best trial's values score there.
-        figures: their paths.
+        competition: Its name.
+        member: Its name.
+        metric: Name of the metric that decides.
+        source: Where the raw files came from.
+        synthetic: Whether they were made by a generator.
+        study: The trials, scored on the tuning folds.
+        defaults: The values in the competition's file.
+        folder: The study's folder.
+        seconds: Time for encoding and trials.
+        default: The defaults' score on the folds of a run; None if that was not requested.
+        tuned: The score of the best trial's values there.
+        figures: Their paths.
+        mlflow_run_id: The study's MLflow run; None where nothing was tracked.
     """
 
     competition: str
@@ -58,13 +64,13 @@ class Tuning:
 
     @property
     def default_trial(self) -> Trial | None:
-        """The trial of the defaults, where it ran to its end."""
+        """The trial of the defaults, if it is complete."""
         same = (t for t in self.study.complete if dict(t.values) == dict(self.defaults))
         return next(same, None)
 
     @property
     def gain(self) -> float | None:
-        """What the tuned values are better by, on the folds of a run."""
+        """By how much the tuned values are better on the folds of a run."""
         if self.tuned is None or self.default is None:
             return None
         sign = 1 if self.study.greater_is_better else -1
@@ -73,11 +79,11 @@ class Tuning:
 
 def write(tuning: Tuning) -> None:
     """Write `study.json` whole or not at all."""
-    told = dataclasses.asdict(tuning)
-    for passing in ("folder", "figures", "mlflow_run_id"):
-        del told[passing]
-    del told["study"]["ours"]
+    stored = dataclasses.asdict(tuning)
+    for transient in ("folder", "figures", "mlflow_run_id"):
+        del stored[transient]
+    del stored["study"]["ours"]
     path = tuning.folder / FILE
     temporary = path.with_name(f".{FILE}.writing")
-    temporary.write_text(json.dumps(told, indent=1) + "\n")
+    temporary.write_text(json.dumps(stored, indent=1) + "\n")
     temporary.replace(path)

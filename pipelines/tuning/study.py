@@ -1,4 +1,4 @@
-"""What a study found, as plain data: its trials, the best of them, and what mattered."""
+"""The results of a study as plain data: its trials, the best of them, what mattered."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ Values = Mapping[str, Value]
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial that ran to its end or was pruned.
+    """One trial that is complete or was pruned.
 
     Attributes:
-        score: on the tuning folds; of a pruned trial the last that was seen, if any.
-        values: by dotted key of the member.
-        curve: (step, score): per cent of the training for networks, folds for other members.
+        number: Its number in the study.
+        state: Whether it ran to its end.
+        score: On the tuning folds; the last one reported of a pruned trial, if any.
+        values: By dotted key of the member.
+        curve: (step, score); steps are per cent of the training for networks, folds otherwise.
+        seconds: How long it took.
     """
 
     number: int
@@ -31,13 +34,15 @@ class Trial:
 
 @dataclass(frozen=True)
 class Study:
-    """All counted trials of a study, in the order in which they were begun.
+    """All counted trials of a study, in the order in which they were started.
 
     Attributes:
-        name: of the study in its storage.
-        ours: numbers of the trials that this process ran; other workers have theirs.
-        n_failed: trials that were cut short by a kill or Ctrl-C; they count for nothing.
-        importance: by key, each parameter's share in what made trials good or bad.
+        name: Its name in the storage.
+        greater_is_better: The metric's direction.
+        trials: Complete and pruned trials.
+        ours: Numbers of the trials that this process ran, not another worker.
+        n_failed: Number of trials that a kill or Ctrl-C interrupted; they are not counted.
+        importance: By key, each parameter's share in what made trials good or bad.
     """
 
     name: str
@@ -49,17 +54,17 @@ class Study:
 
     @property
     def complete(self) -> list[Trial]:
-        """Those that were not pruned."""
+        """The trials that were not pruned."""
         return [trial for trial in self.trials if trial.state == "complete"]
 
     @property
     def n_pruned(self) -> int:
-        """How many were stopped early."""
+        """The number of trials that were stopped early."""
         return len(self.trials) - len(self.complete)
 
     @property
     def best(self) -> Trial | None:
-        """The complete trial of the best score, the first of several; None without one."""
+        """The complete trial with the best score, the first of several; None without one."""
         sign = -1 if self.greater_is_better else 1
         scored = [trial for trial in self.complete if trial.score is not None]
         return min(scored, key=lambda t: (sign * (t.score or 0.0), t.number), default=None)

@@ -1,7 +1,7 @@
-"""Who works on a study, and whether they still do.
+"""The processes that work on a study, and whether they are alive.
 
-A process that works on a study holds a file locked. The lock ends with the process, however it
-ends, so that the next one can tell the trials of the dead from those of the living.
+A worker holds a lock on a file. The lock ends with the process, however it ends, so that the next
+worker can tell the trials of dead processes from those of living ones.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FOLDER = "workers"
 
 
 class Worker:
-    """This process, for as long as the context lasts."""
+    """This process as a worker, within the context."""
 
     def __init__(self, folder: Path) -> None:
         self.name = uuid.uuid4().hex
@@ -30,16 +30,15 @@ class Worker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._file is not None, "entered before it is left"
+        assert self._file is not None, "a context is entered before it is left"
         self._path.unlink(missing_ok=True)
         self._file.close()
 
 
 def is_dead(folder: Path, name: str) -> bool:
-    """Whether that worker of this folder is gone.
+    """Whether that worker has ended.
 
-    Of workers in other folders and on other machines, which leave no file here, nothing is known:
-    they count as alive.
+    Workers without a file in this folder, such as those on other machines, count as alive.
     """
     path = folder / FOLDER / name
     try:
@@ -51,7 +50,7 @@ def is_dead(folder: Path, name: str) -> bool:
 
 
 def forget_dead(folder: Path) -> None:
-    """Remove the files of workers that are gone."""
+    """Remove the files of workers that have ended."""
     for path in (folder / FOLDER).glob("*"):
         if is_dead(folder, path.name):
             with contextlib.suppress(FileNotFoundError):

@@ -18,16 +18,12 @@ from models.networks.recurrent import RecurrentSettings
 from models.training.settings import TrainSettings
 from pipelines import competitions
 from pipelines.commands import app
-from pipelines.configuration.competition import (
-    Competition,
-    EstimatorMember,
-    Known,
-    NetworkMember,
-    OfflineSample,
-)
+from pipelines.configuration.competition import Competition, Known, OfflineSample
+from pipelines.members.estimator import EstimatorMember
+from pipelines.members.network import NetworkMember
 from pipelines.prediction.predictor import Predictor
 from pipelines.runs import run as runs
-from pipelines.runs.run import Request
+from pipelines.runs.run import RunRequest
 
 TEST_FILE = "test.csv"
 WORDS = {"good": 1, "bad": 0, "fine": 1, "dull": 0}
@@ -223,7 +219,7 @@ def moods():
 @pytest.fixture(scope="module")
 def moods_root(moods, tmp_path_factory, narrator):
     root = tmp_path_factory.mktemp("moods")
-    runs.run(moods, Request(source="sample", root=root, track=False), narrator)
+    runs.run(moods, RunRequest(source="sample", root=root, track=False), narrator)
     return root
 
 
@@ -286,7 +282,7 @@ def test_changed_code_is_held_against_whole_sentences(texts, moods):
     predictor = Predictor.open(folder, moods)
     described = {**predictor.described, "code": "another"}
     told = dataclasses.replace(predictor, described=described).change()
-    assert "16 of its test rows come out as they did then" in told
+    assert "predictions of 16 of its test rows still match" in told
 
 
 @pytest.mark.parametrize("empty", ["", "  \n"])

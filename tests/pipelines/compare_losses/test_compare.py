@@ -11,7 +11,12 @@ from rich.console import Console
 from features.encoders.tabular import TabularEncoder
 from features.tables.schema import Column
 from pipelines.commands import app
-from pipelines.compare_losses.compare import CompareLossesError, Request, compare_losses, show
+from pipelines.compare_losses.compare import (
+    CompareLossesError,
+    CompareLossesRequest,
+    compare_losses,
+    show,
+)
 from pipelines.compare_losses.forms import FORMS
 from pipelines.compare_losses.page import answer
 from pipelines.configuration.competition import OfflineSample
@@ -73,7 +78,7 @@ def three(toy):
 def compared(three, tmp_path_factory, narrator):
     """One comparison in a workspace of its own, tracked."""
     root = tmp_path_factory.mktemp("compared")
-    request = Request(source="sample", member="mlp", n_steps=N_STEPS, root=root)
+    request = CompareLossesRequest(source="sample", member="mlp", n_steps=N_STEPS, root=root)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         return root, compare_losses(three, request, narrator)
@@ -153,7 +158,9 @@ def test_mlflow_shows_three_children_under_their_parent(compared):
 def test_a_second_comparison_measures_the_same_but_for_the_times(
     compared, three, tmp_path, narrator
 ):
-    request = Request(source="sample", member="mlp", n_steps=N_STEPS, track=False, root=tmp_path)
+    request = CompareLossesRequest(
+        source="sample", member="mlp", n_steps=N_STEPS, track=False, root=tmp_path
+    )
     again = compare_losses(three, request, narrator)
     assert again.mlflow_run_id is None
     first, second = (c.folder for c in (compared[1], again))
@@ -173,7 +180,7 @@ def test_a_second_comparison_measures_the_same_but_for_the_times(
     [("trees", "trees is no network, expected one of linear, mlp"), ("mpl", "did you mean 'mlp'")],
 )
 def test_a_member_that_is_no_network_is_refused(three, tmp_path, narrator, member, told):
-    request = Request(source="sample", member=member, root=tmp_path)
+    request = CompareLossesRequest(source="sample", member=member, root=tmp_path)
     with pytest.raises(ValueError, match=told) as refused:
         compare_losses(three, request, narrator)
     assert refused.value.exit_code == 2
@@ -191,4 +198,4 @@ def test_two_classes_are_refused_on_one_line(tmp_path, monkeypatch, capsys):
 def test_a_competition_without_networks_is_refused(three, tmp_path, narrator):
     only_trees = three.model_copy(update={"members": three.members[2:]})
     with pytest.raises(CompareLossesError, match="of which there are none"):
-        compare_losses(only_trees, Request(source="sample", root=tmp_path), narrator)
+        compare_losses(only_trees, CompareLossesRequest(source="sample", root=tmp_path), narrator)

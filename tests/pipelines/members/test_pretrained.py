@@ -7,10 +7,14 @@ import pytest
 from features.encoders.text import TextEncoder
 from features.folds import FoldPlan, make_folds
 from features.word_vectors import VectorsError
+from models.losses import LOSSES
+from models.metrics import METRICS
 from models.networks.recurrent import RecurrentSettings
-from models.training.fit import TrainingDataError, TrainSettings
-from pipelines.configuration.competition import NetworkMember
-from pipelines.members.pretrained import EMBEDDING, digests, embedded
+from models.training.fit import TrainingDataError, TrainSettings, fit
+from pipelines.members.data import fold_data
+from pipelines.members.network import NetworkMember
+from pipelines.members.predictions import Problem
+from pipelines.members.pretrained import EMBEDDING, embedded
 from pipelines.stages import dataset, train
 from pipelines.stages.preprocess import Prepared
 
@@ -70,37 +74,37 @@ def test_notes_are_read_back(toy, data, vectors, tmp_path) -> None:
     made = train.train(toy, member(vectors), data, device="cpu")
     folder = tmp_path / "stage"
     folder.mkdir()
-    train.save(made, folder)
+    train.save(member(vectors), made, folder)
     assert train.load(folder).notes == made.notes
 
 
 def test_vectors_of_another_size_are_told_with_what_to_type(data, vectors) -> None:
-    folds = [train.fold_data(view) for view in data.views]
+    folds = [fold_data(view) for view in data.views]
     with pytest.raises(VectorsError, match=r"--set gru.model.embedding_size=3"):
         embedded(folds, data.views, member(vectors, embedding_size=5))
 
 
 def test_a_changed_file_is_another_request(vectors, tmp_path) -> None:
-    before = digests([member(vectors)])
+    before = member(vectors).file_digests()
     vectors.write_text("good 1 2 4\n")
     assert before.keys() == {"vectors of gru"}
-    assert digests([member(vectors)]) != before
-    assert digests([member(vectors).model_copy(update={"vectors": None})]) == {}
+    assert member(vectors).file_digests() != before
+    assert member(vectors).model_copy(update={"vectors": None}).file_digests() == {}
     with pytest.raises(VectorsError, match=r"none\.txt: cannot be read"):
-        digests([member(tmp_path / "none.txt")])
+        member(tmp_path / "none.txt").file_digests()
 
 
 def test_initial_weights_must_fit_the_network(toy, data) -> None:
     from dataclasses import replace
 
-    fold = replace(train.fold_data(data.views[0]), initial={"none": np.zeros(2, np.float32)})
+    fold = replace(fold_data(data.views[0]), initial={"none": np.zeros(2, np.float32)})
     with pytest.raises(TrainingDataError, match="no such parameter"):
-        train.fit(
-            train.network_builder(toy, member("x"), data),
+        fit(
+            member("x").builder(Problem.of(toy), data),
             [fold],
             TARGET,
             TrainSettings(epochs=1),
-            loss=train.LOSSES["binary_cross_entropy"],
-            metric=train.METRICS["accuracy"],
+            loss=LOSSES["binary_cross_entropy"],
+            metric=METRICS["accuracy"],
             device="cpu",
         )

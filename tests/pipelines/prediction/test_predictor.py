@@ -20,12 +20,14 @@ from models.estimators.trees import TreesSettings
 from models.metrics import METRICS
 from models.networks.mlp import MLPSettings
 from models.training.settings import TrainSettings
-from pipelines.configuration.competition import EstimatorMember, NetworkMember, TreesMember
+from pipelines.members.estimator import EstimatorMember
+from pipelines.members.network import NetworkMember
+from pipelines.members.trees import TreesMember
 from pipelines.prediction import new_rows
 from pipelines.prediction.answers import Answers
 from pipelines.prediction.predictor import Predictor, PredictorError
 from pipelines.runs import run as runs
-from pipelines.runs.run import Request
+from pipelines.runs.run import RunRequest
 from pipelines.stages import ensemble, preprocess, train
 from pipelines.workspace import arrays
 
@@ -114,7 +116,7 @@ def made(rich, tmp_path_factory, narrator):
     sample = dataclasses.replace(rich.sample, write=write_probabilities(rich.sample.write))
     competition = rich.model_copy(update={"sample": sample})
     root = tmp_path_factory.mktemp("predictor")
-    summary = runs.run(competition, Request(source="sample", root=root, track=False), narrator)
+    summary = runs.run(competition, RunRequest(source="sample", root=root, track=False), narrator)
     return root, competition, root / "runs" / "toy" / summary.run
 
 
@@ -210,12 +212,15 @@ def test_code_that_has_changed_is_told_and_held_against_the_test_rows(made, copy
     assert Predictor.open(folder, competition).change() is None
     described = json.loads((copy / "run.json").read_text())
     (copy / "run.json").write_text(json.dumps({**described, "code": "another"}))
-    assert "45 of its test rows come out as they did" in Predictor.open(copy, competition).change()
+    assert (
+        "predictions of 45 of its test rows still match"
+        in Predictor.open(copy, competition).change()
+    )
     blended = copy / "stages" / "ensemble" / "blend.npz"
     kept = arrays.read(blended)
     arrays.write(blended, {**kept, "test": kept["test"][:, ::-1]})
     told = Predictor.open(copy, competition).change()
-    assert "come out otherwise, by up to" in told
+    assert "now differ, by up to" in told
     assert "foldwise run toy" in told
 
 

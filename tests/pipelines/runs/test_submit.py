@@ -268,11 +268,11 @@ def test_no_finished_run(kaggle, foldwise):
 
 def test_a_data_set_takes_no_submissions(kaggle, workspace, toy, narrator):
     from pipelines.configuration.competition import Kaggle
-    from pipelines.runs.submit import Request, SubmitError, submit
+    from pipelines.runs.submit import SubmitError, SubmitRequest, submit
 
     pima = toy.model_copy(update={"kaggle": Kaggle(slug="uciml/pima", kind="dataset")})
     with pytest.raises(SubmitError, match="takes no submissions"):
-        submit(pima, Request(), narrator)
+        submit(pima, SubmitRequest(), narrator)
 
 
 def test_a_token_signs_in_too(kaggle, foldwise, monkeypatch):

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from pipelines.members.data import DatasetError, choose
 from pipelines.raw_files.sources import choose_source
 from pipelines.stages import train
-from pipelines.stages.dataset import DatasetError, choose, encode, encoded_views, load, save
+from pipelines.stages.dataset import encode, encoded_views, load, save
 from pipelines.stages.download import download
 from pipelines.stages.preprocess import prepare
 from pipelines.workspace.arrays import RowsOnDisk

@@ -4,8 +4,8 @@ import pytest
 from features.folds import FoldPlan, make_folds
 from models.estimators.sklearn_models import LogisticSettings
 from models.metrics import METRICS
+from pipelines.members.predictions import Predictions
 from pipelines.stages import ensemble
-from pipelines.stages.train import Predictions
 
 N_ROWS, N_TEST = 300, 50
 

@@ -4,7 +4,9 @@ import pytest
 from models.estimators.trees import TreesSettings
 from models.networks.linear import LinearSettings
 from pipelines.configuration.assignments import assign
-from pipelines.configuration.competition import NetworkMember, TreesMember
+from pipelines.members.network import NetworkMember
+from pipelines.members.predictions import TrainingError
+from pipelines.members.trees import TreesMember
 from pipelines.raw_files.sources import choose_source
 from pipelines.stages import train
 from pipelines.stages.dataset import encode
@@ -52,7 +54,7 @@ def test_out_of_fold_rows_were_never_trained_on(toy, encoded):
 def test_a_replica_that_goes_to_nan_is_left_out_and_told(toy, encoded):
     x = encoded.views[0].train["x_num"]
     x[encoded.views[0].split.train_rows[0]] = np.nan
-    with pytest.raises(train.TrainingError, match="repeat 0 fold 0: every seed went to NaN"):
+    with pytest.raises(TrainingError, match="repeat 0 fold 0: every seed went to NaN"):
         train.train(toy, member(toy, "mlp"), encoded, device="cpu")
 
 
@@ -68,7 +70,7 @@ def test_progress_counts_to_the_end(toy, encoded, name, total):
 
 def test_predictions_are_read_back_as_they_were_written(toy, encoded, tmp_path):
     made = train.train(toy, member(toy, "mlp"), encoded, device="cpu")
-    train.save(made, tmp_path)
+    train.save(member(toy, "mlp"), made, tmp_path)
     read = train.load(tmp_path)
     for name in ("oof", "test", "scores"):
         np.testing.assert_array_equal(getattr(read, name), getattr(made, name))
@@ -79,7 +81,8 @@ def test_predictions_are_read_back_as_they_were_written(toy, encoded, tmp_path):
 def test_saved_weights_belong_to_their_fold_and_seed(toy, encoded, tmp_path):
     from safetensors.numpy import load_file
 
-    train.save(train.train(toy, member(toy, "mlp"), encoded, device="cpu"), tmp_path)
+    mlp = member(toy, "mlp")
+    train.save(mlp, train.train(toy, mlp, encoded, device="cpu"), tmp_path)
     weights = load_file(tmp_path / "models" / "replicas.safetensors")
     named = {name.split(".")[0] for name in weights}
     assert named == {f"fold-{fold:03d}-seed-{seed}" for fold in range(6) for seed in range(2)}

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from features.folds import Folds
 from models.estimators.sklearn_models import LogisticSettings
 from pipelines.configuration.competition import Known
+from pipelines.members.predictions import Predictions
 from pipelines.stages import ensemble, train_test_overlap
-from pipelines.stages.train import Predictions
 
 N_ROWS = 400
 RNG = np.random.default_rng(0)

@@ -24,11 +24,12 @@ from pipelines.configuration.assignments import choose_members
 from pipelines.configuration.search_space import Real
 from pipelines.console import Narrator
 from pipelines.runs import run as runs
-from pipelines.runs.run import Request
+from pipelines.runs.run import RunRequest
 from pipelines.tracking import outbox, runs_table, stores
 from pipelines.tracking.record import Record
 from pipelines.tracking.tracker import Tracker
 from pipelines.tuning import tune
+from pipelines.tuning.optimise import StudyOptions
 from pipelines.workspace.summary import Summary
 
 pytestmark = [
@@ -46,10 +47,12 @@ def workspace(tmp_path_factory, toy, narrator):
     root = tmp_path_factory.mktemp("pages")
     linear, mlp, trees = toy.members
     searched = mlp.model_copy(update={"search": {"train.lr": Real(low=1e-3, high=0.3, log=True)}})
-    study = tune.Request(n_trials=3, source="sample", root=root, score=False)
+    study = tune.TuneRequest(
+        study=StudyOptions(n_trials=3), source="sample", root=root, score=False
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        summary = runs.run(toy, Request(source="sample", root=root), narrator)
+        summary = runs.run(toy, RunRequest(source="sample", root=root), narrator)
         members = toy.model_copy(update={"members": (linear, searched, trees)})
         (_,) = tune.tune(members, study, narrator)
     return root, summary
@@ -222,7 +225,7 @@ def look_at(browser, address, width, scheme):
 
 def test_two_runs_on_one_page_fit_too(browser, workspace, toy, narrator, monkeypatch, capsys):
     root, summary = workspace
-    request = Request(source="sample", track=False, root=root)
+    request = RunRequest(source="sample", track=False, root=root)
     second = runs.run(choose_members(toy, ["linear", "trees"]), request, narrator)
     monkeypatch.chdir(root)
     monkeypatch.delenv("DISPLAY", raising=False)

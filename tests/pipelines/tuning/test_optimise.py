@@ -16,7 +16,13 @@ from pipelines.stages import dataset, preprocess
 from pipelines.stages.download import download
 from pipelines.tuning import optimise
 from pipelines.tuning.journal import JournalFile
-from pipelines.tuning.optimise import StorageError, StudyPlan, read_study, run_study
+from pipelines.tuning.optimise import (
+    StorageError,
+    StudyOptions,
+    StudyPlan,
+    read_study,
+    run_study,
+)
 from pipelines.tuning.trials import Bench
 
 SPACE = {
@@ -60,7 +66,9 @@ def make_bench(toy, prepared, name, space):
 
 def plan(folder, **changes):
     """A study of the network, unless it is changed."""
-    first = StudyPlan("toy-mlp", folder, SPACE, DEFAULTS, greater_is_better=True, n_trials=16)
+    names = {field.name for field in fields(StudyOptions)} & changes.keys()
+    options = StudyOptions(**({"n_trials": 16} | {name: changes.pop(name) for name in names}))
+    first = StudyPlan("toy-mlp", folder, SPACE, DEFAULTS, greater_is_better=True, options=options)
     return replace(first, **changes)
 
 
@@ -126,7 +134,7 @@ def test_trials_in_one_stack_end_as_they_would_alone(whole, bench, tmp_path):
         assert len({trial.values["model.dropout"] for trial in batch}) == 4
         alone = bench.score([batch[2].values], lambda *_: False)
         assert alone == [batch[2].score]
-    assert bench.own == ("train.lr", "train.weight_decay", "model.dropout")
+    assert bench.replica_keys == ("train.lr", "train.weight_decay", "model.dropout")
     assert stacked.trials[0].score == whole.trials[0].score
 
 

@@ -21,6 +21,7 @@ from pipelines.tracking import outbox
 from pipelines.tracking.background_writer import StudyWriter
 from pipelines.tracking.stores import local_store
 from pipelines.tuning import tune as tuning
+from pipelines.tuning.optimise import StudyOptions
 from pipelines.tuning.page import show
 
 pytestmark = [
@@ -54,7 +55,9 @@ def done(searched, root, recorder):
     """A study of twelve trials, told on a console that keeps what it was told."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        request = tuning.Request(n_trials=12, at_once=4, source="sample", root=root)
+        request = tuning.TuneRequest(
+            study=StudyOptions(n_trials=12, at_once=4), source="sample", root=root
+        )
         (made,) = tuning.tune(searched, request, Narrator(recorder))
         show(made, recorder)
     return made
@@ -87,12 +90,12 @@ def test_the_tuning_folds_are_not_those_of_a_run(searched, root, done):
     assert not (folds["folds"].assignment[0] == folds["scored"].assignment).all(axis=1).any()
 
 
-def test_both_scores_are_told_and_which_of_them_flatters(done, page):
+def test_both_scores_are_told_and_which_of_them_is_optimistic(done, page):
     assert f"{done.best.score:.4f}" in page
     assert f"{done.tuned.mean:.4f} ± {done.tuned.std:.4f}" in page
     assert f"{done.default.mean:.4f} ± {done.default.std:.4f}" in page
     assert f"{done.gain:+.4f}" in page
-    assert "flatters" in page
+    assert "the score on the tuning folds is optimistic" in page
     assert "12 trials" in page
     assert f"best {done.best.score:.4f} of 12 trials" in page
 
@@ -101,7 +104,7 @@ def test_a_run_scores_the_members_just_as_the_study_says(searched, root, done):
     for values, scored in (({}, done.default), (done.best.values, done.tuned)):
         found = tuned_values.find(searched, root) if values else []
         competition = tuned_values.apply(searched, found)
-        request = runs.Request(source="sample", track=False, root=root, tuned=tuple(found))
+        request = runs.RunRequest(source="sample", track=False, root=root, tuned=tuple(found))
         summary = runs.run(competition, request, Narrator(Console(quiet=True)))
         (line,) = (member for member in summary.members if member.name == "mlp")
         assert (line.score, line.std) == (scored.mean, scored.std)
@@ -110,7 +113,7 @@ def test_a_run_scores_the_members_just_as_the_study_says(searched, root, done):
 
 def test_the_next_run_says_what_it_uses(searched, root, done, recorder, tmp_path):
     found = tuned_values.find(searched, root)
-    request = runs.Request(source="sample", track=False, root=root, tuned=tuple(found))
+    request = runs.RunRequest(source="sample", track=False, root=root, tuned=tuple(found))
     summary = runs.run(tuned_values.apply(searched, found), request, Narrator(recorder))
     run_page.show(summary, recorder)
     told = recorder.file.getvalue()
@@ -171,9 +174,13 @@ def test_going_on_with_a_study_adds_to_what_mlflow_has(
     searched, root, done, client, narrator, monkeypatch
 ):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    request = tuning.Request(n_trials=13, source="sample", root=root, score=False, track=False)
+    request = tuning.TuneRequest(
+        study=StudyOptions(n_trials=13), source="sample", root=root, score=False, track=False
+    )
     list(tuning.tune(searched, request, narrator))  # one that nobody wrote
-    (more,) = tuning.tune(searched, replace(request, n_trials=14, track=True), narrator)
+    (more,) = tuning.tune(
+        searched, replace(request, study=StudyOptions(n_trials=14), track=True), narrator
+    )
     assert (len(more.study.trials), more.tuned) == (14, None)
     assert more.mlflow_run_id == done.mlflow_run_id
     children = _children(client, client.get_run(more.mlflow_run_id))
@@ -185,9 +192,11 @@ def test_only_what_this_process_ran_is_written_as_it_ends(
 ):
     written = []
     monkeypatch.setattr(StudyWriter, "write", lambda _, records: written.append(list(records)))
-    first = tuning.Request(n_trials=2, source="sample", root=tmp_path, score=False, track=False)
+    first = tuning.TuneRequest(
+        study=StudyOptions(n_trials=2), source="sample", root=tmp_path, score=False, track=False
+    )
     list(tuning.tune(searched, first, narrator))
-    list(tuning.tune(searched, replace(first, n_trials=3), narrator))
+    list(tuning.tune(searched, replace(first, study=StudyOptions(n_trials=3)), narrator))
     told = [[record.name for record in records] for records in written]
     assert told == [[], ["trial 0000"], ["trial 0000", "trial 0001"], [], ["trial 0002"]]
 
@@ -196,7 +205,9 @@ def test_a_server_that_is_not_there_costs_nothing_but_a_warning(
     searched, root, done, recorder, monkeypatch
 ):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    request = tuning.Request(n_trials=14, source="sample", root=root, score=False)
+    request = tuning.TuneRequest(
+        study=StudyOptions(n_trials=14), source="sample", root=root, score=False
+    )
     (made,) = tuning.tune(searched, request, Narrator(recorder))
     assert made.mlflow_run_id is not None
     told = recorder.file.getvalue()
@@ -214,7 +225,7 @@ def test_ctrl_c_keeps_the_best_of_what_there_is(searched, tmp_path, narrator, mo
         return dict.fromkeys(study.ours)
 
     monkeypatch.setattr("pipelines.tuning.mlflow_records.children", interrupt)
-    request = tuning.Request(source="sample", root=tmp_path, track=False)
+    request = tuning.TuneRequest(source="sample", root=tmp_path, track=False)
     with pytest.raises(KeyboardInterrupt):
         list(tuning.tune(searched, request, narrator))
     assert [found.n_trials for found in tuned_values.find(searched, tmp_path)] == [4] * (
@@ -238,12 +249,14 @@ def test_an_unknown_member_is_told_on_one_line(tmp_path, monkeypatch, capsys):
     ],
 )
 def test_what_cannot_be_tuned_is_told(searched, tmp_path, narrator, asked, told):
-    request = tuning.Request(source="sample", root=tmp_path, track=False, **asked)
+    request = tuning.TuneRequest(source="sample", root=tmp_path, track=False, **asked)
     with pytest.raises(tuning.TuneError, match=told):
         list(tuning.tune(searched, request, narrator))
 
 
 def test_a_study_without_a_whole_trial_says_so(searched, tmp_path, narrator):
-    request = tuning.Request(source="sample", root=tmp_path, track=False, timeout_s=0.0)
+    request = tuning.TuneRequest(
+        source="sample", root=tmp_path, track=False, study=StudyOptions(timeout_s=0.0)
+    )
     with pytest.raises(tuning.NothingFoundError, match=r"none of 0 trials.*longer --timeout"):
         list(tuning.tune(searched, request, narrator))

@@ -1,0 +1,181 @@
+"""The protocol of a kind of member: it trains, saves and loads its models, and is tuned.
+
+A kind is one file beside this one, with a class that derives from `Member`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+
+import numpy as np
+
+from pipelines.configuration.member_settings import Encoded, MemberSettings
+from pipelines.members.data import FoldedDataset, FoldView
+from pipelines.members.predictions import Predictions, Problem
+from pipelines.members.trials import ReportScore, TrialData
+
+if TYPE_CHECKING:
+    from pipelines.configuration.competition import Competition
+    from pipelines.console import Advance
+
+PredictRows = Callable[[Encoded], np.ndarray]
+
+
+class MemberKindError(TypeError):
+    """A competition's member that is of no kind."""
+
+    exit_code = 2
+
+
+class FittedModels(Protocol):
+    """A member's trained models, one or more for each split."""
+
+    def predict_mean(self, inputs_per_split: list[Encoded], /) -> np.ndarray:
+        """The mean over all models, for new rows.
+
+        Args:
+            inputs_per_split: The same rows as each split's encoder sees them.
+
+        Returns:
+            `(n_rows, n_classes)`.
+        """
+        ...
+
+    def of_split(self, split: int, /) -> PredictRows:
+        """The mean over the models of one split: encoded rows to `(n_rows, n_classes)`."""
+        ...
+
+
+@dataclass(frozen=True)
+class LoadContext:
+    """What loading a member's models may need beside their files.
+
+    Attributes:
+        problem: What the models predict.
+        n_splits: Number of splits that they were trained on.
+        device: `cpu` or `cuda`, where the models were trained; another is used where it is absent.
+        target: `(n_train,) int64`.
+        view_of: The encoded rows of a split, for kinds that train again what was not saved.
+    """
+
+    problem: Problem
+    n_splits: int
+    device: str
+    target: np.ndarray
+    view_of: Callable[[int], FoldView]
+
+
+class Member(MemberSettings, ABC):
+    """A kind of model in the ensemble, with its settings.
+
+    Attributes:
+        splits_advance_together: Whether all splits of a trial are trained at once, so that its
+            score after a step is cross-validated; otherwise they are trained one after the other.
+    """
+
+    splits_advance_together: ClassVar[bool] = False
+
+    @abstractmethod
+    def fit(
+        self,
+        problem: Problem,
+        dataset: FoldedDataset,
+        *,
+        device: str = "auto",
+        progress: Advance | None = None,
+    ) -> Predictions:
+        """Train every split and every seed.
+
+        Args:
+            problem: What is predicted, and how it is scored.
+            dataset: The encoded rows of every split.
+            device: `auto`, `cpu` or `cuda`; kinds without a GPU implementation ignore it.
+            progress: Called with the number of finished steps and their total.
+
+        Raises:
+            TrainingError: A split ended without a usable model.
+        """
+
+    def save(self, predictions: Predictions, folder: Path) -> None:
+        """Write the models that `fit` returned into an empty folder; nothing is pickled."""
+        for name, content in predictions.models.items():
+            (folder / name).write_bytes(content)
+
+    @abstractmethod
+    def load(self, folder: Path, context: LoadContext) -> FittedModels:
+        """The models that `save` wrote."""
+
+    @abstractmethod
+    def trial(
+        self, variants: Sequence[Self], data: TrialData, report: ReportScore
+    ) -> list[float | None]:
+        """Score variants of this member, each a trial of a study.
+
+        Args:
+            variants: The member with the values of each trial.
+            data: What the trials are trained on.
+            report: Receives scores as they become known; may stop a trial.
+
+        Returns:
+            For each trial the mean over splits; None where it was stopped or diverged.
+        """
+
+    def last_step(self, n_splits: int) -> int:
+        """The step that a trial reports last."""
+        return n_splits - 1
+
+    def replica_keys(self, problem: Problem, dataset: FoldedDataset) -> tuple[str, ...]:  # noqa: ARG002
+        """The searched keys in which trials may differ that are trained together."""
+        return ()
+
+    def code_modules(self) -> tuple[str, ...]:
+        """Names of the modules from which the code of its training stage is found."""
+        return (type(self).__module__,)
+
+    def file_digests(self) -> dict[str, str]:
+        """By what they are, the sha256 of files beyond the competition's that training reads."""
+        return {}
+
+    def trains_again(self, folder: Path) -> bool:  # noqa: ARG002
+        """Whether `load` must train models again because the folder does not hold them."""
+        return False
+
+    def predicts_fast(self, n_columns: int) -> bool:  # noqa: ARG002
+        """Whether its saved models predict some ten thousand rows of a table within seconds."""
+        return False
+
+
+def members_of(competition: Competition) -> tuple[Member, ...]:
+    """The competition's members, each of a kind.
+
+    Raises:
+        MemberKindError: One of them is settings alone.
+    """
+    return tuple(_checked(member, competition.name) for member in competition.members)
+
+
+def _checked(member: MemberSettings, competition: str) -> Member:
+    if isinstance(member, Member):
+        return member
+    raise MemberKindError(
+        f"{competition}: member {member.name} is a {type(member).__name__}, expected a kind of "
+        "member; use NetworkMember, TreesMember or EstimatorMember in the competition's file"
+    )
+
+
+def file_digests(members: Sequence[Member]) -> dict[str, str]:
+    """All members' `file_digests` in one."""
+    return {what: digest for member in members for what, digest in member.file_digests().items()}
+
+
+def count_models(n_models: int, progress: Advance | None) -> Callable[[object], None] | None:
+    """A callback that counts trained models for `progress`."""
+    if progress is None:
+        return None
+    done = itertools.count(1)
+    return lambda _: progress(next(done), n_models)

@@ -1,0 +1,101 @@
+"""Boosted trees as members: one booster of LightGBM per split and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from pydantic import Field
+
+from models.estimators.boosters import Boosters
+from models.estimators.trees import TreesSettings, fit_trees
+from pipelines.configuration.member_settings import Encoded
+from pipelines.members.data import FoldedDataset, fold_data
+from pipelines.members.member import LoadContext, Member, PredictRows, count_models
+from pipelines.members.predictions import HeldOut, Predictions, Problem
+from pipelines.members.trials import OnReplica, ReportScore, TrialData, split_by_split
+
+if TYPE_CHECKING:
+    from pipelines.console import Advance
+
+
+class TreesMember(Member):
+    """Boosted trees: one booster per fold and seed."""
+
+    trees: TreesSettings = TreesSettings()
+    n_seeds: int = Field(1, ge=1, description="boosters per fold")
+
+    def fit(
+        self,
+        problem: Problem,
+        dataset: FoldedDataset,
+        *,
+        device: str = "auto",  # noqa: ARG002
+        progress: Advance | None = None,
+    ) -> Predictions:
+        """Train every split and every seed, side by side on the CPU."""
+        fitted = fit_trees(
+            [fold_data(view) for view in dataset.views],
+            [view.test for view in dataset.views],
+            dataset.target,
+            self.trees,
+            n_classes=problem.n_classes,
+            seeds=range(self.n_seeds),
+            on_fold=count_models(len(dataset.views) * self.n_seeds, progress),
+        )
+        held_out = HeldOut.of([(r.fold, r.valid_probabilities) for r in fitted.replicas], dataset)
+        return replace(
+            held_out.predictions(self.name, problem, fitted.test_probabilities),
+            importances=fitted.importance,
+            models=fitted.boosters.files(),
+        )
+
+    def load(self, folder: Path, context: LoadContext) -> SavedBoosters:  # noqa: ARG002
+        """The boosters whose files are in the folder."""
+        return SavedBoosters(Boosters.read(folder))
+
+    def trial(
+        self, variants: Sequence[Self], data: TrialData, report: ReportScore
+    ) -> list[float | None]:
+        """Train the variants one after the other, split by split."""
+
+        def train(trial: int, on_replica: OnReplica) -> None:
+            fit_trees(
+                data.folds,
+                data.one_test_row,
+                data.dataset.target,
+                variants[trial].trees,
+                n_classes=data.problem.n_classes,
+                seeds=range(data.n_seeds),
+                on_fold=on_replica,
+            )
+
+        return split_by_split(len(variants), data, report, train)
+
+    def predicts_fast(self, n_columns: int) -> bool:  # noqa: ARG002
+        """Boosters predict fast from any table."""
+        return True
+
+
+@dataclass(frozen=True)
+class SavedBoosters:
+    """The boosters of a member as `FittedModels`."""
+
+    boosters: Boosters
+
+    def predict_mean(self, inputs_per_split: list[Encoded], /) -> np.ndarray:
+        """The mean over all boosters, `(n_rows, n_classes)`."""
+        return self.boosters.predict_mean(inputs_per_split)
+
+    def of_split(self, split: int, /) -> PredictRows:
+        """The mean over the boosters of one split."""
+        chosen = [
+            (owner, model)
+            for owner, model in zip(self.boosters.owners, self.boosters.models, strict=True)
+            if owner[0] == split
+        ]
+        boosters = Boosters(tuple(o for o, _ in chosen), tuple(model for _, model in chosen))
+        return lambda inputs: boosters.predict_mean([inputs] * (split + 1))
