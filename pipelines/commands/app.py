@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import typer
@@ -21,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for name, command in {
+COMMANDS: dict[str, Callable[..., None]] = {
     "run": run.run,
     "compare-losses": losses.compare_losses,
     "predict": predict.predict,
@@ -36,7 +37,8 @@ for name, command in {
     "report": report.report,
     "compare": report.compare,
     "sync": mlflow.sync,
-}.items():
+}
+for name, command in COMMANDS.items():
     app.command(name)(command)
 
 INTERRUPTED = 130

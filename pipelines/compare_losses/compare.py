@@ -191,7 +191,7 @@ def _write(setting: Setting, measured: Measured, folder: Path) -> None:
 def _track(comparison: Comparison, request: CompareLossesRequest, narrator: Narrator) -> Comparison:
     """Write the MLflow runs; a server's trouble is a warning."""
     setting, folder = comparison.setting, comparison.folder
-    parent, children = mlflow_records.records(setting, comparison.measured, folder)
+    family = mlflow_records.records(setting, comparison.measured, folder)
     tracker = Tracker.start(request.root, narrator)
-    run_id = tracker.family(parent, children, setting.competition)
+    run_id = tracker.family(family, setting.competition)
     return Comparison(setting, comparison.measured, folder, run_id)

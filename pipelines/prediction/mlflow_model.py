@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from pipelines.prediction.answers import Answers
 from pipelines.prediction.predictor import Predictor, PredictorError
 from pipelines.stages import preprocess
 from pipelines.stages.ensemble import STACKERS
+from pipelines.tracking.record import LoggedModel
 from pipelines.workspace.run_folders import FILE as RUN_FILE
 
 LARGEST_COPY = 32 << 20  # bytes; the files of a larger run stay where they are
@@ -85,6 +87,27 @@ def _load_pyfunc(path: str) -> RunModel:
     described = json.loads((folder / RUN_FILE).read_text())
     competition = competitions.load_competition(described["configuration"]["name"])
     return RunModel(Predictor.open(folder, competition, Path(tempfile.gettempdir())))
+
+
+def logged_model(run: Path, name: str) -> LoggedModel | None:
+    """What MLflow logs of a run as a model; None where the run has no `model.json`.
+
+    Args:
+        run: The run's folder.
+        name: The model's name in MLflow.
+    """
+    if not (run / FILE).exists():
+        return None
+    described = json.loads((run / FILE).read_text())
+    return LoggedModel(
+        name=name,
+        loader_module=__name__,
+        folder=run,
+        fill=partial(fill, run=run),
+        inputs=described["inputs"],
+        outputs=described["outputs"],
+        example=partial(example, run),
+    )
 
 
 def describe(run: Path, competition: Competition) -> None:

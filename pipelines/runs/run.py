@@ -1,4 +1,4 @@
-"""A run: what was asked, the folder that holds everything it made, and how it ends."""
+"""A run from the request to its summary: its folder, its stages, figures, report and MLflow run."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from pipelines.members.member import file_digests, members_of
 from pipelines.prediction import mlflow_model
 from pipelines.raw_files.sources import choose_source
 from pipelines.report import gather as report
+from pipelines.runs import mlflow_record
 from pipelines.stages import publish
 from pipelines.stages.download import RawFiles, download
 from pipelines.stages.ensemble import Blend
@@ -35,18 +36,18 @@ from pipelines.workspace.summary import FurtherLine, MemberLine, Summary, TunedL
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What a person asked for, beside the configuration.
+    """What the command line sets beyond the configuration.
 
     Attributes:
         source: `auto`, `kaggle`, `sample` or a path.
         device: `auto`, `cpu` or `cuda`.
-        run_id: an unfinished run to go on with.
-        out: where to write the CSV as well.
-        track: whether to write an MLflow run.
-        refresh: ask Kaggle whether its files have changed.
-        patience: how long to wait for Kaggle.
-        tuned: where tuned values in the configuration come from.
-        root: the folder that holds `data/`, `runs/` and `submissions/`.
+        run_id: An unfinished run to continue.
+        out: Where to write the CSV as well.
+        track: Whether to write an MLflow run.
+        refresh: Whether to check with Kaggle that its files have not changed.
+        patience: How long to wait for Kaggle.
+        tuned: Where tuned values in the configuration come from.
+        root: The folder that holds `data/`, `runs/` and `submissions/`.
     """
 
     source: str = "auto"
@@ -61,13 +62,13 @@ class RunRequest:
 
 
 def run(competition: Competition, request: RunRequest, narrator: Narrator) -> Summary:
-    """Do all six stages, or those of them that no earlier run has done.
+    """Run all six stages, or those that no earlier run has finished.
 
-    The same request on the same data gives the earlier run's summary again.
+    The same request on the same data gives the earlier run's summary.
 
     Raises:
-        RunFolderError: the run that was asked for cannot go on.
-        Exception: each stage's own errors; every one has an `exit_code`.
+        RunFolderError: The run named in the request cannot be continued.
+        Exception: Each stage's own errors; every one has an `exit_code`.
     """
     start = time.perf_counter()
     request = replace(request, device=choose_device(request.device))
@@ -92,26 +93,28 @@ def run(competition: Competition, request: RunRequest, narrator: Narrator) -> Su
             )
             summary = _make(pipeline, folder, narrator, downloaded)
         else:
-            narrator.say("run", f"{folder.name} was asked exactly this before; nothing to do anew")
+            narrator.say(
+                "run", f"{folder.name} had the same data, settings and code; nothing to do"
+            )
         if summary.tuned != tuned:
             summary = summary.model_copy(update={"tuned": tuned})
             summary.write(folder)
         report.write(competition, raw, summary, folder)
         publish.copies(summary, folder, request.root, request.out)
-        return tracker.run(summary, folder) if tracker else summary
+        return mlflow_record.track(tracker, summary, folder) if tracker else summary
 
 
 def _tuned(
     competition: Competition, raw: RawFiles, request: RunRequest, narrator: Narrator
 ) -> tuple[TunedLine, ...]:
-    """Say which tuned values the run uses, and where they come from."""
+    """Report which tuned values the run uses, and where they come from."""
     used = still_used(competition, request.tuned)
     for tuned in used:
         narrator.say("tuned", f"{tuned.member}: {tuned.told()} ({tuned.path})")
         if tuned.data != raw.digest:
             narrator.warn(
                 f"{tuned.member} was tuned on other rows (source {tuned.source}); type "
-                f"foldwise tune {competition.name} for these, or --no-tuned to leave its values out"
+                f"foldwise tune {competition.name} for these, or --no-tuned to run without them"
             )
     return tuple(
         TunedLine(
@@ -134,12 +137,12 @@ def fetch(
     refresh: bool = False,
     patience: Patience | None = None,
 ) -> RawFiles:
-    """Stage 1, told on the console: `source` is `auto`, `kaggle`, `sample` or a path."""
+    """Stage 1, reported on the console: `source` is `auto`, `kaggle`, `sample` or a path."""
     chosen = choose_source(source, competition)
     narrator.say("source", chosen.said)
     if chosen.kind == "kaggle" and (warning := exposure()) is not None:
         narrator.warn(warning)
-    patience = replace(patience or Patience(), tell=lambda told: narrator.warn(f"Kaggle: {told}"))
+    patience = replace(patience or Patience(), tell=lambda text: narrator.warn(f"Kaggle: {text}"))
     with narrator.stages(), narrator.stage("1 download") as line:
         start = time.perf_counter()
         raw = download(
@@ -157,9 +160,9 @@ def fetch(
 
 
 def _folder(competition: Competition, raw: RawFiles, request: RunRequest) -> Path:
-    """The run's folder: the one named, else the one that was asked the same, else a new one."""
+    """The run's folder: the one named, else that of the same request, else a new one."""
     runs = request.root / "runs" / competition.name
-    asked = {
+    identity = {
         "configuration": resolved(competition),
         "encoders": {member.name: member.encoder.__name__ for member in competition.members},
         "source": raw.source,
@@ -168,15 +171,15 @@ def _folder(competition: Competition, raw: RawFiles, request: RunRequest) -> Pat
         **file_digests(members_of(competition)),
         "code": code_digest((*CODE, competition.features.__module__)),
     }
-    mark = fingerprint(asked)
+    mark = fingerprint(identity)
     if request.run_id is not None:
         return run_folders.by_id(runs, request.run_id, mark)
     made_with = {"versions": versions(), "git_commit": git_commit()}
-    return run_folders.find(runs, mark) or run_folders.create(runs, mark, asked | made_with)
+    return run_folders.find(runs, mark) or run_folders.create(runs, mark, identity | made_with)
 
 
 def _make(pipeline: Pipeline, folder: Path, narrator: Narrator, downloaded: float) -> Summary:
-    """Do the stages, draw the figures, and write the summary last."""
+    """Run the stages, draw the figures, and write the summary last."""
     start = time.perf_counter()
     with narrator.stages():
         pipeline.run()
@@ -209,7 +212,7 @@ def _warnings(pipeline: Pipeline) -> Iterator[str]:
 
 
 def _leaks(pipeline: Pipeline) -> Iterator[str]:
-    """Scores that honest models do not reach."""
+    """A warning where scores are better than honest models can be."""
     competition, blend = pipeline.competition, pipeline.blend
     beyond, metric = competition.leak_beyond, METRICS[competition.metric]
     if beyond is None:
@@ -221,8 +224,8 @@ def _leaks(pipeline: Pipeline) -> Iterator[str]:
     if suspects:
         yield (
             f"{competition.metric} of {', '.join(suspects)}: beyond {beyond:g}, which honest "
-            "models do not reach here; look for a column that knows the target, or for something "
-            "that was fitted on rows outside the fold"
+            "models do not reach here; look for a column that contains the target, or for "
+            "something that was fitted on rows outside the fold"
         )
 
 
@@ -258,7 +261,7 @@ def _summarise(pipeline: Pipeline, *, run: str, **of_the_run: Any) -> Summary:
 
 
 def _folds(plan: FoldPlan) -> str:
-    """How the folds were dealt, in a few words."""
+    """How the rows were split, in a few words."""
     repeated = f"{plan.n_repeats} × " if plan.n_repeats > 1 else ""
     grouped = f" by {plan.group}" if plan.group else ""
     return f"{repeated}{plan.n_folds} folds{grouped}"
@@ -277,11 +280,11 @@ def _further(pipeline: Pipeline) -> tuple[FurtherLine, ...]:
     metrics, scores = pipeline.competition.also, pipeline.blend.also
     local = pipeline.submission.local_also or (None,) * len(metrics)
     return tuple(
-        FurtherLine(metric=metric, cv=own.mean(), cv_std=own.std(), local_score=held_back)
-        for metric, own, held_back in zip(metrics, scores, local, strict=True)
+        FurtherLine(metric=metric, cv=cv.mean(), cv_std=cv.std(), local_score=held_back)
+        for metric, cv, held_back in zip(metrics, scores, local, strict=True)
     )
 
 
 def _ways(blend: Blend) -> tuple[WayLine, ...]:
     ways = zip(blend.ways, blend.way_scores, strict=True)
-    return tuple(WayLine(name=name, score=own.mean(), std=own.std()) for name, own in ways)
+    return tuple(WayLine(name=name, score=cv.mean(), std=cv.std()) for name, cv in ways)

@@ -110,7 +110,7 @@ DOWNLOADS = [
             server.on(API, pass_by, hang_up, hang_up, hang_up),
         ),
         4,
-        "what came is kept: the same command goes on from there",
+        "the bytes received are kept: the same command resumes there",
         KEPT,
     ),
     Case("no answer", always(API, stall), 4, "did not answer in time for titanic", NOTHING),
