@@ -10,7 +10,7 @@ PACKAGES = ("features", "models", "submissions")
 
 
 def main() -> None:
-    """Run the command line, after making sure that its packages are the checkout's own."""
+    """Run the command line, after making sure that its packages come from this checkout."""
     fault = foreign_package()
     if fault is not None:
         print(f"foldwise: {fault}", file=sys.stderr)
@@ -21,7 +21,7 @@ def main() -> None:
 
 
 def foreign_package() -> str | None:
-    """A sentence that says which package another project's shadows, or None if none does."""
+    """Which package another project's shadows, as a message; None if none does."""
     home = Path(__file__).resolve().parent.parent
     for name in PACKAGES:
         spec = importlib.util.find_spec(name)

@@ -14,7 +14,7 @@ import requests
 
 from pipelines.kaggle.credentials import hide_secrets, where_credentials
 from pipelines.kaggle.http_faults import BROKEN_BODY, cause, is_silence, status, words
-from pipelines.kaggle.retry import Patience, asked_wait_s
+from pipelines.kaggle.retry import Patience, requested_wait_s
 
 ALTERNATIVE = "without Kaggle, use --source sample or --source PATH"
 NEW_TOKEN = "make a new token at https://www.kaggle.com/settings/api"
@@ -90,26 +90,26 @@ def _unreached(
 
 
 def _refused(error: requests.RequestException, subject: Subject, patience: Patience) -> KaggleError:
-    code, said = status(error), words(error)
+    code, reason = status(error), words(error)
     assert code is not None, "a refusal has a status"
-    said = f": {said}" if said else ""
+    reason = f": {reason}" if reason else ""
     if code == 429:
         return subject.failed(*_rate_limited(error))
     if code >= 500:
         tries = f"{patience.tries} tries"
-        return subject.failed(f"Kaggle answered {code} for {subject.slug} ({tries}){said}", AGAIN)
+        return subject.failed(f"Kaggle answered {code} for {subject.slug} ({tries}){reason}", AGAIN)
     if _is_from_storage(error):
         return subject.failed(f"Kaggle's storage answered {code} for {subject.slug}", AGAIN)
     if code == 401:
         return subject.failed(credentials_refused(), NEW_TOKEN)
     if code == 403:
-        return subject.failed(*_forbidden(subject, said))
+        return subject.failed(*_forbidden(subject, reason))
     if code == 404:
         return subject.failed(
             f"Kaggle has no {subject.kind} {subject.slug!r} (404)", f"look at {subject.page}"
         )
     return subject.failed(
-        f"Kaggle refused {subject.slug} ({code}){said}", f"look at {subject.page}"
+        f"Kaggle refused {subject.slug} ({code}){reason}", f"look at {subject.page}"
     )
 
 
@@ -119,16 +119,18 @@ def credentials_refused() -> str:
 
 
 def _rate_limited(error: requests.RequestException) -> tuple[str, str]:
-    wait_s = asked_wait_s(error)
+    wait_s = requested_wait_s(error)
     wait = "some minutes" if wait_s is None else f"{wait_s:g} s"
-    return "Kaggle was asked too often (429)", f"wait {wait}, then {AGAIN}"
+    return "too many requests to Kaggle (429)", f"wait {wait}, then {AGAIN}"
 
 
-def _forbidden(subject: Subject, said: str) -> tuple[str, str]:
+def _forbidden(subject: Subject, words: str) -> tuple[str, str]:
     if subject.kind == "competition":
-        what = f"Kaggle refused {subject.slug} (403){said}: are its rules accepted?"
+        what = f"Kaggle refused {subject.slug} (403){words}: are its rules accepted?"
         return what, f"open {subject.page}/rules, accept them and {AGAIN}"
-    what = f"Kaggle refused {subject.slug} (403){said}: it is private or its terms are not accepted"
+    what = (
+        f"Kaggle refused {subject.slug} (403){words}: it is private or its terms are not accepted"
+    )
     return what, f"open {subject.page}"
 
 

@@ -64,13 +64,13 @@ class Patience:
         """Seconds to wait after failure `number`; None where another try is useless."""
         if not is_passing(error):
             return None
-        asked = asked_wait_s(error)
-        if asked is None:
+        requested = requested_wait_s(error)
+        if requested is None:
             return min(self.first_wait_s * 2.0 ** (number - 1), self.longest_wait_s)
-        return asked if asked <= self.longest_wait_s else None
+        return requested if requested <= self.longest_wait_s else None
 
 
-def asked_wait_s(error: requests.RequestException) -> float | None:
+def requested_wait_s(error: requests.RequestException) -> float | None:
     """The wait that the server asks for in `Retry-After`, as seconds or as a date."""
     text = "" if error.response is None else error.response.headers.get("Retry-After", "")
     try:

@@ -82,7 +82,7 @@ DOWNLOADS = [
         "429, Retry-After: 3600",
         always(API, refuse(429, Retry_After="3600")),
         4,
-        "asked too often (429); wait 3600 s",
+        "too many requests to Kaggle (429); wait 3600 s",
         NOTHING,
     ),
     Case(

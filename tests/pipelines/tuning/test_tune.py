@@ -118,9 +118,7 @@ def test_the_next_run_says_what_it_uses(searched, root, done, recorder, tmp_path
     run_page.show(summary, recorder)
     told = recorder.file.getvalue()
     assert f"tuned       mlp: train.lr = {done.best.values['train.lr']:.4g}" in told
-    assert (
-        f"mlp: best of 12 trials, {done.best.score:.4f} on the folds that it was tuned on" in told
-    )
+    assert f"mlp: best of 12 trials; {done.best.score:.4f} on the tuning folds" in told
     foreign = [replace(found[0], data="other rows", source="path")]
     request = replace(request, tuned=tuple(foreign))
     runs.run(tuned_values.apply(searched, foreign), request, Narrator(recorder))
