@@ -24,7 +24,7 @@ from pipelines.configuration.assignments import configure
 from pipelines.console import Narrator
 from pipelines.members.network import NetworkMember
 from pipelines.runs import run as runs
-from pipelines.runs.run import Request
+from pipelines.runs.run import RunRequest
 from pipelines.workspace.summary import MemberLine, Summary
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -63,7 +63,7 @@ def main() -> None:
     arguments = parser.parse_args()
     finished = {} if arguments.run is None else read_run(arguments.run)
     with tempfile.TemporaryDirectory() as root:
-        request = Request(source=arguments.source, track=False, root=Path(root))
+        request = RunRequest(source=arguments.source, track=False, root=Path(root))
         _run(request, NAMES[0], "train.epochs=1")  # reads and encodes the data for all of them
         names = arguments.members.split(",")
         lines = [finished[name] if name in finished else measure(request, name) for name in names]
@@ -72,7 +72,7 @@ def main() -> None:
     PAGE.write_text(page)
 
 
-def measure(request: Request, name: str) -> Line:
+def measure(request: RunRequest, name: str) -> Line:
     """Train and score one member alone."""
     before = time.process_time()
     summary = _run(request, name)
@@ -103,7 +103,7 @@ def _line(summary: Summary, scored: MemberLine, *, core_seconds: float | None) -
     )
 
 
-def _run(request: Request, name: str, *sets: str) -> Summary:
+def _run(request: RunRequest, name: str, *sets: str) -> Summary:
     competition = configure(COMPETITION, members=(name,), sets=sets)
     return runs.run(competition, request, Narrator(Console(stderr=True)))
 

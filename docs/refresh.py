@@ -58,19 +58,19 @@ def refresh_pictures() -> None:
     from pipelines.configuration.assignments import choose_members
     from pipelines.console import Narrator
     from pipelines.runs import summary_page
-    from pipelines.runs.run import Request, run
+    from pipelines.runs.run import RunRequest, run
 
     console = Console(record=True, width=132, file=io.StringIO())
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         summary = run(
-            competitions.load_competition("titanic"), Request(source="sample"), Narrator(console)
+            competitions.load_competition("titanic"), RunRequest(source="sample"), Narrator(console)
         )
         summary_page.show(summary, console)
         (curves,) = (path for path in summary.figures if "learning_curves" in path)
         shutil.copy(curves, ROOT / "docs" / "learning_curves.png")
         for members in (["logistic", "mlp"], ["trees"]):
             fewer = choose_members(competitions.load_competition("titanic"), members)
-            run(fewer, Request(source="sample"), Narrator(Console(quiet=True)))
+            run(fewer, RunRequest(source="sample"), Narrator(Console(quiet=True)))
         with browser.opened() as chromium:
             shoot_report(partial(browser.shoot, chromium), summary)
             shoot_mlflow(partial(browser.shoot, chromium), summary)

@@ -1,18 +1,21 @@
-"""What a person sees while a run goes on: one line for each stage, with a bar that moves."""
+"""What every page on the terminal is made of: label lines, tables, progress bars, questions."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Table
 from rich.text import Text
 
 PIPE_WIDTH = 140  # columns
-Advance = Callable[[int, int], None]
+LABEL_WIDTH = 12  # columns
 STATUS = {"made": "", "kept": "unchanged", "reused": "unchanged, from an earlier run"}
+
+Advance = Callable[[int, int], None]  # called with what is done so far, and the total
 
 
 def terminal(*, stderr: bool = False) -> Console:
@@ -20,6 +23,46 @@ def terminal(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     # Into a file or a pipe rich would wrap at 80 columns, in the middle of a run's id.
     return Console(stderr=stderr, width=None if stream.isatty() else PIPE_WIDTH)
+
+
+def print_line(console: Console, label: str, text: str, *, style: str = "bold") -> None:
+    """Print one fact on one line: its label, padded, and the text."""
+    console.print(Text.assemble((f"{label:<{LABEL_WIDTH}}", style), text), soft_wrap=True)
+
+
+def print_lines(console: Console, facts: Sequence[tuple[str, str]]) -> None:
+    """Print a line for each label and text."""
+    for label, text in facts:
+        print_line(console, label, text)
+
+
+def plain_table(left: Sequence[str], right: Sequence[str] = (), *, gap: int = 3) -> Table:
+    """A table without lines.
+
+    Args:
+        left: Headings of the first columns, which are aligned left.
+        right: Headings of the columns after them, which are aligned right.
+        gap: Spaces between two columns.
+    """
+    table = Table(box=None, padding=(0, gap, 0, 0), header_style="bold", pad_edge=False)
+    for heading in left:
+        table.add_column(heading)
+    for heading in right:
+        table.add_column(heading, justify="right")
+    return table
+
+
+class Steps:
+    """Counts steps, and reports each to a progress callback."""
+
+    def __init__(self, total: int, advance: Advance | None) -> None:
+        self._done, self._total, self._advance = 0, total, advance
+
+    def take(self) -> None:
+        """Count one more step."""
+        self._done += 1
+        if self._advance is not None:
+            self._advance(self._done, self._total)
 
 
 class NobodyAnswersError(RuntimeError):
@@ -37,25 +80,25 @@ class _Seconds(ProgressColumn):
 
 
 class Narrator:
-    """Tells the run's story on a console; a person's words never go where JSON goes."""
+    """Reports on a console what a command does; never on the stream that JSON goes to."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self._progress: Progress | None = None
 
     def say(self, label: str, text: str) -> None:
-        """One fact on one line."""
-        self.console.print(Text.assemble((f"{label:<12}", "bold"), text), soft_wrap=True)
+        """Print one fact on one line."""
+        print_line(self.console, label, text)
 
     def warn(self, text: str) -> None:
-        """Something that did not stop the run, but that the person should know."""
-        self.console.print(Text.assemble((f"{'warning':<12}", "yellow"), text), soft_wrap=True)
+        """Print something that did not stop the command, but that the person should know."""
+        print_line(self.console, "warning", text, style="yellow")
 
     def ask(self, question: str) -> bool:
         """Whether the person says yes; anything but y or yes is a no.
 
         Raises:
-            NobodyAnswersError: there is no one at the keyboard.
+            NobodyAnswersError: There is no one at the keyboard.
         """
         try:
             answer = self.console.input(Text(f"{question} [y/N] "))
@@ -67,7 +110,7 @@ class Narrator:
 
     @contextlib.contextmanager
     def stages(self) -> Iterator[None]:
-        """Shows the bars of the stages that are told within.
+        """Show the bars of the stages within.
 
         A file gets a line as each stage ends: bars that move are for a terminal only.
         """
@@ -85,7 +128,7 @@ class Narrator:
     @contextlib.contextmanager
     def stage(self, title: str) -> Iterator[StageLine]:
         """The line of one stage, within `stages`."""
-        assert self._progress is not None, "a stage is told within `stages`"
+        assert self._progress is not None, "a stage is shown within `stages`"
         task = self._progress.add_task(title, total=1, seconds=None, status="")
         line = StageLine(self._progress, task)
         try:
@@ -107,15 +150,15 @@ class StageLine:
         self._progress.update(self._task, completed=done, total=total)
 
     def note(self, text: str) -> None:
-        """Tell something beside the bar while it moves."""
+        """Show a text beside the bar while it moves."""
         self._progress.update(self._task, status=text)
 
     def end(self, *, status: str, seconds: float | None) -> None:
-        """Fill the bar and say what came of the stage."""
-        told = STATUS.get(status, status)
+        """Fill the bar and show how the stage ended."""
+        shown = STATUS.get(status, status)
         total = self._progress.tasks[self._task].total
         done = self._progress.tasks[self._task].completed if status == "stopped" else total
-        self._progress.update(self._task, completed=done, seconds=seconds, status=told)
+        self._progress.update(self._task, completed=done, seconds=seconds, status=shown)
         self._progress.stop_task(self._task)
         if self._progress.disable:
             self._print()

@@ -1,1 +1,4 @@
-"""The commands that are more than a few lines; `pipelines.commands.app` registers them."""
+"""The command line: one file for each group of commands; no logic.
+
+Only `pipelines.__main__` calls it. Heavy imports are inside the functions: `--help` must be quick.
+"""

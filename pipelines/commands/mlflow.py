@@ -1,4 +1,4 @@
-"""`foldwise sync`: sends to the MLflow server what it has missed."""
+"""`foldwise mlflow` and `foldwise sync`: the MLflow page, and what a server has missed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,17 @@ from typing import Annotated
 
 import typer
 
+from pipelines.commands.options import console
+
+
+def mlflow(
+    port: Annotated[int | None, typer.Option(metavar="PORT", help="default: a free one")] = None,
+) -> None:
+    """Open the MLflow page, with every run, score and figure."""
+    from pipelines.tracking.server import serve
+
+    raise typer.Exit(serve(Path(), port))
+
 
 def sync(
     everything: Annotated[
@@ -14,9 +25,7 @@ def sync(
     ] = False,
 ) -> None:
     """Send to the server of MLFLOW_TRACKING_URI what it has missed, nothing twice."""
-    from rich.console import Console
-
     from pipelines.console import Narrator
     from pipelines.runs.sync import sync as send
 
-    send(Path(), Narrator(Console()), everything=everything)
+    send(Path(), Narrator(console()), everything=everything)

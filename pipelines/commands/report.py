@@ -1,21 +1,16 @@
-"""`foldwise report` and `foldwise compare`: a run's page, and two runs on one."""
+"""`foldwise report` and `foldwise compare`: a run's report, and two runs on one page."""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-Run = Annotated[
-    str, typer.Argument(metavar="RUN", help="its id; a competition's name is its newest run")
-]
+from pipelines.commands.options import Run
 
 
 def report(run: Run) -> None:
-    """A run's report: prints where it lies, and opens it where there is a display."""
+    """Write a run's report, print its path, and open it where there is a display."""
     from pipelines.report.find import find
     from pipelines.report.html import write
 
@@ -24,7 +19,7 @@ def report(run: Run) -> None:
 
 
 def compare(first: Run, second: Run) -> None:
-    """Two runs side by side on one page."""
+    """Compare two runs side by side on one page."""
     from pipelines.report.compare import compare as write
     from pipelines.report.find import find
 

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.text import Text
 
 from models.metrics import METRICS
 from pipelines.compare_losses import mlflow_records, page
@@ -22,7 +21,7 @@ from pipelines.compare_losses.measure import Measured, Setting, measure
 from pipelines.compare_losses.trial import TrialPlan
 from pipelines.configuration.assignments import choose_members, resolved
 from pipelines.configuration.competition import Competition
-from pipelines.console import Narrator
+from pipelines.console import Narrator, print_line
 from pipelines.members.data import fold_data
 from pipelines.members.network import NetworkMember, networks_of
 from pipelines.members.predictions import Problem
@@ -100,11 +99,8 @@ def show(comparison: Comparison, console: Console) -> None:
     """Print the table, the answer, and the paths of the results."""
     page.show(comparison.setting, comparison.measured, console)
     console.print()
-    for label, text in (
-        ("page", str(comparison.folder / page.FILE)),
-        ("mlflow run", comparison.mlflow_run_id or "not tracked"),
-    ):
-        console.print(Text.assemble((f"{label:<12}", "bold"), text), soft_wrap=True)
+    print_line(console, "page", str(comparison.folder / page.FILE))
+    print_line(console, "mlflow run", comparison.mlflow_run_id or "not tracked")
 
 
 def _network(competition: Competition, name: str | None) -> NetworkMember:
@@ -197,7 +193,7 @@ def _write(setting: Setting, measured: Measured, folder: Path) -> None:
 def _track(comparison: Comparison, request: CompareLossesRequest, narrator: Narrator) -> Comparison:
     """Write the MLflow runs; an unreachable server is a warning."""
     setting, folder = comparison.setting, comparison.folder
-    parent, children = mlflow_records.records(setting, comparison.measured, folder)
+    family = mlflow_records.records(setting, comparison.measured, folder)
     tracker = Tracker.start(request.root, narrator)
-    run_id = tracker.family(parent, children, setting.competition)
+    run_id = tracker.family(family, setting.competition)
     return Comparison(setting, comparison.measured, folder, run_id)

@@ -11,14 +11,13 @@ from pipelines.compare_losses.figures import LABELS
 from pipelines.compare_losses.forms import FORMS
 from pipelines.compare_losses.measure import Measured, Setting
 from pipelines.compare_losses.page import answer
-from pipelines.tracking.record import Record
+from pipelines.tracking.record import Family, Record, Row
 from pipelines.workspace.layout import FIGURES
 
 KIND = "compare-losses"
-Row = tuple[str, float, int]
 
 
-def records(setting: Setting, measured: Measured, folder: Path) -> tuple[Record, list[Record]]:
+def records(setting: Setting, measured: Measured, folder: Path) -> Family:
     """The parent, with the page and the figures, and the children in the order of `FORMS`."""
     tags = {
         "kind": KIND,
@@ -42,7 +41,7 @@ def records(setting: Setting, measured: Measured, folder: Path) -> tuple[Record,
         )
         for row, form in enumerate(FORMS)
     ]
-    return parent, children
+    return Family(parent, children)
 
 
 def _traps(measured: Measured) -> Iterator[Row]:

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from markupsafe import Markup
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from pipelines.compare_losses.figures import LABELS, first_fault
 from pipelines.compare_losses.forms import FORMS, LOG_SOFTMAX, NAIVE, PRECISIONS
 from pipelines.compare_losses.measure import Measured, Setting
 from pipelines.compare_losses.trial import Trial
+from pipelines.console import plain_table
 from pipelines.figures.output import inline_svg
 from pipelines.report.html import environment
 from pipelines.workspace import files
@@ -96,11 +96,8 @@ def show(setting: Setting, measured: Measured, console: Console) -> None:
         console.print(
             Text("synthetic data: the rows were generated, so the scores mean nothing", "bold")
         )
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold", pad_edge=False)
-    table.add_column("precision")
-    table.add_column("form")
-    for name in ("log loss", "gradient error", "NaN from a gap of", "forward + backward"):
-        table.add_column(name, justify="right")
+    headings = ["log loss", "gradient error", "NaN from a gap of", "forward + backward"]
+    table = plain_table(["precision", "form"], headings)
     for precision, trial in measured.trials.items():
         for row in range(len(FORMS)):
             table.add_row(*_console_row(measured, precision, trial, row))

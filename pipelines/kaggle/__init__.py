@@ -1,1 +1,4 @@
-"""What goes to Kaggle and what comes from it."""
+"""The client of Kaggle, its credentials, retries and errors; no other package imports kaggle.
+
+Called by `stages.download` and `runs`.
+"""

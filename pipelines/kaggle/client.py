@@ -1,7 +1,7 @@
-"""Talks to Kaggle through its official package; the only file that imports it.
+"""A client of Kaggle on its official package; the only file that imports it.
 
-That package is imported inside functions: the import makes a folder and, where a token is set, a
-network call. It prints on standard output, which belongs to our own results, so it is kept quiet.
+That package is imported inside functions: the import makes a folder and, if a token is set, a
+network call. It prints on standard output, which is for results alone, so its output is discarded.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ from typing import Any, Literal, TypeVar
 import requests
 from requests.adapters import HTTPAdapter
 
+from pipelines.console import Advance
 from pipelines.kaggle.credentials import has_credentials, hide_secrets
 from pipelines.kaggle.errors import (
+    ALTERNATIVE,
     NEW_TOKEN,
-    WAY_OUT,
-    Errand,
     KaggleError,
+    Subject,
+    as_kaggle_error,
     credentials_refused,
-    told,
 )
 from pipelines.kaggle.http_faults import is_undelivered
 from pipelines.kaggle.retry import Patience
-from pipelines.kaggle.transfer import Progress, Remote, fetch
+from pipelines.kaggle.transfer import Remote, fetch
 
 PAGE_SIZE = 100  # submissions
 MAX_PAGES = 20
-KEPT = "what came is kept: the same command goes on from there"
+KEPT = "the bytes received are kept: the same command resumes there"
 
 T = TypeVar("T")
 
@@ -43,10 +44,15 @@ class Sent:
     """One of the team's submissions, as Kaggle lists it.
 
     Attributes:
-        ref: Kaggle's number of it.
-        n_bytes: size of the file, where Kaggle tells it.
-        message: what was said with the upload.
-        reason: why Kaggle refused the file, where it did.
+        ref: Kaggle's number of the submission.
+        file_name: As uploaded.
+        n_bytes: Size of the file, if Kaggle gives it.
+        message: The description given with the upload.
+        time_utc: When Kaggle received it.
+        status: Where its scoring is.
+        public_score: On the public part of the test rows, once Kaggle shows it.
+        private_score: On the private part, after the competition.
+        reason: Why Kaggle refused the file, if it did.
     """
 
     ref: int
@@ -75,30 +81,30 @@ def download(
     parts: Path,
     *,
     unless: Remote | None = None,
-    progress: Progress | None = None,
+    progress: Advance | None = None,
     patience: Patience,
 ) -> Remote | None:
     """Fetch the archive of a competition or data set into `target`.
 
     Args:
-        slug: as in the page's address; OWNER/NAME for a data set.
-        kind: which of them it is.
-        target: gets the whole archive, or on any error nothing.
-        parts: a folder for an unfinished archive; a later call goes on with it.
-        unless: the archive that is here already; if Kaggle still has that one, nothing is fetched.
-        progress: called with the bytes so far and their total, where Kaggle tells it.
-        patience: how long to wait, and how often to try.
+        slug: As in the page's address; OWNER/NAME for a data set.
+        kind: Which of the two it is.
+        target: Gets the whole archive, or nothing on any error.
+        parts: A folder for an unfinished archive; a later call resumes it.
+        unless: The archive that is here already; if Kaggle still has it, nothing is fetched.
+        progress: Called with the bytes so far and their total, if Kaggle gives it.
+        patience: How long to wait, and how often to try.
 
     Returns:
-        What Kaggle says of the archive; None where it is `unless`.
+        The archive's identity on Kaggle; None if it is `unless`.
 
     Raises:
-        KaggleError: no credentials, refused, not found, not reached, or cut off.
-        OSError: a folder cannot be written.
+        KaggleError: No credentials, refused, not found, not reached, or cut off.
+        OSError: A folder cannot be written.
     """
-    errand = Errand(slug, kind, way_out=WAY_OUT)
-    with sign_in(errand, patience) as kaggle:
-        fetched = kaggle.fetch(errand, parts, unless=unless, progress=progress)
+    subject = Subject(slug, kind, alternative=ALTERNATIVE)
+    with sign_in(subject, patience) as kaggle:
+        fetched = kaggle.fetch(subject, parts, unless=unless, progress=progress)
     if fetched is None:
         return None
     part, remote = fetched
@@ -107,26 +113,30 @@ def download(
 
 
 @contextmanager
-def sign_in(errand: Errand, patience: Patience) -> Iterator[Kaggle]:
-    """A signed-in client; what fails before it is there is told as of this errand.
+def sign_in(subject: Subject, patience: Patience) -> Iterator[Kaggle]:
+    """A signed-in client.
+
+    Args:
+        subject: What the calls are about; named in errors.
+        patience: How long to wait, and how often to try.
 
     Raises:
-        KaggleError: no credentials, refused credentials, or not reached.
+        KaggleError: No credentials, refused credentials, or not reached.
     """
     if not has_credentials():
-        raise errand.unsigned()
-    with _bounded(patience), told(errand, patience):
-        api = _import_api(errand)()
+        raise subject.unsigned()
+    with _bounded(patience), as_kaggle_error(subject, patience):
+        api = _import_api(subject)()
         try:
             patience.persist(lambda: _quietly(api.authenticate))
         except SystemExit:
-            raise errand.failed(credentials_refused(), NEW_TOKEN) from None
+            raise subject.failed(credentials_refused(), NEW_TOKEN) from None
         with api.build_kaggle_client() as client:
             yield Kaggle(client, patience)
 
 
 class Kaggle:
-    """What we ask of Kaggle; every call is tried again where that can help."""
+    """The calls to Kaggle; each is tried again where that can help."""
 
     def __init__(self, client: Any, patience: Patience) -> None:
         self._client = client
@@ -135,18 +145,18 @@ class Kaggle:
 
     def fetch(
         self,
-        errand: Errand,
+        subject: Subject,
         parts: Path,
         *,
         unless: Remote | None = None,
-        progress: Progress | None = None,
+        progress: Advance | None = None,
     ) -> tuple[Path, Remote] | None:
-        """The errand's archive as a file in `parts`; None where it is `unless`."""
+        """The subject's archive as a file in `parts`; None if it is `unless`."""
         session = self._client.http_client()._session
-        ask = self._asks_competition if errand.kind == "competition" else self._asks_dataset
+        ask = self._asks_competition if subject.kind == "competition" else self._asks_dataset
         try:
             return fetch(
-                ask(errand.slug),
+                ask(subject.slug),
                 session,
                 parts,
                 patience=self._patience,
@@ -155,8 +165,8 @@ class Kaggle:
             )
         except requests.RequestException:
             kept = parts.is_dir() and any(part.stat().st_size for part in parts.iterdir())
-            failed = Errand(errand.slug, errand.kind, KEPT if kept else "", WAY_OUT)
-            with told(failed, self._patience):
+            failed = Subject(subject.slug, subject.kind, KEPT if kept else "", ALTERNATIVE)
+            with as_kaggle_error(failed, self._patience):
                 raise
 
     def _asks_competition(self, slug: str) -> Callable[[], requests.Response]:
@@ -173,22 +183,22 @@ class Kaggle:
         request.owner_slug, request.dataset_slug = slug.split("/")
         return lambda: _quietly(self._client.datasets.dataset_api_client.download_dataset, request)
 
-    def quota(self, errand: Errand) -> Quota | None:
-        """How many more submissions today; None before the team's first, when Kaggle says 0."""
+    def quota(self, subject: Subject) -> Quota | None:
+        """Submissions of today; None before the team's first, when Kaggle sends zeros."""
         from kagglesdk.competitions.types.competition_api_service import (
             ApiGetSubmissionLimitsRequest,
         )
 
         request = ApiGetSubmissionLimitsRequest()
-        request.competition_name = errand.slug
-        limits = self._ask(errand, lambda: self._competitions.get_submission_limits(request))
+        request.competition_name = subject.slug
+        limits = self._ask(subject, lambda: self._competitions.get_submission_limits(request))
         if not limits.num_total and not limits.num_allowed_now:
             return None
         return Quota(limits.num_today, limits.num_allowed_now)
 
-    def submissions(self, errand: Errand) -> list[Sent]:
+    def submissions(self, subject: Subject) -> list[Sent]:
         """All submissions of the person's team, newest first."""
-        return self._ask(errand, lambda: self._list(errand.slug))
+        return self._ask(subject, lambda: self._list(subject.slug))
 
     def _list(self, slug: str) -> list[Sent]:
         from kagglesdk.competitions.types.competition_api_service import ApiListSubmissionsRequest
@@ -206,49 +216,49 @@ class Kaggle:
             request.page_token = answer.next_page_token
         return found
 
-    def submit(self, errand: Errand, csv: Path, message: str) -> Sent:
-        """Upload a file and hand it in.
+    def submit(self, subject: Subject, csv: Path, message: str) -> Sent:
+        """Upload a file and submit it.
 
-        A file that may have been taken already is looked for in Kaggle's list before it is handed
-        in again, since that costs one of the day's submissions.
+        After a failure, Kaggle's list is checked for the file before it is submitted again, since
+        each submission counts towards the day's limit.
 
         Raises:
-            KaggleError: Kaggle did not take the file, or did not say whether it did.
+            KaggleError: Kaggle did not take the file, or did not answer whether it did.
         """
-        known = {sent.ref for sent in self.submissions(errand)}
-        token = self._ask(errand, lambda: self._upload(errand, csv))
-        return self._hand_in(errand, token, message, known)
+        known = {sent.ref for sent in self.submissions(subject)}
+        token = self._ask(subject, lambda: self._upload(subject, csv))
+        return self._submit_upload(subject, token, message, known)
 
-    def _upload(self, errand: Errand, csv: Path) -> str:
+    def _upload(self, subject: Subject, csv: Path) -> str:
         from kagglesdk.competitions.types.competition_api_service import (
             ApiStartSubmissionUploadRequest,
         )
 
         facts = csv.stat()
         request = ApiStartSubmissionUploadRequest()
-        request.competition_name, request.file_name = errand.slug, csv.name
+        request.competition_name, request.file_name = subject.slug, csv.name
         request.content_length = facts.st_size
         request.last_modified_epoch_seconds = int(facts.st_mtime)
         place = self._competitions.start_submission_upload(request)
-        # Our own request in place of the package's: that one waits for ever and swallows errors.
+        # Not the package's own request, which has no timeout and swallows errors.
         with requests.Session() as session, csv.open("rb") as content:
             _mount(session, self._patience)
             session.put(place.create_url, data=content).raise_for_status()
         return str(place.token)
 
-    def _hand_in(self, errand: Errand, token: str, message: str, known: set[int]) -> Sent:
+    def _submit_upload(self, subject: Subject, token: str, message: str, known: set[int]) -> Sent:
         from kagglesdk.competitions.types.competition_api_service import ApiCreateSubmissionRequest
 
         request = ApiCreateSubmissionRequest()
-        request.competition_name, request.blob_file_tokens = errand.slug, token
+        request.competition_name, request.blob_file_tokens = subject.slug, token
         request.submission_description = message
         failures: list[requests.RequestException] = []
 
         def attempt() -> Any:
-            if failures and (found := self._new(errand.slug, message, known)):
+            if failures and (found := self._new(subject.slug, message, known)):
                 return found
             if failures and not is_undelivered(failures[-1]):
-                raise _unsure(errand)
+                raise _unsure(subject)
             try:
                 return self._competitions.create_submission(request)
             except requests.RequestException as error:
@@ -259,34 +269,34 @@ class Kaggle:
             answer = self._patience.persist(lambda: _quietly(attempt))
         except requests.RequestException:
             if not all(map(is_undelivered, failures)):
-                raise _unsure(errand) from None
-            with told(errand, self._patience):
+                raise _unsure(subject) from None
+            with as_kaggle_error(subject, self._patience):
                 raise
         if isinstance(answer, Sent):
             return answer
-        listed = self._ask(errand, lambda: self._new(errand.slug, message, known))
+        listed = self._ask(subject, lambda: self._new(subject.slug, message, known))
         if listed is None and not answer.ref:
-            raise errand.failed(
+            raise subject.failed(
                 f"Kaggle did not take the file: {answer.message or 'it gave no reason'}",
-                f"look at {errand.page}/submissions",
+                f"look at {subject.page}/submissions",
             )
         return listed or _not_listed_yet(answer.ref, message)
 
     def _new(self, slug: str, message: str, known: set[int]) -> Sent | None:
-        """The submission of that message which was not there before."""
+        """The submission with that message, unless it was there before."""
         listed = self._list(slug)
         return next((s for s in listed if s.message == message and s.ref not in known), None)
 
-    def _ask(self, errand: Errand, call: Callable[[], T]) -> T:
-        with told(errand, self._patience):
+    def _ask(self, subject: Subject, call: Callable[[], T]) -> T:
+        with as_kaggle_error(subject, self._patience):
             return self._patience.persist(lambda: _quietly(call))
 
 
-def _unsure(errand: Errand) -> KaggleError:
-    return Errand(errand.slug).failed(
-        f"Kaggle did not say whether it took the file for {errand.slug}",
-        f"look at {errand.page}/submissions, and run the same command again: it asks Kaggle "
-        "first, and sends nothing that is there",
+def _unsure(subject: Subject) -> KaggleError:
+    return Subject(subject.slug).failed(
+        f"Kaggle did not say whether it took the file for {subject.slug}",
+        f"look at {subject.page}/submissions, and run the same command again: it checks Kaggle's "
+        "list first, and never sends a file twice",
     )
 
 
@@ -306,7 +316,7 @@ def _sent(listed: Any) -> Sent:
 
 
 def _not_listed_yet(ref: int, message: str) -> Sent:
-    """A submission that Kaggle took, as far as we know it."""
+    """A submission that Kaggle took, before Kaggle lists it."""
     now = datetime.now(UTC)
     return Sent(ref, "", None, message, now, "pending", None, None, "")
 
@@ -323,18 +333,18 @@ def _quietly(call: Callable[..., T], *arguments: object) -> T:
         return call(*arguments)
 
 
-def _import_api(errand: Errand) -> Any:
+def _import_api(subject: Subject) -> Any:
     """The package's class; with VERBOSE set it would print each request, credentials included."""
     verbose = {name: os.environ.pop(name, None) for name in ("VERBOSE", "VERBOSE_OUTPUT")}
     try:
         return _quietly(_import)
     except ImportError as error:
-        raise errand.failed(
+        raise subject.failed(
             f"the kaggle package cannot be imported ({error})",
             "type: pip install 'kaggle>=2.2,<3' six",
         ) from error
     except OSError as error:
-        raise errand.failed(
+        raise subject.failed(
             f"the kaggle package cannot make its folder {error.filename} ({error.strerror})",
             "set KAGGLE_CONFIG_DIR to a folder that can be written",
         ) from error
@@ -349,7 +359,7 @@ def _import() -> Any:
 
 
 class _BoundedAdapter(HTTPAdapter):
-    """Waits a bounded time where the caller named none."""
+    """Sets a timeout on requests that have none."""
 
     def __init__(self, patience: Patience) -> None:
         super().__init__()
@@ -368,9 +378,9 @@ def _mount(session: requests.Session, patience: Patience) -> None:
 
 @contextmanager
 def _bounded(patience: Patience) -> Iterator[None]:
-    """Within, every session of the package waits a bounded time; by itself it waits for ever.
+    """Set a timeout on every session of the package within; by default it has none.
 
-    Done on the class, before the package is imported, because the import signs in already.
+    Patched on the class before the package is imported, because the import already signs in.
     """
     from kagglesdk import kaggle_http_client
 

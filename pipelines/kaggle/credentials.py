@@ -1,4 +1,4 @@
-"""Where Kaggle's package would take credentials from; looks at the environment and files only."""
+"""Finds the credentials that the kaggle package would use, in the environment and in files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def has_credentials() -> bool:
 
 
 def where_credentials() -> str | None:
-    """Name the place that the kaggle package would take credentials from, or None.
+    """Where the kaggle package would take credentials from, or None.
 
     Source: `KaggleApi.authenticate` of kaggle 2.2 and `kagglesdk.kaggle_env`; same order.
     """
@@ -30,7 +30,7 @@ def where_credentials() -> str | None:
 
 
 def exposure() -> str | None:
-    """A warning where other users of this machine can read the file that is used, else None."""
+    """A warning if other users of this machine can read the file in use, else None."""
     where = where_credentials()
     if where is None:
         return None
@@ -42,7 +42,7 @@ def exposure() -> str | None:
 
 
 def hide_secrets(text: str) -> str:
-    """The text without any credential of this person, and without signatures of addresses."""
+    """The text without any of the person's credentials, and without signatures of URLs."""
     for secret in sorted(_secrets(), key=len, reverse=True):
         text = text.replace(secret, "***")
     return SIGNATURE.sub(r"\1?***", text)
@@ -64,7 +64,7 @@ def _token_files() -> list[Path]:
 
 
 def _where_key() -> str | None:
-    """User name and key; each may come from kaggle.json or, going before it, the environment."""
+    """User name and key; each comes from the environment or else from kaggle.json."""
     path = _config_folder() / "kaggle.json"
     stored = _json_object(path)
     environment = {
@@ -96,7 +96,7 @@ def _config_folder() -> Path:
 
 
 def _secrets() -> set[str]:
-    """Every text that must never be shown, as it stands and as a header would carry it."""
+    """Every text that must never be shown, plain and as a header would contain it."""
     found = {text for text in _stored_secrets() if len(text) > 3}
     stored = _json_object(_config_folder() / "kaggle.json")
     user = os.environ.get("KAGGLE_USERNAME") or str(stored.get("username") or "")

@@ -1,6 +1,6 @@
-"""What went wrong between us and a server, in a few words.
+"""Classifies errors of the requests library, and describes them in a few words.
 
-Never the address: a storage's address is signed.
+Never with the URL: a storage's URL is signed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PASSING_STATUS = (429, 500, 502, 503, 504)
 
 
 def status(error: requests.RequestException) -> int | None:
-    """The status that the server answered; an answer of status 200 can hold another as JSON."""
+    """The status of the answer; one of status 200 can contain another in its JSON."""
     response = error.response
     if response is None:
         return None
@@ -26,13 +26,13 @@ def status(error: requests.RequestException) -> int | None:
 
 
 def words(error: requests.RequestException) -> str:
-    """The server's own words, where it gave some as JSON, on one line."""
+    """The server's message on one line, if its answer is JSON that has one."""
     fields = {} if error.response is None else _fields(error.response)
     return " ".join(str(fields.get("message") or "").split())[:WORDS_CHARACTERS]
 
 
 def is_silence(error: requests.RequestException) -> bool:
-    """No answer in time; inside a body that comes as a ConnectionError, not as a Timeout."""
+    """Whether the server timed out; within a body that is a ConnectionError, not a Timeout."""
     return isinstance(error, requests.Timeout) or "Read timed out" in str(error)
 
 
@@ -46,7 +46,7 @@ def is_passing(error: requests.RequestException) -> bool:
 
 
 def is_undelivered(error: requests.RequestException) -> bool:
-    """Whether the server surely did nothing: it refused, or no connection was ever made.
+    """Whether the server certainly did nothing: it refused, or there was no connection.
 
     A gateway that gave up waiting (504) does not know what the server behind it did.
     """
@@ -77,7 +77,7 @@ def cause(error: requests.RequestException) -> str:
 
 
 def _fields(response: requests.Response) -> dict[str, object]:
-    """The answer's JSON object; empty where it is none, and for a body that cannot be read."""
+    """The answer's JSON object; empty if it is not one or cannot be read."""
     if "json" not in response.headers.get("Content-Type", ""):
         return {}
     try:

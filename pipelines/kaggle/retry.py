@@ -1,4 +1,4 @@
-"""Patience: how long to wait for a server, and how often to ask it again."""
+"""Retries: how long to wait for a server, and how often to try."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from pipelines.kaggle.http_faults import cause, is_passing
 T = TypeVar("T")
 
 
-def _tell_nobody(_: str) -> None:
-    """The default ear."""
+def _ignore(_: str) -> None:
+    """Report nothing."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long and how often.
+    """How long to wait for a server, and how often to try.
 
     Attributes:
-        tries: how often something is tried in all.
-        first_wait_s: the pause after the first failure; it doubles with every further one.
-        longest_wait_s: of one pause; a server that asks for more is not waited for.
-        connect_timeout_s: for a connection to be made.
-        read_timeout_s: between two pieces of an answer.
-        sleep: waits so many seconds.
-        tell: hears, before each pause, why there is one.
+        tries: Number of attempts in all.
+        first_wait_s: The pause after the first failure; it doubles with every further one.
+        longest_wait_s: The longest pause; if a server asks for more, there is no further attempt.
+        connect_timeout_s: For a connection to be made.
+        read_timeout_s: Between two pieces of an answer.
+        sleep: Waits so many seconds.
+        tell: Called before each pause with the reason for it.
     """
 
     tries: int = 4
@@ -40,13 +40,13 @@ class Patience:
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
     sleep: Callable[[float], None] = time.sleep
-    tell: Callable[[str], None] = _tell_nobody
+    tell: Callable[[str], None] = _ignore
 
     def persist(self, attempt: Callable[[], T]) -> T:
-        """Call `attempt` until it succeeds, fails for good, or has had its tries.
+        """Call `attempt` until it succeeds, fails permanently, or the tries are used up.
 
         Raises:
-            requests.RequestException: the last one.
+            requests.RequestException: The last one.
         """
         for number in range(1, self.tries):
             try:
@@ -61,16 +61,16 @@ class Patience:
         return attempt()
 
     def _pause(self, error: requests.RequestException, number: int) -> float | None:
-        """Seconds to wait after failure `number`; None where another try is no use."""
+        """Seconds to wait after failure `number`; None where another try is useless."""
         if not is_passing(error):
             return None
-        asked = asked_wait_s(error)
-        if asked is None:
+        requested = requested_wait_s(error)
+        if requested is None:
             return min(self.first_wait_s * 2.0 ** (number - 1), self.longest_wait_s)
-        return asked if asked <= self.longest_wait_s else None
+        return requested if requested <= self.longest_wait_s else None
 
 
-def asked_wait_s(error: requests.RequestException) -> float | None:
+def requested_wait_s(error: requests.RequestException) -> float | None:
     """The wait that the server asks for in `Retry-After`, as seconds or as a date."""
     text = "" if error.response is None else error.response.headers.get("Retry-After", "")
     try:

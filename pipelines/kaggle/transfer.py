@@ -1,4 +1,4 @@
-"""Fetches one large file over HTTP, and goes on from the byte where it broke off."""
+"""Fetches one large file over HTTP, and resumes at the byte where the connection broke."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from pathlib import Path
 import requests
 from pydantic import BaseModel, ConfigDict
 
+from pipelines.console import Advance
 from pipelines.kaggle.retry import Patience
 
-CHUNK_BYTES = 1 << 14  # the most that a broken connection loses
-
-Progress = Callable[[int, int], None]
+CHUNK_BYTES = 1 << 14  # at most these are lost with a connection
 
 
 class Remote(BaseModel):
-    """What a server says of the file that it holds."""
+    """The identity of a file on a server, from its headers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,7 +26,7 @@ class Remote(BaseModel):
 
     @classmethod
     def of(cls, response: requests.Response) -> Remote:
-        """As the headers of a whole answer tell it; a weak tag does not vouch for bytes."""
+        """From the headers of a complete answer; a weak ETag does not identify bytes."""
         etag = response.headers.get("ETag", "")
         length = response.headers.get("Content-Length")
         encoded = "Content-Encoding" in response.headers
@@ -38,7 +37,7 @@ class Remote(BaseModel):
 
     @property
     def is_known(self) -> bool:
-        """Whether two files that say this are the same file."""
+        """Whether two files with these headers are the same file."""
         return self.etag is not None and self.n_bytes is not None
 
 
@@ -49,26 +48,25 @@ def fetch(
     *,
     patience: Patience,
     unless: Remote | None = None,
-    progress: Progress | None = None,
+    progress: Advance | None = None,
 ) -> tuple[Path, Remote] | None:
-    """Fetch the file that `ask` is answered with.
+    """Fetch a file.
 
     Args:
-        ask: asks for the whole file; its answer's body is not read yet.
-        session: sends the requests for the rest of a file.
-        parts: a folder for the bytes that came; made where it is missing. They stay there when
-            the connection breaks, and a later call goes on with them if the server still holds
-            the same file.
-        patience: how long to wait, and how often to try.
-        unless: the file that is here already.
-        progress: called with the bytes so far and their total, where the server tells it.
+        ask: Requests the whole file; the body of its answer is not read yet.
+        session: Sends the requests for the rest of a file.
+        parts: A folder for the bytes received; made if missing. They stay there when the
+            connection breaks, and a later call resumes if the server still has the same file.
+        patience: How long to wait, and how often to try.
+        unless: The file that is here already.
+        progress: Called with the bytes so far and their total, if the server gives it.
 
     Returns:
-        The whole file in `parts`, and what the server says of it; None where it is `unless`.
+        The whole file in `parts`, and its identity on the server; None if it is `unless`.
 
     Raises:
-        requests.RequestException: it could not be fetched in the tries that `patience` has.
-        OSError: the folder cannot be written; the bytes that came are gone.
+        requests.RequestException: It could not be fetched in the tries of `patience`.
+        OSError: The folder cannot be written; the bytes received are lost.
     """
 
     def attempt() -> tuple[Path, Remote] | None:
@@ -94,7 +92,7 @@ def _rest(
     remote: Remote,
     patience: Patience,
 ) -> requests.Response:
-    """Leave the answer `whole` unread, and ask for the bytes from `start` on.
+    """Leave the answer `whole` unread, and request the bytes from `start` on.
 
     Source: RFC 9110, sections 13.1.5 (If-Range) and 14.2 (Range).
     """
@@ -109,7 +107,7 @@ def _rest(
     is_part = rest.status_code == requests.codes.partial_content
     if is_part and rest.headers.get("Content-Range") != promised:
         rest.close()
-        raise requests.exceptions.ChunkedEncodingError("the server sent other bytes than asked")
+        raise requests.exceptions.ChunkedEncodingError("the server sent other bytes than requested")
     return rest
 
 
@@ -118,9 +116,9 @@ def _take(
     start: int,
     remote: Remote,
     parts: Path,
-    progress: Progress | None,
+    progress: Advance | None,
 ) -> Path:
-    """Write the body behind the first `start` bytes; other files in `parts` are of no use now."""
+    """Write the body after the first `start` bytes; remove the other, outdated files in `parts`."""
     part = _part(parts, remote)
     for stale in parts.iterdir():
         if stale != part:
@@ -144,12 +142,12 @@ def _take(
 
 
 def _held_bytes(part: Path, remote: Remote) -> int:
-    """How many bytes of that file are here; 0 where they cannot be gone on with."""
+    """How many bytes of that file are here; 0 if the transfer cannot be resumed."""
     held = part.stat().st_size if remote.is_known and part.is_file() else 0
     return held if held < (remote.n_bytes or 0) else 0
 
 
 def _part(parts: Path, remote: Remote) -> Path:
-    """Named by what it is a part of, so that it is never gone on with as another file."""
+    """Named by the file that it is a part of, so that it is never continued as another one."""
     mark = hashlib.sha256(remote.model_dump_json().encode()).hexdigest()[:16]
     return parts / f"{mark}.part"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from pydantic import Field, SerializeAsAny
@@ -18,9 +18,12 @@ from models.estimators.sklearn_models import (
 )
 from pipelines.configuration.member_settings import Encoded
 from pipelines.members.data import FoldedDataset, FoldView, fold_data
-from pipelines.members.member import LoadContext, Member, PredictRows, Progress, count_models
+from pipelines.members.member import LoadContext, Member, PredictRows, count_models
 from pipelines.members.predictions import HeldOut, Predictions, Problem
 from pipelines.members.trials import OnReplica, ReportScore, TrialData, split_by_split
+
+if TYPE_CHECKING:
+    from pipelines.console import Advance
 
 
 class EstimatorMember(Member):
@@ -35,7 +38,7 @@ class EstimatorMember(Member):
         dataset: FoldedDataset,
         *,
         device: str = "auto",  # noqa: ARG002
-        progress: Progress | None = None,
+        progress: Advance | None = None,
     ) -> Predictions:
         """Train every split and every seed, one after the other on the CPU."""
         fitted = fit_estimators(

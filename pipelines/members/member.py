@@ -21,8 +21,8 @@ from pipelines.members.trials import ReportScore, TrialData
 
 if TYPE_CHECKING:
     from pipelines.configuration.competition import Competition
+    from pipelines.console import Advance
 
-Progress = Callable[[int, int], None]
 PredictRows = Callable[[Encoded], np.ndarray]
 
 
@@ -87,7 +87,7 @@ class Member(MemberSettings, ABC):
         dataset: FoldedDataset,
         *,
         device: str = "auto",
-        progress: Progress | None = None,
+        progress: Advance | None = None,
     ) -> Predictions:
         """Train every split and every seed.
 
@@ -169,7 +169,7 @@ def file_digests(members: Sequence[Member]) -> dict[str, str]:
     return {what: digest for member in members for what, digest in member.file_digests().items()}
 
 
-def count_models(n_models: int, progress: Progress | None) -> Callable[[object], None] | None:
+def count_models(n_models: int, progress: Advance | None) -> Callable[[object], None] | None:
     """A callback that counts trained models for `progress`."""
     if progress is None:
         return None

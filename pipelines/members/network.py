@@ -24,13 +24,14 @@ from models.training.settings import TrainSettings
 from models.vectorised.dropout import takes_own_rates
 from pipelines.configuration.member_settings import Encoded
 from pipelines.members.data import FoldedDataset, fold_data
-from pipelines.members.member import LoadContext, Member, PredictRows, Progress
+from pipelines.members.member import LoadContext, Member, PredictRows
 from pipelines.members.predictions import HeldOut, Predictions, Problem
 from pipelines.members.pretrained import embedded, file_digest
 from pipelines.members.trials import ReportScore, TrialData
 
 if TYPE_CHECKING:
     from pipelines.configuration.competition import Competition
+    from pipelines.console import Advance
 
 CURVES = ("train_loss", "valid_loss", "valid_score")
 DROPOUT = "model.dropout"
@@ -58,7 +59,7 @@ class NetworkMember(Member):
         dataset: FoldedDataset,
         *,
         device: str = "auto",
-        progress: Progress | None = None,
+        progress: Advance | None = None,
     ) -> Predictions:
         """Train every split and every seed at once."""
         folds = [fold_data(view) for view in dataset.views]
@@ -198,7 +199,7 @@ def _input_shape(dataset: FoldedDataset) -> InputShape:
     )
 
 
-def _count_epochs(epochs: int, progress: Progress | None) -> Callable[[EpochReport], None] | None:
+def _count_epochs(epochs: int, progress: Advance | None) -> Callable[[EpochReport], None] | None:
     if progress is None:
         return None
     return lambda report: progress(report.epoch, epochs)

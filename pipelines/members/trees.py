@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from pydantic import Field
@@ -14,9 +14,12 @@ from models.estimators.boosters import Boosters
 from models.estimators.trees import TreesSettings, fit_trees
 from pipelines.configuration.member_settings import Encoded
 from pipelines.members.data import FoldedDataset, fold_data
-from pipelines.members.member import LoadContext, Member, PredictRows, Progress, count_models
+from pipelines.members.member import LoadContext, Member, PredictRows, count_models
 from pipelines.members.predictions import HeldOut, Predictions, Problem
 from pipelines.members.trials import OnReplica, ReportScore, TrialData, split_by_split
+
+if TYPE_CHECKING:
+    from pipelines.console import Advance
 
 
 class TreesMember(Member):
@@ -31,7 +34,7 @@ class TreesMember(Member):
         dataset: FoldedDataset,
         *,
         device: str = "auto",  # noqa: ARG002
-        progress: Progress | None = None,
+        progress: Advance | None = None,
     ) -> Predictions:
         """Train every split and every seed, side by side on the CPU."""
         fitted = fit_trees(

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from pipelines.configuration.competition import Competition
+from pipelines.console import plain_table
 from pipelines.prediction.new_rows import NewRows
 from pipelines.stages.submission import submit_form
 from submissions.build import answer
@@ -84,7 +84,7 @@ class Answers:
 
     def show(self, console: Console) -> None:
         """Print each text with the probabilities of its classes as bars, the likeliest in bold."""
-        table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold", pad_edge=False)
+        table = plain_table([])
         table.add_column("text", ratio=1, overflow="fold")
         names = [self.competition.label_name(label) for label in self.competition.classes]
         has_names = names != [str(label) for label in self.competition.classes]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pipelines.members.member import members_of
 from pipelines.prediction import new_rows
 from pipelines.prediction.answers import Answers
 from pipelines.prediction.predictor import Predictor, PredictorError
+from pipelines.tracking.record import LoggedModel
 from pipelines.workspace import files, run_folders
 from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.stage_files import (
@@ -84,9 +86,30 @@ def _load_pyfunc(path: str) -> RunModel:
             f"{folder}: there is no run; its files were too large to be copied into the model, "
             "and the folder has been moved or deleted since"
         )
-    described = run_folders.describe(folder)
-    competition = competitions.load_competition(described["configuration"]["name"])
+    name = run_folders.describe(folder)["configuration"]["name"]
+    competition = competitions.load_competition(name)
     return RunModel(Predictor.open(folder, competition, Path(tempfile.gettempdir())))
+
+
+def logged_model(run: Path, name: str) -> LoggedModel | None:
+    """What MLflow logs of a run as a model; None where the run has no `model.json`.
+
+    Args:
+        run: The run's folder.
+        name: The model's name in MLflow.
+    """
+    if not RunLayout(run).model_file.exists():
+        return None
+    content = described(run)
+    return LoggedModel(
+        name=name,
+        loader_module=__name__,
+        folder=run,
+        fill=partial(fill, run=run),
+        inputs=content["inputs"],
+        outputs=content["outputs"],
+        example=partial(example, run),
+    )
 
 
 def describe(run: Path, competition: Competition) -> None:

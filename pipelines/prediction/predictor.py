@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from models.ensembling.combiners import Combiner
 from pipelines.configuration.assignments import ConfigurationError, as_stored
 from pipelines.configuration.competition import Competition
 from pipelines.configuration.encoders import encoder_identities
+from pipelines.console import Advance, Steps
 from pipelines.members.member import FittedModels, Member, members_of
 from pipelines.prediction.encoding import encode_rows, read_rows
 from pipelines.stages import ensemble, preprocess, stage_code, train_test_overlap
@@ -24,7 +25,6 @@ from pipelines.stages.saved_models import load_models
 from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.stage_files import EnsembleFiles
 
-Advance = Callable[[int, int], None]
 PROBE = 64  # test rows of the run that are predicted again where the code has changed
 GROUP = 8  # rows that a group counts for
 TOLERANCE = 1e-6  # of a probability: float32 rounds differently in a batch of another size
@@ -114,7 +114,7 @@ class Predictor:
         by_encoder: dict[str, list[int]] = {}
         for place in np.flatnonzero(used):
             by_encoder.setdefault(self._encoders[members[place].name], []).append(int(place))
-        steps = _Steps(len(by_encoder) * self.prepared.folds.n_splits + int(used.sum()), advance)
+        steps = Steps(len(by_encoder) * self.prepared.folds.n_splits + int(used.sum()), advance)
         for places in by_encoder.values():
             self._predict_members(places, featured, by_member, steps)
         combined = self.combiner.predict(by_member, self._context(featured, by_member))
@@ -156,7 +156,7 @@ class Predictor:
         places: Sequence[int],
         table: pd.DataFrame,
         by_member: np.ndarray,
-        steps: _Steps,
+        steps: Steps,
     ) -> None:
         """Fill in the members of one encoder: `by_member (n_members, n_rows, n_classes)`."""
         first = self.competition.members[places[0]]
@@ -212,19 +212,6 @@ class Predictor:
     @cached_property
     def _members(self) -> tuple[Member, ...]:
         return members_of(self.competition)
-
-
-class _Steps:
-    """Counts finished steps and reports them."""
-
-    def __init__(self, total: int, advance: Advance | None) -> None:
-        self._done, self._total, self._advance = 0, total, advance
-
-    def take(self) -> None:
-        """Count one more."""
-        self._done += 1
-        if self._advance is not None:
-            self._advance(self._done, self._total)
 
 
 def _again(competition: Competition) -> str:

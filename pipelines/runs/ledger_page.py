@@ -1,4 +1,4 @@
-"""The ledger as a table: what each run promised, and what it got."""
+"""The ledger as a table: the cross-validated and the Kaggle scores of every run."""
 
 from __future__ import annotations
 
@@ -8,21 +8,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.console import plain_table
 from pipelines.workspace.layout import Workspace
 from submissions import ledger
 from submissions.ledger import Entry
 
 FIGURE = "cv-and-public.png"
-HEADINGS = (
-    *("run", "competition", "source", "metric", "cv", "± folds", "local", "public", "private"),
-    "sent",
-)
-N_WITHOUT_NUMBERS = 4
+HEADINGS = ("run", "competition", "source", "metric")
+SCORE_HEADINGS = ("cv", "± folds", "local", "public", "private", "sent")
 SORTS = ("newest", "best")
 
 
 class SortError(ValueError):
-    """An order that the ledger does not know."""
+    """An order of runs that is not supported."""
 
     exit_code = 2
 
@@ -30,16 +28,16 @@ class SortError(ValueError):
 def show_ledger(
     console: Console, root: Path, *, competition: str | None, sort: str = "newest"
 ) -> None:
-    """Print the runs, of one competition where it is named, and how far cv can be trusted.
+    """Print the runs, of one competition if it is named, and how well cv predicts public scores.
 
     Args:
-        console: where to.
-        root: the folder that holds `submissions/`.
-        competition: its name, or None for all.
+        console: Where to print.
+        root: The folder that holds `submissions/`.
+        competition: Its name, or None for all.
         sort: `newest` or `best` first; best is by cross-validated score within a competition.
 
     Raises:
-        SortError: another word for `sort`.
+        SortError: `sort` is another word.
     """
     if sort not in SORTS:
         raise SortError(f"--sort takes {' or '.join(SORTS)}, found {sort!r}")
@@ -52,15 +50,15 @@ def show_ledger(
     newest_first = entries[::-1]
     console.print(_table(newest_first if sort == "newest" else sorted(newest_first, key=_rank)))
     for name in sorted({entry.competition for entry in entries}):
-        _tell_trust(console, root, [e for e in entries if e.competition == name])
+        _print_trust(console, root, [e for e in entries if e.competition == name])
 
 
 def _rank(entry: Entry) -> tuple[str, float]:
     return entry.competition, -entry.cv if entry.greater_is_better else entry.cv
 
 
-def _tell_trust(console: Console, root: Path, entries: Sequence[Entry]) -> None:
-    """Draw cv against public score, where Kaggle has scored enough runs for it."""
+def _print_trust(console: Console, root: Path, entries: Sequence[Entry]) -> None:
+    """Draw cv against public score if Kaggle has scored enough runs."""
     scored = [e for e in entries if e.public_score is not None and not e.synthetic]
     if not scored:
         return
@@ -68,18 +66,17 @@ def _tell_trust(console: Console, root: Path, entries: Sequence[Entry]) -> None:
 
     name = scored[0].competition
     if len(scored) < ledger_figure.MIN_SCORED:
-        told = f"{len(scored)} with a public score; {ledger_figure.MIN_SCORED} give a figure"
+        finding = f"{len(scored)} with a public score; {ledger_figure.MIN_SCORED} give a figure"
     else:
         figure = Workspace(root).submissions(name) / FIGURE
-        told = f"{ledger_figure.draw(scored, figure)}; see {figure}"
-    console.print(f"{name}: {told}", markup=False, highlight=False, soft_wrap=True)
+        finding = f"{ledger_figure.draw(scored, figure)}; see {figure}"
+    console.print(f"{name}: {finding}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _table(entries: Sequence[Entry]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-    for heading in HEADINGS:
-        numeric = heading in HEADINGS[N_WITHOUT_NUMBERS:]
-        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
+    table = plain_table(HEADINGS, SCORE_HEADINGS, gap=2)
+    for column in table.columns:
+        column.overflow = "fold"
     for entry in entries:
         source = "synthetic" if entry.synthetic else entry.source
         scores = (entry.cv, entry.cv_std, entry.local_score, entry.public_score)

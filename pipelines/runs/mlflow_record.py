@@ -1,4 +1,4 @@
-"""A finished run as an MLflow run: tags that make the runs table readable, metrics, artifacts."""
+"""A finished run as an MLflow run: its tags, parameters, metrics, artifacts and model."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.prediction.mlflow_model import logged_model
 from pipelines.stages.run_contents import RunContents
-from pipelines.tracking.record import Data, Record, Row
+from pipelines.tracking import log
+from pipelines.tracking.record import Data, Family, Record, Row
+from pipelines.tracking.stores import Store
+from pipelines.tracking.tracker import Tracker
 from pipelines.workspace.layout import RunLayout, Workspace
 from pipelines.workspace.stage_files import SubmissionFiles
 from pipelines.workspace.summary import Summary
@@ -19,13 +23,37 @@ from submissions import ledger
 DECIMALS = 6
 
 
+def track(tracker: Tracker, summary: Summary, run: RunContents) -> Summary:
+    """Log a finished run unless it is logged already; the summary with its MLflow id."""
+    if summary.mlflow_run_id is not None:
+        return summary
+    run_id = tracker.run(of_run(summary, run, tracker.root), summary.competition)
+    if run_id is None:
+        return summary
+    tracked = summary.tracked(run_id, is_local=tracker.store.is_local)
+    tracked.write(run.layout.folder)
+    return tracked
+
+
+def log_run(summary: Summary, run: RunContents, *, root: Path, store: Store | None = None) -> str:
+    """Log a finished run and return its MLflow id; a run that the store has is written again.
+
+    Raises:
+        TrackingError: The server cannot be reached, or refused.
+    """
+    record = of_run(summary, run, root)
+    return log.log_family(
+        Family(record, ()), experiment=summary.competition, root=root, store=store, again=True
+    )
+
+
 def of_run(summary: Summary, run: RunContents, root: Path) -> Record:
-    """All that MLflow is to hold of a finished run, Kaggle's scores with it where they are known.
+    """All that MLflow holds of a finished run, with Kaggle's scores where they are known.
 
     Args:
-        summary: the run's.
-        run: what its stages made.
-        root: the folder that holds the ledger.
+        summary: The run's.
+        run: What its stages returned.
+        root: The folder that holds the ledger.
     """
     described, layout = run.described, run.layout
     scored = _scored(summary, root)
@@ -46,7 +74,7 @@ def of_run(summary: Summary, run: RunContents, root: Path) -> Record:
             digest=described["data"][:12],
             origin=summary.origin,
         ),
-        model=layout.folder if layout.model_file.exists() else None,
+        model=logged_model(layout.folder, summary.competition),
         key=f"{summary.competition}/{summary.run}",
         start_ms=start_ms,
         end_ms=start_ms + int(summary.seconds * 1000),
@@ -54,7 +82,7 @@ def of_run(summary: Summary, run: RunContents, root: Path) -> Record:
 
 
 def kaggle_scores(public: float | None, private: float | None) -> dict[str, float]:
-    """Kaggle's scores by the name that they have in MLflow, those that are known."""
+    """The known scores of Kaggle, by their names in MLflow."""
     scores = {"public_score": public, "private_score": private}
     return {name: value for name, value in scores.items() if value is not None}
 
@@ -87,8 +115,8 @@ def _kaggle_tags(scored: ledger.Entry | None) -> dict[str, str]:
     if scored is None or scored.submitted_utc is None:
         return {}
     tags = {"kaggle.submitted": scored.submitted_utc.isoformat(timespec="seconds")}
-    said = {"message": scored.message, "ref": scored.kaggle_ref, "refused": scored.refused}
-    return tags | {f"kaggle.{key}": str(value) for key, value in said.items() if value is not None}
+    facts = {"message": scored.message, "ref": scored.kaggle_ref, "refused": scored.refused}
+    return tags | {f"kaggle.{key}": str(value) for key, value in facts.items() if value is not None}
 
 
 def _params(configuration: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -106,7 +134,7 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 
 def _scores(summary: Summary) -> Iterator[Row]:
-    """Rounded, since the runs table shows every digit; `summary.json` has them all."""
+    """The scores, rounded because the runs table shows every digit; `summary.json` has them all."""
     scores = {"cv": summary.cv, "cv_std": summary.cv_std, "seconds": summary.seconds}
     if summary.local_score is not None:
         scores["local_score"] = summary.local_score
@@ -131,7 +159,7 @@ def _fold_scores(run: RunContents) -> Iterator[Row]:
 
 
 def _curves(summary: Summary, run: RunContents) -> Iterator[Row]:
-    """Means over the replicas that were still in training at that epoch."""
+    """Mean curves over the replicas that were still training at each epoch."""
     for member in summary.members:
         curves = run.predictions_of(member.name).curves
         for name, values in curves.items():

@@ -1,4 +1,4 @@
-"""Proposes the two submissions that count at a competition's end."""
+"""Proposes the two final submissions of a competition."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from submissions.final_selection import (
 
 
 def pick(competition: Competition, root: Path, narrator: Narrator) -> None:
-    """Tell the two, how far they differ, and what is left to do.
+    """Print the two, how much they differ, and what is left to do.
 
     Raises:
-        NoRunError: no finished run that Kaggle could score.
-        SubmissionError: a run's CSV is missing, was changed, or fails its check.
+        NoRunError: There is no finished run that Kaggle could score.
+        SubmissionError: A run's CSV is missing, was changed, or fails its check.
     """
     runs = _distinct(sendable(root, competition.name))
-    candidates = _alike([_candidate(competition, summary, root) for summary in runs])
+    candidates = _comparable([_candidate(competition, summary, root) for summary in runs])
     labels = competition.form == "labels"
     finals = propose(
         candidates,
@@ -39,12 +39,12 @@ def pick(competition: Competition, root: Path, narrator: Narrator) -> None:
     entries = {
         e.run: e for e in ledger.read(Workspace(root).ledger) if e.competition == competition.name
     }
-    _tell_choice(finals, len(candidates), narrator)
+    _print_choice(finals, len(candidates), narrator)
     chosen = [candidate for candidate in (finals.best, finals.other) if candidate is not None]
     for label, candidate in zip(("1 best cv", "2 differs"), chosen, strict=False):
-        narrator.say(label, _told(candidate, entries.get(candidate.run)))
+        narrator.say(label, _scores(candidate, entries.get(candidate.run)))
     if finals.other is not None:
-        narrator.say("apart", _apart(finals, labels=labels))
+        narrator.say("differ by", _apart(finals, labels=labels))
     for candidate in chosen:
         if not _is_sent(entries.get(candidate.run)):
             narrator.say("send", f"foldwise submit {competition.name} {candidate.run}")
@@ -59,8 +59,8 @@ def _distinct(runs: list[Summary]) -> list[Summary]:
     return list(by_bytes.values())
 
 
-def _alike(candidates: list[Candidate]) -> list[Candidate]:
-    """Those that answer for the same rows as the newest run: Kaggle may have changed its files."""
+def _comparable(candidates: list[Candidate]) -> list[Candidate]:
+    """Those that predict the same rows as the newest run: Kaggle may have changed its files."""
     rows = set(candidates[0].table.index)
     return [candidate for candidate in candidates if set(candidate.table.index) == rows]
 
@@ -71,19 +71,19 @@ def _candidate(competition: Competition, summary: Summary, root: Path) -> Candid
     return Candidate(summary.run, summary.cv, summary.cv_std, summary.n_splits, table)
 
 
-def _tell_choice(finals: Finals, n_runs: int, narrator: Narrator) -> None:
+def _print_choice(finals: Finals, n_runs: int, narrator: Narrator) -> None:
     if n_runs == 1:
-        narrator.say("pick", "there is one run only; make another with other members or settings")
+        narrator.say("pick", "there is only one run; make another with other members or settings")
     elif finals.other is None:
-        narrator.say("pick", f"all {n_runs} runs give the same answers")
+        narrator.say("pick", f"all {n_runs} runs predict the same")
     elif finals.n_as_good == 1:
         narrator.say("pick", f"no other of {n_runs} runs is within one standard error of the best")
     else:
-        as_good = f"{finals.n_as_good} lie within one standard error of the best"
+        as_good = f"{finals.n_as_good} are within one standard error of the best"
         narrator.say("pick", f"two of {n_runs} runs, of which {as_good}")
 
 
-def _told(candidate: Candidate, entry: ledger.Entry | None) -> str:
+def _scores(candidate: Candidate, entry: ledger.Entry | None) -> str:
     public = None if entry is None else entry.public_score
     score = "-" if public is None else f"{public:.5f}"
     return f"{candidate.run}   cv {candidate.cv:.4f} ± {candidate.cv_std:.4f}   public {score}"

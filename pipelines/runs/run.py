@@ -1,4 +1,4 @@
-"""A run: what was asked, the folder that holds everything it made, and how it ends."""
+"""A run from the request to its summary: its folder, its stages, figures, report and MLflow run."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from pipelines.members.member import file_digests, members_of
 from pipelines.prediction import mlflow_model
 from pipelines.raw_files.raw import RawFiles
 from pipelines.report import gather as report
+from pipelines.runs import mlflow_record
 from pipelines.stages import publish, stage_code
 from pipelines.stages.download import fetch
 from pipelines.stages.ensemble import Blend
@@ -37,19 +38,19 @@ from pipelines.workspace.summary import FurtherLine, MemberLine, Summary, TunedL
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a person asked for, beside the configuration.
+class RunRequest:
+    """What the command line sets beyond the configuration.
 
     Attributes:
         source: `auto`, `kaggle`, `sample` or a path.
         device: `auto`, `cpu` or `cuda`.
-        run_id: an unfinished run to go on with.
-        out: where to write the CSV as well.
-        track: whether to write an MLflow run.
-        refresh: ask Kaggle whether its files have changed.
-        patience: how long to wait for Kaggle.
-        tuned: where tuned values in the configuration come from.
-        root: the folder that holds `data/`, `runs/` and `submissions/`.
+        run_id: An unfinished run to continue.
+        out: Where to write the CSV as well.
+        track: Whether to write an MLflow run.
+        refresh: Whether to check with Kaggle that its files have not changed.
+        patience: How long to wait for Kaggle.
+        tuned: Where tuned values in the configuration come from.
+        root: The folder that holds `data/`, `runs/` and `submissions/`.
     """
 
     source: str = "auto"
@@ -63,14 +64,14 @@ class Request:
     root: Path = Path()
 
 
-def run(competition: Competition, request: Request, narrator: Narrator) -> Summary:
-    """Do all six stages, or those of them that no earlier run has done.
+def run(competition: Competition, request: RunRequest, narrator: Narrator) -> Summary:
+    """Run all six stages, or those that no earlier run has finished.
 
-    The same request on the same data gives the earlier run's summary again.
+    The same request on the same data gives the earlier run's summary.
 
     Raises:
-        RunFolderError: the run that was asked for cannot go on.
-        Exception: each stage's own errors; every one has an `exit_code`.
+        RunFolderError: The run named in the request cannot be continued.
+        Exception: Each stage's own errors; every one has an `exit_code`.
     """
     start = time.perf_counter()
     request = replace(request, device=choose_device(request.device))
@@ -96,26 +97,28 @@ def run(competition: Competition, request: Request, narrator: Narrator) -> Summa
             contents = pipeline.contents
             summary = _make(pipeline, folder, narrator, downloaded)
         else:
-            narrator.say("run", f"{folder.name} was asked exactly this before; nothing to do anew")
+            narrator.say(
+                "run", f"{folder.name} had the same data, settings and code; nothing to do"
+            )
         if summary.tuned != tuned:
             summary = summary.model_copy(update={"tuned": tuned})
             summary.write(folder)
         report.write(competition, raw, summary, contents)
         publish.copies(summary, folder, request.root, request.out)
-        return tracker.run(summary, contents) if tracker else summary
+        return mlflow_record.track(tracker, summary, contents) if tracker else summary
 
 
 def _tuned(
-    competition: Competition, raw: RawFiles, request: Request, narrator: Narrator
+    competition: Competition, raw: RawFiles, request: RunRequest, narrator: Narrator
 ) -> tuple[TunedLine, ...]:
-    """Say which tuned values the run uses, and where they come from."""
+    """Report which tuned values the run uses, and where they come from."""
     used = still_used(competition, request.tuned)
     for tuned in used:
         narrator.say("tuned", f"{tuned.member}: {tuned.summary()} ({tuned.path})")
         if tuned.data != raw.digest:
             narrator.warn(
                 f"{tuned.member} was tuned on other rows (source {tuned.source}); type "
-                f"foldwise tune {competition.name} for these, or --no-tuned to leave its values out"
+                f"foldwise tune {competition.name} for these, or --no-tuned to run without them"
             )
     return tuple(
         TunedLine(
@@ -129,11 +132,11 @@ def _tuned(
     )
 
 
-def _folder(competition: Competition, raw: RawFiles, request: Request) -> Path:
-    """The run's folder: the one named, else the one that was asked the same, else a new one."""
+def _folder(competition: Competition, raw: RawFiles, request: RunRequest) -> Path:
+    """The run's folder: the one named, else that of the same request, else a new one."""
     runs = Workspace(request.root).runs(competition.name)
     encoders = encoder_identities(competition)
-    asked = {
+    identity = {
         "configuration": resolved(competition),
         "encoders": {member: encoder.name for member, encoder in encoders.items()},
         "encoder_settings": {encoder.name: encoder.settings for encoder in encoders.values()},
@@ -143,15 +146,15 @@ def _folder(competition: Competition, raw: RawFiles, request: Request) -> Path:
         **file_digests(members_of(competition)),
         "code": stage_code.of_run(competition),
     }
-    mark = fingerprint(asked)
+    mark = fingerprint(identity)
     if request.run_id is not None:
         return run_folders.by_id(runs, request.run_id, mark)
     made_with = {"versions": versions(), "git_commit": git_commit()}
-    return run_folders.find(runs, mark) or run_folders.create(runs, mark, asked | made_with)
+    return run_folders.find(runs, mark) or run_folders.create(runs, mark, identity | made_with)
 
 
 def _make(pipeline: Pipeline, folder: Path, narrator: Narrator, downloaded: float) -> Summary:
-    """Do the stages, draw the figures, and write the summary last."""
+    """Run the stages, draw the figures, and write the summary last."""
     start = time.perf_counter()
     with narrator.stages():
         pipeline.run()
@@ -184,7 +187,7 @@ def _warnings(pipeline: Pipeline) -> Iterator[str]:
 
 
 def _leaks(pipeline: Pipeline) -> Iterator[str]:
-    """Scores that honest models do not reach."""
+    """A warning where scores are better than honest models can be."""
     competition, blend = pipeline.competition, pipeline.blend
     beyond, metric = competition.leak_beyond, METRICS[competition.metric]
     if beyond is None:
@@ -196,8 +199,8 @@ def _leaks(pipeline: Pipeline) -> Iterator[str]:
     if suspects:
         yield (
             f"{competition.metric} of {', '.join(suspects)}: beyond {beyond:g}, which honest "
-            "models do not reach here; look for a column that knows the target, or for something "
-            "that was fitted on rows outside the fold"
+            "models do not reach here; look for a column that contains the target, or for "
+            "something that was fitted on rows outside the fold"
         )
 
 
@@ -233,7 +236,7 @@ def _summarise(pipeline: Pipeline, *, run: str, **of_the_run: Any) -> Summary:
 
 
 def _folds(plan: FoldPlan) -> str:
-    """How the folds were dealt, in a few words."""
+    """How the rows were split, in a few words."""
     repeated = f"{plan.n_repeats} × " if plan.n_repeats > 1 else ""
     grouped = f" by {plan.group}" if plan.group else ""
     return f"{repeated}{plan.n_folds} folds{grouped}"
@@ -252,11 +255,11 @@ def _further(pipeline: Pipeline) -> tuple[FurtherLine, ...]:
     metrics, scores = pipeline.competition.extra_metrics, pipeline.blend.extra_scores
     local = pipeline.submission.local_extra_scores or (None,) * len(metrics)
     return tuple(
-        FurtherLine(metric=metric, cv=own.mean(), cv_std=own.std(), local_score=held_back)
-        for metric, own, held_back in zip(metrics, scores, local, strict=True)
+        FurtherLine(metric=metric, cv=cv.mean(), cv_std=cv.std(), local_score=held_back)
+        for metric, cv, held_back in zip(metrics, scores, local, strict=True)
     )
 
 
 def _ways(blend: Blend) -> tuple[WayLine, ...]:
     ways = zip(blend.candidates, blend.candidate_scores, strict=True)
-    return tuple(WayLine(name=name, score=own.mean(), std=own.std()) for name, own in ways)
+    return tuple(WayLine(name=name, score=cv.mean(), std=cv.std()) for name, cv in ways)

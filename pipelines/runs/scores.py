@@ -1,4 +1,4 @@
-"""Writes what Kaggle says of a submission into the ledger and into the run's MLflow run."""
+"""Writes Kaggle's scores of a submission to the ledger and to the run's MLflow run."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pipelines.configuration.competition import Competition
 from pipelines.console import Narrator
 from pipelines.kaggle.client import Sent, sign_in
 from pipelines.kaggle.credentials import exposure
-from pipelines.kaggle.errors import Errand
+from pipelines.kaggle.errors import Subject
 from pipelines.kaggle.retry import Patience
 from pipelines.runs.mlflow_record import kaggle_scores
+from pipelines.tracking.record import Update
 from pipelines.tracking.tracker import Tracker
 from pipelines.workspace.layout import Workspace
 from pipelines.workspace.summary import Summary
@@ -22,7 +23,7 @@ MARK_CHARACTERS = 12
 
 
 def marked(message: str, sha256: str) -> str:
-    """The message with the mark that tells a file's bytes among Kaggle's submissions."""
+    """The message with the mark that identifies a file's bytes among Kaggle's submissions."""
     return f"{message} {_mark(sha256)}"
 
 
@@ -31,7 +32,7 @@ def _mark(sha256: str) -> str:
 
 
 def find(listed: Sequence[Sent], sha256: str, csv: Path) -> Sent | None:
-    """The submission of those bytes: by its mark, else by name and size of the file."""
+    """The submission of those bytes: by its mark, else by the name and size of the file."""
     for sent in listed:
         if _mark(sha256) in sent.message:
             return sent
@@ -41,16 +42,16 @@ def find(listed: Sequence[Sent], sha256: str, csv: Path) -> Sent | None:
 
 
 def record(root: Path, competition: str, run: str, sent: Sent, narrator: Narrator) -> bool:
-    """Write what is new, and tell whether anything was; trouble with MLflow is a warning.
+    """Write what is new, and return whether anything was; a failure of MLflow is a warning.
 
     Raises:
-        LedgerError: the ledger has no such run, or cannot be read or written.
+        LedgerError: The ledger has no such run, or cannot be read or written.
     """
     entries = {
         (entry.competition, entry.run): entry for entry in ledger.read(Workspace(root).ledger)
     }
     known = entries[competition, run].model_dump()
-    said = {
+    facts = {
         "message": sent.message,
         "submitted_utc": sent.time_utc,
         "kaggle_ref": sent.ref,
@@ -58,42 +59,42 @@ def record(root: Path, competition: str, run: str, sent: Sent, narrator: Narrato
         "private_score": sent.private_score,
         "refused": _refusal(sent),
     }
-    news = {key: value for key, value in said.items() if value not in (None, known[key])}
-    if not news:
+    changes = {key: value for key, value in facts.items() if value not in (None, known[key])}
+    if not changes:
         return False
     ledger.update_scores(
-        Workspace(root).ledger, ledger.Scores(run=run, competition=competition, **news)
+        Workspace(root).ledger, ledger.Scores(run=run, competition=competition, **changes)
     )
     _track(root, competition, run, sent, narrator)
     return True
 
 
 def record_all(root: Path, competition: str, listed: Sequence[Sent], narrator: Narrator) -> int:
-    """Record the submissions that are runs of ours; give the number of runs with news."""
-    n_news = 0
+    """Record the submissions of runs in the ledger; the number of runs with a change."""
+    n_changed = 0
     for entry in ledger.read(Workspace(root).ledger):
         if entry.competition != competition or not entry.sha256 or not entry.submission:
             continue
         sent = find(listed, entry.sha256, root / entry.submission)
-        n_news += sent is not None and record(root, competition, entry.run, sent, narrator)
-    return n_news
+        n_changed += sent is not None and record(root, competition, entry.run, sent, narrator)
+    return n_changed
 
 
 def refresh(competition: Competition, root: Path, narrator: Narrator, patience: Patience) -> None:
-    """Ask Kaggle for the scores of every run that was sent to it.
+    """Get the scores of every run that was sent to Kaggle.
 
     Raises:
         KaggleError: Kaggle refused or could not be reached.
-        LedgerError: the ledger cannot be read or written.
+        LedgerError: The ledger cannot be read or written.
     """
-    errand = Errand(competition.on_kaggle.slug, competition.on_kaggle.kind)
+    subject = Subject(competition.on_kaggle.slug, competition.on_kaggle.kind)
     if (warning := exposure()) is not None:
         narrator.warn(warning)
-    patience = replace(patience, tell=lambda told: narrator.warn(f"Kaggle: {told}"))
-    with sign_in(errand, patience) as kaggle:
-        listed = kaggle.submissions(errand)
-    n_news = record_all(root, competition.name, listed, narrator)
-    narrator.say("kaggle", f"{len(listed)} submissions; news of {n_news} runs")
+    patience = replace(patience, tell=lambda text: narrator.warn(f"Kaggle: {text}"))
+    with sign_in(subject, patience) as kaggle:
+        listed = kaggle.submissions(subject)
+    n_changed = record_all(root, competition.name, listed, narrator)
+    narrator.say("kaggle", f"{len(listed)} submissions; {n_changed} changed in the ledger")
 
 
 def _refusal(sent: Sent) -> str | None:
@@ -114,5 +115,12 @@ def _track(root: Path, competition: str, run: str, sent: Sent, narrator: Narrato
     }
     if (refusal := _refusal(sent)) is not None:
         tags["kaggle.refused"] = refusal
-    metrics = kaggle_scores(sent.public_score, sent.private_score)
-    Tracker.start(root, narrator).later(summary, metrics, tags)
+    update = Update(
+        experiment=competition,
+        run=run,
+        mlflow_run_id=summary.mlflow_run_id,
+        is_local=bool(summary.mlflow_is_local),
+        metrics=kaggle_scores(sent.public_score, sent.private_score),
+        tags=tags,
+    )
+    Tracker.start(root, narrator).update(update)

@@ -1,4 +1,4 @@
-"""Sends a run's CSV to Kaggle: shows it, asks, sends it once, and waits for the score."""
+"""Sends a run's CSV to Kaggle: shows it, asks, sends it once, and waits for its score."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipelines.configuration.competition import Competition
 from pipelines.console import Narrator
 from pipelines.kaggle.client import Kaggle, Quota, Sent, sign_in
 from pipelines.kaggle.credentials import exposure
-from pipelines.kaggle.errors import Errand
+from pipelines.kaggle.errors import Subject
 from pipelines.kaggle.retry import Patience
 from pipelines.runs import scores
 from pipelines.runs.sendable import checked_csv, choose
@@ -24,23 +24,23 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 15.0  # between two looks at the score
 
 
 class SubmitError(ValueError):
-    """Something that cannot be submitted to."""
+    """A competition that takes no submissions."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a person asked for.
+class SubmitRequest:
+    """What the command line sets.
 
     Attributes:
-        run_id: the run to send; None for the newest that may be sent.
-        message: what to tell Kaggle; None for the run and its score.
-        yes: send without asking.
-        dry_run: do everything but send.
-        wait_s: how long to wait for the score.
-        root: the folder that holds `runs/` and `submissions/`.
-        patience: how long to wait for Kaggle's answers.
+        run_id: The run to send; None for the newest that may be sent.
+        message: Kaggle's description of the submission; None for the run and its score.
+        yes: Whether to send without asking.
+        dry_run: Whether to do everything but send.
+        wait_s: How long to wait for the score.
+        root: The folder that holds `runs/` and `submissions/`.
+        patience: How long to wait for Kaggle's answers.
     """
 
     run_id: str | None = None
@@ -54,9 +54,9 @@ class Request:
 
 @dataclass(frozen=True)
 class _Parcel:
-    """What would be sent."""
+    """A checked submission, ready to be sent."""
 
-    errand: Errand
+    subject: Subject
     summary: Summary
     why: str
     csv: Path
@@ -64,34 +64,34 @@ class _Parcel:
 
     @property
     def again(self) -> str:
-        """The command that asks for its score."""
+        """The command that gets its score."""
         return f"foldwise submit {self.summary.competition} {self.summary.run}"
 
 
-def submit(competition: Competition, request: Request, narrator: Narrator) -> None:
+def submit(competition: Competition, request: SubmitRequest, narrator: Narrator) -> None:
     """Send a run's file, unless Kaggle has those bytes already, and record what Kaggle says.
 
-    A score that is still pending when the wait is over is no fault: the same command asks again.
+    A score that is still pending after the wait is not an error: the same command gets it later.
 
     Raises:
-        SubmitError: the data set takes no submissions.
-        NoRunError: no such run, or one whose rows are not Kaggle's.
-        SubmissionError: the file fails its check.
+        SubmitError: The data set takes no submissions.
+        NoRunError: There is no such run, or its rows are not Kaggle's.
+        SubmissionError: The file fails its check.
         KaggleError: Kaggle refused, could not be reached, or takes no more files today.
-        LedgerError: the ledger cannot be written; nothing was sent.
+        LedgerError: The ledger cannot be written; nothing was sent.
     """
     parcel = _pack(competition, request)
     if (warning := exposure()) is not None:
         narrator.warn(warning)
     publish.note(parcel.summary, request.root)
-    patience = replace(request.patience, tell=lambda told: narrator.warn(f"Kaggle: {told}"))
-    with sign_in(parcel.errand, patience) as kaggle:
+    patience = replace(request.patience, tell=lambda text: narrator.warn(f"Kaggle: {text}"))
+    with sign_in(parcel.subject, patience) as kaggle:
         sent = _send_once(kaggle, parcel, request, narrator)
         if sent is not None:
             _conclude(kaggle, parcel, sent, request, narrator)
 
 
-def _pack(competition: Competition, request: Request) -> _Parcel:
+def _pack(competition: Competition, request: SubmitRequest) -> _Parcel:
     page = competition.on_kaggle
     if page.kind != "competition":
         raise SubmitError(
@@ -101,7 +101,7 @@ def _pack(competition: Competition, request: Request) -> _Parcel:
     summary, why = choose(request.root, competition.name, request.run_id)
     text = request.message or f"{summary.run}: cv {summary.metric} {summary.cv:.5f}"
     return _Parcel(
-        errand=Errand(page.slug, left="nothing was sent"),
+        subject=Subject(page.slug, left="nothing was sent"),
         summary=summary,
         why=why,
         csv=checked_csv(request.root, competition, summary),
@@ -110,60 +110,60 @@ def _pack(competition: Competition, request: Request) -> _Parcel:
 
 
 def _send_once(
-    kaggle: Kaggle, parcel: _Parcel, request: Request, narrator: Narrator
+    kaggle: Kaggle, parcel: _Parcel, request: SubmitRequest, narrator: Narrator
 ) -> Sent | None:
-    """Kaggle's entry of the file, sent now or earlier; None where nothing is to be waited for."""
-    listed = kaggle.submissions(parcel.errand)
+    """Kaggle's entry of the file, sent now or earlier; None where there is no score to wait for."""
+    listed = kaggle.submissions(parcel.subject)
     scores.record_all(request.root, parcel.summary.competition, listed, narrator)
     earlier = scores.find(listed, parcel.summary.submission_sha256, parcel.csv)
     if earlier is not None:
         when = _date(earlier.time_utc)
-        narrator.say("already", f"sent {when}, {_told(earlier)}; not sent again")
+        narrator.say("already", f"sent {when}, {_status(earlier)}; not sent again")
         return earlier
     if (entry := _in_ledger(parcel, request.root)) is not None:
         narrator.say("already", f"sent {entry}; not sent again")
         return None
-    quota = kaggle.quota(parcel.errand)
+    quota = kaggle.quota(parcel.subject)
     _show(parcel, quota, narrator)
     _refuse_over_quota(parcel, quota)
     if request.dry_run:
         narrator.say("dry run", "nothing was sent")
         return None
-    if not request.yes and not narrator.ask(f"send it to {parcel.errand.slug}?"):
-        narrator.say("nothing", "was sent")
+    if not request.yes and not narrator.ask(f"send it to {parcel.subject.slug}?"):
+        narrator.say("not sent", "nothing was sent")
         return None
     return _send(kaggle, parcel, request.root, narrator)
 
 
 def _send(kaggle: Kaggle, parcel: _Parcel, root: Path, narrator: Narrator) -> Sent:
     summary = parcel.summary
-    # Written before: a ledger that cannot be written must stop the sending, not follow it.
+    # Written first: if the ledger cannot be written, nothing may be sent.
     intent = ledger.Scores(run=summary.run, competition=summary.competition, message=parcel.message)
     ledger.update_scores(Workspace(root).ledger, intent)
-    sent = kaggle.submit(parcel.errand, parcel.csv, parcel.message)
+    sent = kaggle.submit(parcel.subject, parcel.csv, parcel.message)
     scores.record(root, summary.competition, summary.run, sent, narrator)
     narrator.say("sent", f"{_date(sent.time_utc)} as {parcel.csv.name}")
     return sent
 
 
 def _conclude(
-    kaggle: Kaggle, parcel: _Parcel, sent: Sent, request: Request, narrator: Narrator
+    kaggle: Kaggle, parcel: _Parcel, sent: Sent, request: SubmitRequest, narrator: Narrator
 ) -> None:
-    """Wait for the score, record it, and say it.
+    """Wait for the score, record it, and report it.
 
     Raises:
-        KaggleError: Kaggle did not score the file; its reason is told.
+        KaggleError: Kaggle did not score the file; the message gives its reason.
     """
     competition, run = parcel.summary.competition, parcel.summary.run
     sent = _wait(kaggle, parcel, sent, request, narrator)
     scores.record(request.root, competition, run, sent, narrator)
     if sent.status == "error":
-        raise Errand(parcel.errand.slug).failed(
+        raise Subject(parcel.subject.slug).failed(
             f"Kaggle refused {parcel.csv.name}: {sent.reason or 'it gave no reason'}",
-            f"look at {parcel.errand.page}/submissions",
+            f"look at {parcel.subject.page}/submissions",
         )
     if sent.status == "pending":
-        narrator.say("score", f"pending; ask again: {parcel.again}   (it sends nothing twice)")
+        narrator.say("score", f"pending; type {parcel.again} to get it   (nothing is sent twice)")
         return
     cv = f"cross-validated {parcel.summary.cv:.4f} ± {parcel.summary.cv_std:.4f}"
     narrator.say("score", f"{_scores(sent)}   {cv}")
@@ -171,11 +171,11 @@ def _conclude(
 
 
 def _wait(
-    kaggle: Kaggle, parcel: _Parcel, sent: Sent, request: Request, narrator: Narrator
+    kaggle: Kaggle, parcel: _Parcel, sent: Sent, request: SubmitRequest, narrator: Narrator
 ) -> Sent:
-    """Look again and again while the score is pending, for `wait_s` seconds at most."""
-    left = f"the file is with Kaggle; ask for its score: {parcel.again}"
-    errand = replace(parcel.errand, left=left)
+    """Poll while the score is pending, for `wait_s` seconds at most."""
+    left = f"Kaggle has the file; type {parcel.again} to get its score"
+    subject = replace(parcel.subject, left=left)
     waited, pause = 0.0, FIRST_PAUSE_S
     while sent.status == "pending" and waited < request.wait_s:
         if not waited:
@@ -183,13 +183,13 @@ def _wait(
         pause = min(pause, request.wait_s - waited)
         request.patience.sleep(pause)
         waited, pause = waited + pause, min(pause * 1.5, LONGEST_PAUSE_S)
-        listed = kaggle.submissions(errand)
+        listed = kaggle.submissions(subject)
         sent = next((one for one in listed if one.ref == sent.ref), sent)
     return sent
 
 
 def _in_ledger(parcel: _Parcel, root: Path) -> str | None:
-    """When those bytes were sent, as the ledger has it."""
+    """When those bytes were sent, according to the ledger."""
     for entry in ledger.read(Workspace(root).ledger):
         same = entry.sha256 == parcel.summary.submission_sha256
         if same and entry.competition == parcel.summary.competition and entry.submitted_utc:
@@ -201,18 +201,18 @@ def _in_ledger(parcel: _Parcel, root: Path) -> str | None:
 def _show(parcel: _Parcel, quota: Quota | None, narrator: Narrator) -> None:
     summary = parcel.summary
     facts = [
-        ("to", parcel.errand.page),
+        ("to", parcel.subject.page),
         ("file", f"{summary.submission}   {summary.n_rows:,} rows, checked"),
         ("run", f"{summary.run}   {parcel.why}"),
         (summary.metric, f"{summary.cv:.4f} ± {summary.cv_std:.4f}   cross-validated"),
         ("message", parcel.message),
-        ("left today", "not told by Kaggle" if quota is None else _told_quota(quota)),
+        ("left today", "not given by Kaggle" if quota is None else _quota(quota)),
     ]
     for label, text in facts:
         narrator.say(label, text)
 
 
-def _told_quota(quota: Quota) -> str:
+def _quota(quota: Quota) -> str:
     return f"{quota.n_left} submissions, {quota.n_today} made"
 
 
@@ -222,22 +222,22 @@ def _refuse_over_quota(parcel: _Parcel, quota: Quota | None) -> None:
     now = datetime.now(UTC)
     midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     hours = (midnight - now) / timedelta(hours=1)
-    raise parcel.errand.failed(
-        f"Kaggle takes no more files for {parcel.errand.slug} today ({quota.n_today} made)",
+    raise parcel.subject.failed(
+        f"Kaggle takes no more files for {parcel.subject.slug} today ({quota.n_today} made)",
         f"run the same command again after midnight UTC, in {hours:.1f} hours",
     )
 
 
-def _told(sent: Sent) -> str:
+def _status(sent: Sent) -> str:
     return {"pending": "score pending", "error": "refused", "complete": _scores(sent)}[sent.status]
 
 
 def _scores(sent: Sent) -> str:
-    told: Sequence[tuple[str, float | None]] = (
+    scores: Sequence[tuple[str, float | None]] = (
         ("public", sent.public_score),
         ("private", sent.private_score),
     )
-    known = [f"{name} {score:.5f}" for name, score in told if score is not None]
+    known = [f"{name} {score:.5f}" for name, score in scores if score is not None]
     return ", ".join(known) or "scored; Kaggle shows no score"
 
 

@@ -1,4 +1,4 @@
-"""The page that ends a run: what a person reads of its summary."""
+"""The page at the end of a run: its scores, its members, and where everything lies."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from pipelines.console import plain_table, print_line, print_lines
 from pipelines.workspace.summary import BLEND, FurtherLine, Summary
 
 
@@ -20,42 +20,34 @@ def next_commands(summary: Summary) -> tuple[str, ...]:
 
 
 def show(summary: Summary, console: Console) -> None:
-    """Print the page that ends a run."""
+    """Print the page at the end of a run."""
     console.print()
     if summary.synthetic:
-        _line(console, "synthetic", "made by a generator: the scores below mean nothing")
-    for label, text in _facts(summary):
-        _line(console, label, text)
+        print_line(console, "synthetic", "made by a generator: the scores below mean nothing")
+    print_lines(console, _scores(summary))
     console.print(_members(summary))
     console.print()
     if len(summary.ways) > 1:
-        console.print(_ways(summary))
+        console.print(_candidates(summary))
         console.print()
-    for line in summary.tuned:
-        told = f"{line.name}: best of {line.n_trials} trials, {line.score:.4f} on the folds that "
-        _line(console, "tuned", f"{told}it was tuned on, which flatters; the scores above do not")
-    for label, text in _places(summary):
-        _line(console, label, text)
+    print_lines(console, _tuned(summary))
+    print_lines(console, _places(summary))
     for index, command in enumerate(next_commands(summary)):
-        _line(console, "" if index else "next", command)
+        print_line(console, "" if index else "next", command)
 
 
-def _line(console: Console, label: str, text: str) -> None:
-    console.print(Text.assemble((f"{label:<12}", "bold"), text), soft_wrap=True)
-
-
-def _facts(summary: Summary) -> list[tuple[str, str]]:
+def _scores(summary: Summary) -> list[tuple[str, str]]:
     how = f"{summary.folds}, each {_predicted(summary)} from the others"
     spread = f"{summary.cv:.4f} ± {summary.cv_std:.4f}"
-    facts = [(summary.metric, f"{spread}   cross-validated: {how}")]
+    scores = [(summary.metric, f"{spread}   cross-validated: {how}")]
     if summary.cv_new is not None:
-        known = f"{summary.known_share:.1%} of the test rows stand in the training file"
-        told = f"on rows that are new; {known}, and count as right"
-        facts.append(("of these", f"{summary.cv_new:.4f}            {told}"))
+        share = f"{summary.known_share:.1%} of the test rows are in the training file"
+        rows = f"on rows that are new; {share}, and count as correct"
+        scores.append(("of these", f"{summary.cv_new:.4f}            {rows}"))
     if summary.local_score is not None:
         rows = f"on {summary.n_held_back:,} held-back rows that were never trained on"
-        facts.append(("held back", f"{summary.local_score:.4f}            {rows}"))
-    return facts + [_further(line) for line in summary.also]
+        scores.append(("held back", f"{summary.local_score:.4f}            {rows}"))
+    return scores + [_further(line) for line in summary.also]
 
 
 def _further(line: FurtherLine) -> tuple[str, str]:
@@ -68,30 +60,37 @@ def _predicted(summary: Summary) -> str:
 
 
 def _members(summary: Summary) -> Table:
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold", pad_edge=False)
-    table.add_column("member", min_width=9)
-    table.add_column(summary.metric, justify="right")
-    table.add_column("± folds", justify="right")
-    table.add_column("weight", justify="right")
-    for line in summary.also:
-        table.add_column(line.metric, justify="right")
+    further = [line.metric for line in summary.also]
+    table = plain_table(["member"], [summary.metric, "± folds", "weight", *further])
+    table.columns[0].min_width = 9
     for member in summary.members:
         numbers = (f"{member.score:.4f}", f"{member.std:.4f}", f"{member.weight:.2f}")
         table.add_row(member.name, *numbers, *(f"{score:.4f}" for score in member.also))
     return table
 
 
-def _ways(summary: Summary) -> Table:
-    """The second level's ways, the best first, with what each is better than the blend by."""
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold", pad_edge=False)
-    for name in ("second level", summary.metric, "± folds", "better by"):
-        table.add_column(name, justify="left" if name == "second level" else "right")
+def _candidates(summary: Summary) -> Table:
+    """The candidates for the ensemble, the best first, each compared with the blend."""
+    table = plain_table(["second level"], [summary.metric, "± folds", "better by"])
     sign = 1 if summary.greater_is_better else -1
     blend = summary.ways[0].score
-    for way in sorted(summary.ways, key=lambda way: -sign * way.score):
-        gain = sign * (way.score - blend)
-        table.add_row(way.name, f"{way.score:.4f}", f"{way.std:.4f}", f"{gain:+.4f}")
+    for candidate in sorted(summary.ways, key=lambda line: -sign * line.score):
+        gain = sign * (candidate.score - blend)
+        table.add_row(
+            candidate.name, f"{candidate.score:.4f}", f"{candidate.std:.4f}", f"{gain:+.4f}"
+        )
     return table
+
+
+def _tuned(summary: Summary) -> list[tuple[str, str]]:
+    return [
+        (
+            "tuned",
+            f"{line.name}: best of {line.n_trials} trials; {line.score:.4f} on the tuning folds is "
+            "optimistic, the scores above are not",
+        )
+        for line in summary.tuned
+    ]
 
 
 def _places(summary: Summary) -> list[tuple[str, str]]:
@@ -106,10 +105,10 @@ def _places(summary: Summary) -> list[tuple[str, str]]:
 
 
 def _seconds(summary: Summary) -> str:
-    """What each of the six stages took, over all its parts, and the run with its figures."""
+    """The seconds of each of the six stages, over all its parts, and of the whole run."""
     stages: dict[str, float] = {}
     for part, seconds in summary.stage_seconds.items():
         stage = part.split("-")[0]
         stages[stage] = stages.get(stage, 0.0) + seconds
-    told = " · ".join(f"{stage} {seconds:.1f}" for stage, seconds in stages.items())
-    return f"{told} · all {summary.seconds:.1f}"
+    listed = " · ".join(f"{stage} {seconds:.1f}" for stage, seconds in stages.items())
+    return f"{listed} · all {summary.seconds:.1f}"

@@ -1,4 +1,4 @@
-"""`foldwise sync`: sends to the MLflow server what it has missed."""
+"""`foldwise sync`: sends to an MLflow server what it has missed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipelines.console import Narrator
+from pipelines.runs import mlflow_record
 from pipelines.stages.run_contents import RunContents
 from pipelines.tracking import log, outbox, stores
 from pipelines.tracking.stores import Store, TrackingError
@@ -14,21 +15,21 @@ from pipelines.workspace.summary import Summary
 
 
 class SyncError(RuntimeError):
-    """The server did not take everything; what it did not take is kept."""
+    """The server did not take everything; the rest is kept."""
 
     exit_code = 4
 
 
 def sync(root: Path, narrator: Narrator, *, everything: bool) -> None:
-    """Send what was kept, or every finished run; each can be sent again without harm.
+    """Send what was kept, or every finished run; sending a run again writes no second one.
 
     Raises:
-        SyncError: no server is named, it cannot be reached, or it refused.
+        SyncError: No server is named, it cannot be reached, or it refused.
     """
     waiting = outbox.waiting(root)
     runs = list(_finished(root)) if everything else []
     if not waiting and not runs:
-        narrator.say("sync", "nothing is unsent")
+        narrator.say("sync", "nothing to send")
         return
     store = _server(root, len(waiting) + len(runs))
     try:
@@ -45,7 +46,7 @@ def _server(root: Path, n_waiting: int) -> Store:
     if store.is_local:
         raise SyncError(
             f"{n_waiting} to send, but MLFLOW_TRACKING_URI names no server; "
-            "set it, for example to http://localhost:5000"
+            "set it, for example to http://localhost:5000, and type foldwise sync again"
         )
     return store
 
@@ -56,27 +57,26 @@ def _finished(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def _send(root: Path, one: outbox.Unsent, store: Store, narrator: Narrator) -> int:
-    if one.run is not None:
+    if one.family is not None:
+        log.log_family(one.family, experiment=one.experiment, root=root, store=store, again=True)
+        n_sent = 1
+    elif one.run is not None:
         n_sent = _send_run(root, one.experiment, one.run, store)
         if not n_sent:
-            narrator.warn(f"run {one.run} of {one.experiment} is no longer on the disk: not sent")
-    else:
-        parent, *children = one.family
-        log.log_family(
-            parent, children, experiment=one.experiment, root=root, store=store, again=True
-        )
-        n_sent = 1
+            narrator.warn(
+                f"run {one.run} of {one.experiment} is no longer on disk, so it was not sent"
+            )
     one.path.unlink(missing_ok=True)
     return n_sent
 
 
 def _send_run(root: Path, competition: str, run: str, store: Store) -> int:
-    """Send one run and note its id; 0 where its folder is gone."""
+    """Send one run and write its id to its summary; 0 where its folder is gone."""
     layout = Workspace(root).run(competition, run)
     summary = Summary.read(layout.folder)
     if summary is None:
         return 0
-    run_id = log.log_run(summary, RunContents(layout), root=root, store=store)
+    run_id = mlflow_record.log_run(summary, RunContents(layout), root=root, store=store)
     summary.tracked(run_id, is_local=False).write(layout.folder)
     outbox.forget_run(root, competition, run)
     return 1

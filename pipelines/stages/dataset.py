@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from features.encoders.base import Encoded, Encoder
     from pipelines.stages.preprocess import Prepared
 
-Progress = Callable[[int, int], None]
 Value = TypeVar("Value")
+
+if TYPE_CHECKING:
+    from pipelines.console import Advance
 
 
 def encode(
-    prepared: Prepared, encoder: Callable[[], Encoder], progress: Progress | None = None
+    prepared: Prepared, encoder: Callable[[], Encoder], progress: Advance | None = None
 ) -> FoldedDataset:
     """Fit a new encoder in every fold and encode all rows with it."""
     views = list(encoded_views(prepared, encoder, progress))
@@ -38,7 +40,7 @@ def encode(
 
 
 def encoded_views(
-    prepared: Prepared, encoder: Callable[[], Encoder], progress: Progress | None = None
+    prepared: Prepared, encoder: Callable[[], Encoder], progress: Advance | None = None
 ) -> Iterator[FoldView]:
     """The same fold by fold, for callers that need not hold all of them at once."""
     splits = list(prepared.folds.splits())

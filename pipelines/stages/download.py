@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from pipelines.kaggle import client
 from pipelines.kaggle.credentials import exposure
 from pipelines.kaggle.retry import Patience
-from pipelines.kaggle.transfer import Progress, Remote
+from pipelines.kaggle.transfer import Remote
 from pipelines.raw_files import foreign_forms, manifest
 from pipelines.raw_files.raw import RawFile, RawFiles
 from pipelines.raw_files.sources import Source, choose_source
@@ -26,7 +26,7 @@ from pipelines.workspace.layout import LOCK_FILE, Workspace
 
 if TYPE_CHECKING:
     from pipelines.configuration.competition import Competition
-    from pipelines.console import Narrator
+    from pipelines.console import Advance, Narrator
 
 HOLDOUT = "holdout.csv"
 DIGEST_CHARACTERS = 12
@@ -66,7 +66,7 @@ def download(
     competition: Competition,
     source: Source,
     data_root: Path,
-    progress: Progress | None = None,
+    progress: Advance | None = None,
     *,
     refresh: bool = False,
     patience: Patience | None = None,
@@ -152,7 +152,7 @@ def _plan(
     competition: Competition,
     source: Source,
     root: Path,
-    progress: Progress | None,
+    progress: Advance | None,
     patience: Patience,
 ) -> _Plan:
     if source.kind == "kaggle":
@@ -164,7 +164,7 @@ def _plan(
 
 
 def _kaggle_plan(
-    competition: Competition, root: Path, progress: Progress | None, patience: Patience
+    competition: Competition, root: Path, progress: Advance | None, patience: Patience
 ) -> _Plan:
     kaggle = competition.on_kaggle
     parts = root / ".kaggle.parts"

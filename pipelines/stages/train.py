@@ -13,7 +13,10 @@ from pipelines.workspace.stage_files import TrainFiles
 if TYPE_CHECKING:
     from pipelines.configuration.competition import Competition
     from pipelines.members.data import FoldedDataset
-    from pipelines.members.member import Member, Progress
+    from pipelines.members.member import Member
+
+if TYPE_CHECKING:
+    from pipelines.console import Advance
 
 ARRAYS = ("oof", "test", "scores", "also", "importances")
 
@@ -24,7 +27,7 @@ def train(
     dataset: FoldedDataset,
     *,
     device: str = "auto",
-    progress: Progress | None = None,
+    progress: Advance | None = None,
 ) -> Predictions:
     """Train every fold and every seed of one member.
 

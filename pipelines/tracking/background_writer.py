@@ -1,6 +1,6 @@
-"""Writes a study's MLflow runs from a process of its own, so that the study never waits for them.
+"""Logs a study's MLflow runs from a process of its own, so that the study never waits for them.
 
-mlflow takes seconds to import and some 20 ms per run; the other core does that meanwhile.
+mlflow takes seconds to import and some 20 ms for each run; another core does that meanwhile.
 """
 
 from __future__ import annotations
@@ -19,23 +19,20 @@ from pipelines.tracking.stores import Store, TrackingError
 
 if TYPE_CHECKING:
     from pipelines.tracking.tracker import Tracker
-    from pipelines.tuning.mlflow_records import Parent
 
 
 class StudyWriter:
-    """Takes records and never waits, until it is asked to finish."""
+    """Takes records without waiting, until it is asked to finish."""
 
     @staticmethod
-    def maybe(tracker: Tracker | None, parent: Parent) -> StudyWriter:
-        """A writer, or one that writes nothing where nothing is to be tracked."""
+    def maybe(tracker: Tracker | None, parent: Record, experiment: str) -> StudyWriter:
+        """A writer to the tracker's store; without a tracker, one that writes nothing."""
         if tracker is None:
             return StudyWriter()
-        return MLflowWriter(
-            parent.record, experiment=parent.competition, root=tracker.root, store=tracker.store
-        )
+        return MLflowWriter(parent, experiment=experiment, root=tracker.root, store=tracker.store)
 
     def write(self, records: Sequence[Record]) -> None:
-        """Take this process's children so far; those that were taken before are left out."""
+        """Take this process's children so far; those that were taken before are skipped."""
 
     def finish(self, family: Family) -> str | None:  # noqa: ARG002
         """Wait until all is written; the parent's MLflow id."""
@@ -45,7 +42,7 @@ class StudyWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing is left open."""
+        """Nothing to close."""
 
 
 class MLflowWriter(StudyWriter):
@@ -59,12 +56,12 @@ class MLflowWriter(StudyWriter):
         )
         self._process.start()
         theirs.close()
-        # A pipe takes no more than 64 KiB; the thread waits in the study's place.
+        # A pipe takes no more than 64 KiB; the thread waits instead of the study.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mlflow-sender")
         self._sent: set[str] = set()
 
     def write(self, records: Sequence[Record]) -> None:
-        """Take this process's children so far; those that were taken before are left out."""
+        """Take this process's children so far; those that were taken before are skipped."""
         for record in records:
             if record.name not in self._sent:
                 self._sent.add(record.name)
@@ -74,20 +71,20 @@ class MLflowWriter(StudyWriter):
         """Wait until all is written; the parent's MLflow id.
 
         Raises:
-            TrackingError: the server cannot be reached, or refused.
+            TrackingError: The server cannot be reached, or refused.
         """
         self._thread.submit(self._ours.send, family)
         answer: Future[str | TrackingError] = self._thread.submit(self._ours.recv)
         try:
-            told = answer.result()
+            result = answer.result()
         except (EOFError, OSError) as error:
             raise TrackingError(
                 "the process that writes to MLflow has ended; the study is whole on disk; type the "
                 "same command again to write it"
             ) from error
-        if isinstance(told, TrackingError):
-            raise told
-        return told
+        if isinstance(result, TrackingError):
+            raise result
+        return result
 
     def __exit__(self, *_: object) -> None:
         """Let the process write what it has, and end."""
@@ -99,7 +96,7 @@ class MLflowWriter(StudyWriter):
 def _serve(
     connection: Connection, parent: Record, experiment: str, root: Path, store: Store
 ) -> None:
-    """Write what comes, then say what the parent is called or what went wrong."""
+    """Write what comes, then send back the parent's id or the error."""
     # Ctrl-C is for the study, which closes the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answer: str | TrackingError
@@ -110,15 +107,15 @@ def _serve(
     except TrackingError as error:
         answer = error
         for _ in _received(connection):
-            pass  # the study goes on, and its pipe must not fill
+            pass  # the study continues, and its pipe must not fill
     try:
         connection.send(answer)
     except OSError:
-        return  # a study that was ended does not wait for an answer
+        return  # the study has ended and does not wait for an answer
 
 
 def _received(connection: Connection) -> Iterator[Record | Family]:
-    """The children as they come, and in the end the family, unless the study was ended."""
+    """The children as they come, and at the end the family, unless the study was stopped."""
     message: Record | Family | None = None
     while not isinstance(message, Family):
         try:

@@ -1,4 +1,4 @@
-"""What is set while we talk to MLflow: no chatter, no long waiting, quick commits."""
+"""Settings during calls to MLflow: no log messages, few retries, quick commits."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-# mlflow alone would try a server that went away for many minutes; the person's own values win.
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
+# By default mlflow retries an unreachable server for many minutes; what the person set wins.
+RETRIES = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 
 
 @contextmanager
 def quick_commits() -> Iterator[None]:
-    """Let SQLite keep a write-ahead log, in which a commit need not wait for the disk.
+    """Let SQLite keep a write-ahead log, so that a commit need not wait for the disk.
 
-    MLflow commits six times for each run, and each commit waits 5 to 15 ms otherwise. The store
-    stays whole through a kill and through a loss of power, which may take the last second's runs.
+    MLflow commits six times for each run, and each commit otherwise waits 5 to 15 ms. The store
+    survives a kill, and a loss of power except for the last second's runs.
 
     Source: https://www.sqlite.org/wal.html, "Performance Considerations".
     """
@@ -34,7 +34,7 @@ def quick_commits() -> Iterator[None]:
 
 def _keep_log(connection: Any, _: object) -> None:
     if isinstance(connection, sqlite3.Connection):
-        # Where another process is at work in it, commits stay as they were.
+        # While another process uses the database, commits stay as they are.
         with suppress(sqlite3.OperationalError):
             (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
             if mode == "wal":
@@ -42,20 +42,20 @@ def _keep_log(connection: Any, _: object) -> None:
 
 
 @contextmanager
-def patient() -> Iterator[None]:
-    """Lower mlflow's own patience while we talk to a server."""
-    ours = {name: value for name, value in PATIENCE.items() if name not in os.environ}
-    os.environ.update(ours)
+def limited_retries() -> Iterator[None]:
+    """Let mlflow give up on a server sooner than it does by default."""
+    missing = {name: value for name, value in RETRIES.items() if name not in os.environ}
+    os.environ.update(missing)
     try:
         yield
     finally:
-        for name in ours:
+        for name in missing:
             os.environ.pop(name, None)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep mlflow's and alembic's notes on the new database out of the person's page."""
+    """Silence the messages of mlflow and alembic about a new database."""
     names = ("mlflow", "alembic", "urllib3")
     levels = {name: logging.getLogger(name).level for name in names}
     with warnings.catch_warnings():

@@ -1,71 +1,50 @@
-"""What the rest of the house asks of MLflow: a run, a family of runs, and what became known later.
+"""Logs to MLflow: a run with its children, a study's runs as they come, and later updates.
 
-The store is `MLFLOW_TRACKING_URI` where that is set, else `mlflow.db` (SQLite) and `mlartifacts/`
-in the workspace. mlflow is imported late, since the import costs seconds.
+The store is `MLFLOW_TRACKING_URI` if that is set, else `mlflow.db` (SQLite) and `mlartifacts/` in
+the workspace. mlflow is imported inside functions, because the import takes seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.tracking import writing
-from pipelines.tracking.client_settings import patient, quick_commits, quiet
-from pipelines.tracking.record import Family, Record
+from pipelines.tracking.client_settings import limited_retries, quick_commits, quiet
+from pipelines.tracking.record import Family, Record, Update
 from pipelines.tracking.stores import Store, TrackingError, reach, wanted
-from pipelines.workspace.summary import Summary
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from pipelines.stages.run_contents import RunContents
-
-
-def log_run(summary: Summary, run: RunContents, *, root: Path, store: Store | None = None) -> str:
-    """Write parameters, metrics, the data's digest and all artifacts; give the MLflow run's id.
-
-    A run that the store has already is written again, not twice.
-
-    Raises:
-        TrackingError: the server cannot be reached, or refused.
-    """
-    from pipelines.runs import mlflow_record
-
-    record = mlflow_record.of_run(summary, run, root)
-    return log_family(
-        record, (), experiment=summary.competition, root=root, store=store, again=True
-    )
-
 
 def log_family(
-    parent: Record,
-    children: Sequence[Record],
+    family: Family,
     *,
     experiment: str,
     root: Path,
     store: Store | None = None,
     again: bool = False,
 ) -> str:
-    """Write a run and the runs beneath it; give the parent's MLflow id.
+    """Log a run and its children; return the parent's MLflow id.
 
     Args:
-        parent: the run.
-        children: the runs beneath it.
-        experiment: where on the page.
-        root: the workspace.
-        store: where to; None for the one that is wanted.
-        again: look for each run by its key first, and go on with it.
+        family: The run and its children, which may be none.
+        experiment: By name.
+        root: The workspace.
+        store: The store to log to; None for the one that is wanted.
+        again: Look for each run by its key first, and continue it.
 
     Raises:
-        TrackingError: the server cannot be reached, or refused.
+        TrackingError: The server cannot be reached, or refused.
     """
 
     def write(client: MlflowClient) -> str:
         place = writing.experiment(client, experiment, root)
-        parent_id = writing.write(client, place, parent, again=again)
-        for child in children:
+        parent_id = writing.write(client, place, family.parent, again=again)
+        for child in family.children:
             writing.write(client, place, _beneath(parent_id, child), again=again)
         return parent_id
 
@@ -74,41 +53,41 @@ def log_family(
 
 def log_growing_family(
     parent: Record,
-    comers: Iterable[Record | Family],
+    messages: Iterable[Record | Family],
     *,
     experiment: str,
     root: Path,
     store: Store | None = None,
 ) -> str:
-    """Write a run, and the runs beneath it as they come; give the parent's MLflow id.
+    """Log a run, and its children as they come; return the parent's MLflow id.
 
-    The parent is the one of the same `study` tag where there is one.
+    The parent is the one of the same `study` tag if there is one.
 
     Args:
-        parent: as it is begun.
-        comers: new children, and in the end the family: what the parent is to hold besides, and
-            all its children, of which those are written that it has not. Without that end the
+        parent: As it is at the start.
+        messages: New children, and at the end the whole family: what the parent holds besides,
+            and all its children, of which the missing ones are logged. Without that end the
             parent is marked as killed.
-        experiment: by name.
-        root: the workspace.
-        store: where to; None for the one that is wanted.
+        experiment: By name.
+        root: The workspace.
+        store: The store to log to; None for the one that is wanted.
 
     Raises:
-        TrackingError: the server cannot be reached, or refused.
+        TrackingError: The server cannot be reached, or refused.
     """
 
     def write(client: MlflowClient) -> str:
         place = writing.experiment(client, experiment, root)
-        parent_id = _begun(client, place, parent)
+        parent_id = _started(client, place, parent)
         status = "KILLED"
-        for comer in comers:
-            if isinstance(comer, Family):
-                there = _children(client, place, parent_id)
-                missing = [child for child in comer.children if child.name not in there]
-                writing.fill(client, parent_id, replace(comer.parent, start_ms=parent.start_ms))
+        for message in messages:
+            if isinstance(message, Family):
+                present = _children(client, place, parent_id)
+                missing = [child for child in message.children if child.name not in present]
+                writing.fill(client, parent_id, replace(message.parent, start_ms=parent.start_ms))
                 status = "FINISHED"
             else:
-                missing = [comer]
+                missing = [message]
             for child in missing:
                 writing.write(client, place, _beneath(parent_id, child), again=False)
         client.set_terminated(parent_id, status)
@@ -121,8 +100,8 @@ def _beneath(parent_id: str, child: Record) -> Record:
     return replace(child, tags={**child.tags, "mlflow.parentRunId": parent_id})
 
 
-def _begun(client: MlflowClient, experiment: str, parent: Record) -> str:
-    """The parent's id, made or found."""
+def _started(client: MlflowClient, experiment: str, parent: Record) -> str:
+    """The id of the parent, which is continued if the store has it."""
     name = parent.tags["study"]
     found = client.search_runs([experiment], f"tags.study = '{name}'", max_results=1)
     if found:
@@ -132,7 +111,7 @@ def _begun(client: MlflowClient, experiment: str, parent: Record) -> str:
 
 
 def _children(client: MlflowClient, experiment: str, parent_id: str) -> set[str]:
-    """The names of the runs beneath it."""
+    """The names of a run's children."""
     beneath = f"tags.`mlflow.parentRunId` = '{parent_id}'"
     names: set[str] = set()
     token = None
@@ -144,35 +123,28 @@ def _children(client: MlflowClient, experiment: str, parent_id: str) -> set[str]
             return names
 
 
-def log_later(
-    run_id: str,
-    *,
-    metrics: Mapping[str, float],
-    tags: Mapping[str, str],
-    root: Path,
-    store: Store | None = None,
-) -> None:
-    """Add to a finished run what became known later.
+def log_update(update: Update, *, root: Path, store: Store | None = None) -> None:
+    """Add metrics and tags to a run that was logged earlier.
 
     Raises:
-        TrackingError: the server cannot be reached, or does not have the run.
+        TrackingError: The server cannot be reached, or does not have the run.
     """
 
     def write(client: MlflowClient) -> str:
-        for name, value in metrics.items():
-            client.log_metric(run_id, name, value)
-        for key, text in tags.items():
-            client.set_tag(run_id, key, text)
-        return run_id
+        for name, value in update.metrics.items():
+            client.log_metric(update.mlflow_run_id, name, value)
+        for key, text in update.tags.items():
+            client.set_tag(update.mlflow_run_id, key, text)
+        return update.mlflow_run_id
 
     _send(store or wanted(root), write)
 
 
 def experiments(root: Path) -> dict[str, str]:
-    """Ids of the store's experiments by name; a local database is made if there is none.
+    """Ids of the store's experiments by name; a missing local database is made.
 
     Raises:
-        TrackingError: the server cannot be reached, or refused.
+        TrackingError: The server cannot be reached, or refused.
     """
     found: dict[str, str] = {}
 
@@ -185,13 +157,13 @@ def experiments(root: Path) -> dict[str, str]:
 
 
 def _send(store: Store, write: Callable[[MlflowClient], str]) -> str:
-    """Let `write` do its work at the store's client."""
+    """Call `write` with a client of the store."""
     reach(store)
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
     from requests import RequestException
 
-    with quiet(), patient(), quick_commits():
+    with quiet(), limited_retries(), quick_commits():
         try:
             return write(MlflowClient(store.uri))
         except (MlflowException, RequestException) as error:

@@ -1,7 +1,7 @@
-"""How MLflow's runs table looks at first: the columns, kept as a saved view of the experiment.
+"""The columns of MLflow's runs table, kept as a saved view of the experiment.
 
-MLflow's page reads a saved view from a tag of the experiment, and opens it where the address
-names it; it stands under "Saved views" as well.
+MLflow's page reads a saved view from a tag of the experiment, lists it under "Saved views", and
+opens it if the address names it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ WIDTH, WIDTHS = 92, {"tags.`members`": 170, "tags.`git_commit`": 110}  # pixels
 
 
 def columns() -> list[str]:
-    """The columns in the form that MLflow's page knows them by, from left to right."""
+    """The columns as MLflow's page names them, from left to right."""
     return [f"metrics.`{name}`" for name in METRICS] + [f"tags.`{name}`" for name in TAGS]
 
 
@@ -24,8 +24,8 @@ def tags() -> dict[str, str]:
     """Tags of an experiment: its kind, so that the page opens on its runs, and the view."""
     now = int(time.time() * 1000)
     widths = {column: WIDTHS.get(column, WIDTH) for column in columns()}
-    seen = {"selectedColumns": columns(), "columnOrder": columns(), "columnWidths": widths}
-    state = json.dumps(seen)
+    table = {"selectedColumns": columns(), "columnOrder": columns(), "columnWidths": widths}
+    state = json.dumps(table)
     view = {"name": NAME, "createdAt": now, "updatedAt": now, "state": state}
     return {
         "mlflow.experimentKind": "custom_model_development",

@@ -1,4 +1,4 @@
-"""The MLflow page on the store that runs go to."""
+"""Runs the MLflow page on the store that runs are logged to."""
 
 from __future__ import annotations
 
@@ -23,38 +23,38 @@ class PageError(RuntimeError):
 
 
 def serve(root: Path, port: int | None) -> int:
-    """Run MLflow's server, making the database if there is none, until it is interrupted.
+    """Run MLflow's server until it is interrupted; a missing database is made.
 
-    Where `MLFLOW_TRACKING_URI` names a server, its own page is told instead.
+    Where `MLFLOW_TRACKING_URI` names a server, the address of its page is printed instead.
 
     Returns:
-        The server's exit code; 0 after Ctrl-C, which is how one leaves the page.
+        The server's exit code; 0 after Ctrl-C, which is how the page is closed.
 
     Raises:
-        PageError: something else listens on the port.
+        PageError: The port is taken.
     """
     store = stores.wanted(root)
     if store.uri.startswith(("http://", "https://")):
-        return _tell_server(root, store)
+        return _print_server(root, store)
     port = _free_port() if port is None else _checked(port)
     page = f"http://{HOST}:{port}"
     print(f"MLflow at {page} (Ctrl-C ends it)", flush=True)
     try:
-        _tell_experiments(root, page)
+        _print_experiments(root, page)
         return _serve(store.uri, port)
     except KeyboardInterrupt:
         return 0
 
 
-def _tell_server(root: Path, store: stores.Store) -> int:
+def _print_server(root: Path, store: stores.Store) -> int:
     stores.reach(store)
     print(f"MLflow at {store.name} (MLFLOW_TRACKING_URI)")
-    _tell_experiments(root, store.name.rstrip("/"))
+    _print_experiments(root, store.name.rstrip("/"))
     return 0
 
 
-def _tell_experiments(root: Path, page: str) -> None:
-    """Where each competition's runs are, with the columns that make the table readable."""
+def _print_experiments(root: Path, page: str) -> None:
+    """Print the address of each competition's runs table, with the columns of `runs_table`."""
     for name, number in sorted(log.experiments(root).items()):
         if name != "Default":
             print(f"  {name:<20}{runs_table.address(page, number)}", flush=True)
@@ -65,9 +65,9 @@ def _serve(store: str, port: int) -> int:
     command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1", *where]
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _interrupt)
-    # Runs need none of the workers that MLflow keeps for jobs of its language models.
+    # Runs need none of the workers that MLflow starts for jobs of language models.
     settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | os.environ
-    # In a session of its own, so that the server and its workers can be ended together.
+    # In a process group of its own, so that the server and its workers can be ended together.
     server = subprocess.Popen(command, env=settings, start_new_session=True)
     try:
         return server.wait()
@@ -76,7 +76,7 @@ def _serve(store: str, port: int) -> int:
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:
-    """A closed terminal ends the page like Ctrl-C does, and its server with it."""
+    """End the page and its server when the terminal is closed, as Ctrl-C does."""
     raise KeyboardInterrupt
 
 

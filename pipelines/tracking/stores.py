@@ -1,4 +1,4 @@
-"""Where records go: the server that `MLFLOW_TRACKING_URI` names, else the workspace's own store."""
+"""MLflow stores: the server that `MLFLOW_TRACKING_URI` names, else the workspace's own store."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ REACH_TIMEOUT_S = 3.0
 
 
 class TrackingError(RuntimeError):
-    """The tracking server did not take the run; the run itself is whole."""
+    """The MLflow server did not take a run; the run is whole on disk."""
 
     exit_code = 4
 
 
 @dataclass(frozen=True)
 class Store:
-    """Where records go.
+    """An MLflow store.
 
     Attributes:
-        uri: as mlflow takes it; may hold a password.
-        is_local: the workspace's own.
+        uri: As mlflow takes it; may hold a password.
+        is_local: Whether it is the workspace's own.
     """
 
     uri: str
@@ -54,10 +54,10 @@ def wanted(root: Path) -> Store:
 
 
 def reach(store: Store) -> None:
-    """Find out at once that a server is not there.
+    """Find out at once whether a server can be reached.
 
     Raises:
-        TrackingError: nobody answers at its address.
+        TrackingError: Nobody answers at its address.
     """
     parts = urlsplit(store.uri)
     if parts.scheme not in ("http", "https") or parts.hostname is None:

@@ -1,36 +1,35 @@
-"""Tracks what is made, whatever becomes of the MLflow server; its trouble is a warning.
+"""Logs records whatever becomes of the MLflow server: a failure is a warning, and nothing is lost.
 
-A server that is not there at the start is replaced by the workspace's own store. What a server
+A server that is unreachable at the start is replaced by the workspace's own store. What a server
 missed is kept, and `foldwise sync` sends it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.console import Narrator
 from pipelines.tracking import log, outbox, stores
-from pipelines.tracking.record import Record
+from pipelines.tracking.record import Family, Record, Update
 from pipelines.tracking.stores import Store, TrackingError
-from pipelines.workspace.summary import Summary
 
 if TYPE_CHECKING:
-    from pipelines.stages.run_contents import RunContents
+    pass
 
 LATER = "when it is back, type foldwise sync"
 
 
 @dataclass(frozen=True)
 class Tracker:
-    """Where records go from here on.
+    """Where records go during one command.
 
     Attributes:
-        root: the workspace.
-        store: the one that is used.
-        is_instead: whether it stands in for a server that was not there.
+        root: The workspace.
+        store: The store that is used.
+        is_instead: Whether it replaces a server that could not be reached.
+        narrator: Prints the warnings.
     """
 
     root: Path
@@ -40,7 +39,7 @@ class Tracker:
 
     @classmethod
     def start(cls, root: Path, narrator: Narrator) -> Tracker:
-        """The store that is wanted, or the workspace's own where that cannot be reached."""
+        """A tracker to the wanted store, or to the workspace's own where that is unreachable."""
         store = stores.wanted(root)
         try:
             stores.reach(store)
@@ -49,62 +48,49 @@ class Tracker:
             return cls(root, stores.local(root), is_instead=True, narrator=narrator)
         return cls(root, store, is_instead=False, narrator=narrator)
 
-    def run(self, summary: Summary, contents: RunContents) -> Summary:
-        """Write a finished run, unless it is written already; give the summary with its id."""
-        if summary.mlflow_run_id is not None:
-            return summary
-        competition, run = summary.competition, summary.run
-        try:
-            run_id = log.log_run(summary, contents, root=self.root, store=self.store)
-        except TrackingError as error:
-            outbox.keep_run(self.root, competition, run)
-            self.narrator.warn(f"{error}; the run is whole on disk; {LATER}")
-            return summary
-        if self.is_instead:
-            outbox.keep_run(self.root, competition, run)
-        else:
-            outbox.forget_run(self.root, competition, run)
-        tracked = summary.tracked(run_id, is_local=self.store.is_local)
-        tracked.write(contents.layout.folder)
-        return tracked
-
-    def family(self, parent: Record, children: Sequence[Record], experiment: str) -> str | None:
-        """Write a run and the runs beneath it; give the parent's id, None where none was given."""
-        run_id, trouble = None, None
+    def run(self, record: Record, experiment: str) -> str | None:
+        """Log a finished run; the MLflow run's id, or None where the store did not take it."""
         try:
             run_id = log.log_family(
-                parent, children, experiment=experiment, root=self.root, store=self.store
+                Family(record, ()),
+                experiment=experiment,
+                root=self.root,
+                store=self.store,
+                again=True,
             )
         except TrackingError as error:
-            trouble = error
-        self.note(trouble, parent, children, experiment)
+            outbox.keep_run(self.root, experiment, record.name)
+            self.narrator.warn(f"{error}; the run is whole on disk; {LATER}")
+            return None
+        if self.is_instead:
+            outbox.keep_run(self.root, experiment, record.name)
+        else:
+            outbox.forget_run(self.root, experiment, record.name)
         return run_id
 
-    def note(
-        self,
-        trouble: TrackingError | None,
-        parent: Record,
-        children: Sequence[Record],
-        experiment: str,
-    ) -> None:
-        """Keep a family that the wanted server did not get, and say why."""
-        if trouble is not None:
-            self.narrator.warn(f"{trouble}; everything is whole on disk; {LATER}")
-        if trouble is not None or self.is_instead:
-            outbox.keep_family(self.root, experiment, parent, children)
-
-    def later(
-        self, summary: Summary, metrics: Mapping[str, float], tags: Mapping[str, str]
-    ) -> None:
-        """Add to a finished run what became known later, where the run was tracked."""
-        if summary.mlflow_run_id is None:
-            return
-        # A run that stands in the workspace's own store is there, whatever server is wanted now.
-        store = stores.local(self.root) if summary.mlflow_is_local else self.store
+    def family(self, family: Family, experiment: str) -> str | None:
+        """Log a parent and its children; the parent's id, None where the store took none."""
+        run_id, failure = None, None
         try:
-            log.log_later(
-                summary.mlflow_run_id, metrics=metrics, tags=tags, root=self.root, store=store
-            )
+            run_id = log.log_family(family, experiment=experiment, root=self.root, store=self.store)
         except TrackingError as error:
-            outbox.keep_run(self.root, summary.competition, summary.run)
-            self.narrator.warn(f"{error}; the scores stand in the ledger; {LATER}")
+            failure = error
+        self.note(failure, family, experiment)
+        return run_id
+
+    def note(self, failure: TrackingError | None, family: Family, experiment: str) -> None:
+        """Keep a family that the wanted server did not get, and warn where there was a failure."""
+        if failure is not None:
+            self.narrator.warn(f"{failure}; everything is whole on disk; {LATER}")
+        if failure is not None or self.is_instead:
+            outbox.keep_family(self.root, experiment, family)
+
+    def update(self, update: Update) -> None:
+        """Add to a run that was logged earlier."""
+        # A run in the workspace's own store stays there, whatever server is wanted now.
+        store = stores.local(self.root) if update.is_local else self.store
+        try:
+            log.log_update(update, root=self.root, store=store)
+        except TrackingError as error:
+            outbox.keep_run(self.root, update.experiment, update.run)
+            self.narrator.warn(f"{error}; the scores are in the ledger; {LATER}")

@@ -1,4 +1,4 @@
-"""One record to one MLflow run, through a client: found or created, filled, ended."""
+"""Writes one record to one MLflow run: finds or creates the run, fills it, ends it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 PARAM_LIMIT = 500
-BATCH = 800  # metrics beside up to 100 params and tags each: MLflow takes 1,000 things at once
+BATCH = 800  # metrics beside up to 100 params and tags each: MLflow takes 1,000 items at once
 KEY = "foldwise.key"
 
 
 def write(client: MlflowClient, experiment: str, record: Record, *, again: bool) -> str:
-    """A whole run, ended; `again` goes on with the one that has the record's key already."""
+    """Write a whole run and end it; `again` continues the run that has the record's key."""
     run_id = _found(client, experiment, record.key) if again else None
     run_id = run_id or created(client, experiment, record)
     fill(client, run_id, replace(record, tags=record.tags if again else {}))
@@ -36,7 +36,7 @@ def _found(client: MlflowClient, experiment: str, key: str) -> str | None:
 
 
 def created(client: MlflowClient, experiment: str, record: Record) -> str:
-    """A new run with the record's name, start and tags, not ended yet; its id."""
+    """Create a run with the record's name, start and tags; its id."""
     run = client.create_run(
         experiment,
         start_time=record.start_ms,
@@ -47,9 +47,9 @@ def created(client: MlflowClient, experiment: str, record: Record) -> str:
 
 
 def fill(client: MlflowClient, run_id: str, record: Record) -> None:
-    """Tags, params, metrics and artifacts; the small rest of each in one batch.
+    """Write tags, params, metrics and artifacts; the last of each in one batch.
 
-    What is sent twice stands there once: a metric has the same time, a param the same value.
+    Sending twice changes nothing: a metric has the same time, a param the same value.
     """
     from mlflow.entities import Metric, Param, RunTag
 
@@ -66,7 +66,7 @@ def fill(client: MlflowClient, run_id: str, record: Record) -> None:
     for path in record.artifacts:
         client.log_artifact(run_id, str(path))
     if record.model is not None:
-        model.log(client, run_id, record.model, name=record.tags.get("competition", record.name))
+        model.log(client, run_id, record.model)
 
 
 def _log_data(client: MlflowClient, run_id: str, record: Record) -> None:
@@ -90,7 +90,7 @@ def _batches(rows: list[Any], size: int) -> Iterator[list[Any]]:
 
 
 def experiment(client: MlflowClient, name: str, root: Path) -> str:
-    """The experiment's id; made with its columns if there is none."""
+    """The experiment's id; a missing one is created with its columns."""
     experiment = client.get_experiment_by_name(name)
     if experiment is not None:
         for key, value in runs_table.tags().items():

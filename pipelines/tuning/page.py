@@ -6,32 +6,32 @@ import os
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from pipelines.configuration import tuned_values
+from pipelines.console import plain_table, print_line, print_lines
 from pipelines.tuning.results import Scored, Tuning
 from pipelines.tuning.study import Trial
+
+HONESTY = (
+    ("honest?", "the score on the tuning folds is optimistic: it chose the values;"),
+    ("", "the scoring folds are those of a run, from a different seed"),
+)
 
 
 def show(tuning: Tuning, console: Console) -> None:
     """Print the result of one member's study."""
     console.print()
     if tuning.synthetic:
-        _line(console, "synthetic", "made by a generator: the scores below mean nothing")
-    _line(console, "trials", _trials(tuning))
-    _line(console, "best", ", ".join(f"{k} = {_short(v)}" for k, v in tuning.best.values.items()))
+        print_line(console, "synthetic", "made by a generator: the scores below mean nothing")
+    best = ", ".join(f"{key} = {_short(value)}" for key, value in tuning.best.values.items())
+    print_lines(console, [("trials", _trials(tuning)), ("best", best)])
     console.print(_scores(tuning))
     console.print()
-    _line(console, "honest?", "the score on the tuning folds is optimistic: it chose the values;")
-    _line(console, "", "the scoring folds are those of a run, from a different seed")
+    print_lines(console, HONESTY)
     if tuning.gain is not None and tuning.gain < 0:
-        _line(console, "warning", "on the scoring folds the defaults are better: use --no-tuned")
-    for label, text in _places(tuning):
-        _line(console, label, text)
-
-
-def _line(console: Console, label: str, text: str) -> None:
-    console.print(Text.assemble((f"{label:<12}", "bold"), text), soft_wrap=True)
+        worse = "on the scoring folds the defaults are better: use --no-tuned"
+        print_line(console, "warning", worse)
+    print_lines(console, _places(tuning))
 
 
 def _trials(tuning: Tuning) -> str:
@@ -43,9 +43,8 @@ def _trials(tuning: Tuning) -> str:
 
 
 def _scores(tuning: Tuning) -> Table:
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold", pad_edge=False)
-    for name in (f"{tuning.member}, {tuning.metric}", "tuning folds", "scoring folds", "better by"):
-        table.add_column(name, justify="left" if name.startswith(tuning.member) else "right")
+    headings = ["tuning folds", "scoring folds", "better by"]
+    table = plain_table([f"{tuning.member}, {tuning.metric}"], headings)
     table.add_row("file's defaults", _tried(tuning.default_trial), _scored(tuning.default), "")
     gain = "" if tuning.gain is None else f"{tuning.gain:+.4f}"
     table.add_row("tuned", _tried(tuning.best), _scored(tuning.tuned), gain)

@@ -150,7 +150,9 @@ class _Tuner:
         """Run the study, write the tuned values, both scores and figures, and log to MLflow."""
         start = time.perf_counter()
         self._narrator.say("study", f"{self._plan.name} in {self._folder}")
-        with StudyWriter.maybe(self._tracker, self._parent()) as writer:
+        with StudyWriter.maybe(
+            self._tracker, self._parent().record, self._competition.name
+        ) as writer:
             with self._narrator.stages():
                 study = self._study(writer)
                 seconds = time.perf_counter() - start
@@ -304,7 +306,7 @@ class _Tuner:
             run_id = writer.finish(last)
         except TrackingError as error:
             trouble = error
-        self._tracker.note(trouble, last.parent, last.children, self._competition.name)
+        self._tracker.note(trouble, last, self._competition.name)
         return run_id
 
 

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from pipelines.console import Narrator
+from pipelines.console import Narrator, Steps, plain_table, print_lines
 
 
 def in_a_file() -> str:
@@ -43,3 +43,36 @@ def test_a_stage_that_was_stopped_says_so_in_a_file_too():
     with pytest.raises(KeyboardInterrupt), narrator.stages(), narrator.stage("4 train"):
         raise KeyboardInterrupt
     assert "stopped" in file.getvalue()
+
+
+def printed(thing):
+    file = io.StringIO()
+    console = Console(file=file, width=60)
+    if isinstance(thing, list):
+        print_lines(console, thing)
+    else:
+        console.print(thing)
+    return file.getvalue()
+
+
+def test_labels_are_as_wide_as_one_column_and_long_lines_are_not_wrapped():
+    lines = printed([("seconds", "1.5"), ("", "x" * 70)]).splitlines()
+    assert lines == ["seconds     1.5", " " * 12 + "x" * 70]
+
+
+def test_a_table_has_text_on_the_left_and_numbers_on_the_right():
+    table = plain_table(["member"], ["cv", "weight"])
+    table.add_row("mlp", "0.8123", "1.00")
+    assert [line.rstrip() for line in printed(table).splitlines()] == [
+        "member       cv   weight",
+        "mlp      0.8123     1.00",
+    ]
+
+
+def test_steps_are_counted_and_nobody_need_listen():
+    heard = []
+    steps = Steps(2, lambda done, total: heard.append((done, total)))
+    steps.take()
+    steps.take()
+    Steps(2, None).take()
+    assert heard == [(1, 2), (2, 2)]

@@ -29,7 +29,7 @@ from pipelines.members.estimator import EstimatorMember
 from pipelines.members.network import NetworkMember
 from pipelines.prediction.predictor import Predictor
 from pipelines.runs import run as runs
-from pipelines.runs.run import Request
+from pipelines.runs.run import RunRequest
 
 TEST_FILE = "test.csv"
 WORDS = {"good": 1, "bad": 0, "fine": 1, "dull": 0}
@@ -230,7 +230,7 @@ def moods():
 @pytest.fixture(scope="module")
 def moods_root(moods, tmp_path_factory, narrator):
     root = tmp_path_factory.mktemp("moods")
-    runs.run(moods, Request(source="sample", root=root, track=False), narrator)
+    runs.run(moods, RunRequest(source="sample", root=root, track=False), narrator)
     return root
 
 

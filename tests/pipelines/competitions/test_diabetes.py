@@ -11,7 +11,7 @@ from pipelines.raw_files.conversions import diabetes as conversion
 from pipelines.raw_files.samples import diabetes as sample
 from pipelines.raw_files.sources import Source
 from pipelines.runs import run as runs
-from pipelines.runs.run import Request
+from pipelines.runs.run import RunRequest
 from pipelines.runs.sendable import why_not
 from pipelines.runs.summary_page import next_commands
 from pipelines.stages.download import download
@@ -42,7 +42,7 @@ def patients(dealt):
 def finished(tmp_path_factory, narrator):
     root = tmp_path_factory.mktemp("workspace")
     competition = configure(COMPETITION, folds=3, sets=SMALL)
-    asked = Request(source="sample", track=False, root=root)
+    asked = RunRequest(source="sample", track=False, root=root)
     return root, runs.run(competition, asked, narrator)
 
 
@@ -141,7 +141,7 @@ def test_a_score_that_is_too_good_warns_of_a_leak(finished, narrator):
         folds=3,
         sets=["folds.n_repeats=1"],
     )
-    asked = Request(source="sample", track=False, root=root)
+    asked = RunRequest(source="sample", track=False, root=root)
     (warning,) = runs.run(suspicious, asked, narrator).warnings
     assert warning.startswith("auc of the blend 0.8")
     assert "beyond 0.7" in warning

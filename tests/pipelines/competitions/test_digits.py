@@ -10,7 +10,7 @@ from pipelines.configuration.assignments import choose_members, configure, descr
 from pipelines.figures.gallery import first_weights
 from pipelines.figures.images import first_filters, mistakes
 from pipelines.runs import run as runs
-from pipelines.runs.run import Request
+from pipelines.runs.run import RunRequest
 from pipelines.workspace.summary import Summary
 
 SMALL = (
@@ -23,7 +23,7 @@ MNIST = InputShape(image=(1, 28, 28))
 @pytest.fixture(scope="module")
 def small(tmp_path_factory, narrator):
     root = tmp_path_factory.mktemp("digits")
-    asked = Request(source="sample", track=False, root=root)
+    asked = RunRequest(source="sample", track=False, root=root)
     return root, runs.run(configure(COMPETITION, folds=2, sets=SMALL), asked, narrator)
 
 

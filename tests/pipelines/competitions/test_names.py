@@ -18,7 +18,7 @@ from pipelines.raw_files.samples.packages import SampleError
 from pipelines.raw_files.samples.romanised import romanise
 from pipelines.raw_files.sources import Source, choose_source
 from pipelines.runs import run as runs
-from pipelines.runs.run import Request
+from pipelines.runs.run import RunRequest
 from pipelines.stages.download import download
 
 SMALL = (
@@ -40,7 +40,7 @@ def dealt(tmp_path_factory):
 def finished(tmp_path_factory, narrator):
     root = tmp_path_factory.mktemp("workspace")
     competition = configure(COMPETITION, folds=2, sets=SMALL)
-    asked = Request(source="sample", track=False, root=root)
+    asked = RunRequest(source="sample", track=False, root=root)
     return root, runs.run(competition, asked, narrator)
 
 

@@ -7,7 +7,7 @@ from pipelines.competitions.otto import CLASSES, COMPETITION, COUNTS, NUMBERS, p
 from pipelines.configuration.assignments import configure
 from pipelines.raw_files.samples import otto as sample
 from pipelines.runs import run as runs
-from pipelines.runs.run import Request
+from pipelines.runs.run import RunRequest
 
 SMALL = (
     *("train.epochs=1", "trees.n_estimators=5"),
@@ -30,7 +30,7 @@ def test_blocks_are_what_members_ask_for():
 
 def test_a_small_run_ends_in_probabilities_of_every_class(tmp_path, narrator):
     competition = configure(COMPETITION, folds=2, sets=SMALL)
-    asked = Request(source="sample", track=False, root=tmp_path)
+    asked = RunRequest(source="sample", track=False, root=tmp_path)
     summary = runs.run(competition, asked, narrator)
     csv = pd.read_csv(tmp_path / summary.submission)
     assert list(csv.columns) == ["id", *CLASSES]

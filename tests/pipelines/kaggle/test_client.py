@@ -11,7 +11,7 @@ import pytest
 from kaggle_server import KEY, REFRESH, SECRETS, TOKEN, USER, refuse, stall, zipped
 
 from pipelines.kaggle import client
-from pipelines.kaggle.errors import Errand, KaggleError
+from pipelines.kaggle.errors import KaggleError, Subject
 from pipelines.raw_files.sources import Source
 from pipelines.stages.download import UNCHANGED, download
 
@@ -220,12 +220,12 @@ def test_all_pages_of_kaggles_list_are_read(kaggle, patience):
         return lambda handler, _: handler.tell(page)
 
     kaggle.on("ListSubmissions", page(1, "next"), page(2, ""))
-    errand = Errand("titanic")
-    with client.sign_in(errand, patience) as signed_in:
-        assert [sent.ref for sent in signed_in.submissions(errand)] == [1, 2]
+    subject = Subject("titanic")
+    with client.sign_in(subject, patience) as signed_in:
+        assert [sent.ref for sent in signed_in.submissions(subject)] == [1, 2]
 
 
 def test_a_team_that_has_sent_nothing_is_not_refused(kaggle, patience):
     kaggle.n_left = 0
-    with client.sign_in(Errand("titanic"), patience) as signed_in:
-        assert signed_in.quota(Errand("titanic")) is None
+    with client.sign_in(Subject("titanic"), patience) as signed_in:
+        assert signed_in.quota(Subject("titanic")) is None

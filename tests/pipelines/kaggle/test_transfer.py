@@ -88,7 +88,9 @@ def test_a_stall_in_the_middle_is_not_waited_for_and_goes_on(kaggle, fetch, tmp_
 def test_a_later_command_goes_on_too(kaggle, fetch, tmp_path):
     kaggle.on("storage", cut(BROKE_AT))
     kaggle.on("DownloadDataFiles", pass_by, *[refuse(503)] * 3)
-    with pytest.raises(KaggleError, match="what came is kept: the same command goes on from there"):
+    with pytest.raises(
+        KaggleError, match="bytes received are kept: the same command resumes there"
+    ):
         fetch()
     assert parts(tmp_path) == [BROKE_AT]
     assert not (tmp_path / "toy.zip").exists()

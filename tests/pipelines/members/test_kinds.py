@@ -9,9 +9,9 @@ import torch
 
 import pipelines
 from features.encoders.tabular import TabularEncoder
+from models.architectures.mlp import MLPSettings
 from models.estimators.sklearn_models import LogisticSettings
 from models.estimators.trees import TreesSettings
-from models.architectures.mlp import MLPSettings
 from models.training.settings import TrainSettings
 from pipelines.configuration.member_settings import MemberSettings
 from pipelines.members.estimator import EstimatorMember

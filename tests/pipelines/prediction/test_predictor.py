@@ -27,7 +27,7 @@ from pipelines.prediction import new_rows
 from pipelines.prediction.answers import Answers
 from pipelines.prediction.predictor import Predictor, PredictorError
 from pipelines.runs import run as runs
-from pipelines.runs.run import Request
+from pipelines.runs.run import RunRequest
 from pipelines.stages import ensemble, preprocess, train
 from pipelines.stages.ensemble import EnsembleSettings
 from pipelines.workspace import arrays
@@ -117,7 +117,7 @@ def made(rich, tmp_path_factory, narrator):
     sample = dataclasses.replace(rich.sample, write=write_probabilities(rich.sample.write))
     competition = rich.model_copy(update={"sample": sample})
     root = tmp_path_factory.mktemp("predictor")
-    summary = runs.run(competition, Request(source="sample", root=root, track=False), narrator)
+    summary = runs.run(competition, RunRequest(source="sample", root=root, track=False), narrator)
     return root, competition, root / "runs" / "toy" / summary.run
 
 

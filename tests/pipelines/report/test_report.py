@@ -14,15 +14,15 @@ import pytest
 from features.folds import Folds
 from pipelines.commands import app
 from pipelines.configuration.assignments import assign, choose_members
+from pipelines.raw_files.raw import RawFiles
 from pipelines.report import gather, leaks
 from pipelines.report.drift import adversarial
 from pipelines.report.evidence import Evidence
 from pipelines.report.html import render
 from pipelines.report.importance import importance
 from pipelines.runs import run as runs
-from pipelines.runs.run import Request
+from pipelines.runs.run import RunRequest
 from pipelines.stages import ensemble, preprocess, train
-from pipelines.stages.download import RawFiles
 from pipelines.workspace.summary import Summary, WayLine
 
 SECTIONS = {
@@ -41,7 +41,7 @@ def toy(toy):
 def made(tmp_path_factory, toy, narrator):
     """The workspace of a toy run, and its folder."""
     root = tmp_path_factory.mktemp("reported")
-    summary = runs.run(toy, Request(source="sample", track=False, root=root), narrator)
+    summary = runs.run(toy, RunRequest(source="sample", track=False, root=root), narrator)
     return root, root / "runs" / "toy" / summary.run
 
 
@@ -262,7 +262,7 @@ def test_report_prints_where_the_page_is(made, typed):
 
 def test_two_runs_are_compared_on_one_page(made, typed, toy, narrator):
     changed = assign(toy, {"trees.trees.num_leaves": 4})
-    request = Request(source="sample", track=False, root=made[0])
+    request = RunRequest(source="sample", track=False, root=made[0])
     second = runs.run(choose_members(changed, ["mlp", "trees"]), request, narrator)
     code, printed = typed("compare", made[1].name, second.run)
     assert code == 0

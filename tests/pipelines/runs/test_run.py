@@ -13,7 +13,7 @@ import pytest
 from pipelines.configuration.assignments import assign, choose_members, configure
 from pipelines.raw_files.sources import choose_source
 from pipelines.runs import run as runs
-from pipelines.runs.run import Request
+from pipelines.runs.run import RunRequest
 from pipelines.stages.dataset import encode
 from pipelines.stages.download import download
 from pipelines.stages.preprocess import FeaturesError, prepare
@@ -50,7 +50,7 @@ def go(tmp_path, narrator):
 
     def run(competition, **request):
         defaults = {"source": "sample", "track": False, "root": tmp_path}
-        asked = Request(**(defaults | request))
+        asked = RunRequest(**(defaults | request))
         return runs.run(competition, asked, narrator)
 
     return run
@@ -243,7 +243,7 @@ def killed_in(self, name, make, **ingredients):
     return do(self, name, half, **ingredients)
 
 StageStore.do = killed_in
-request = runs.Request(source="sample", track=False, root=Path(sys.argv[2]))
+request = runs.RunRequest(source="sample", track=False, root=Path(sys.argv[2]))
 print(runs.run(make_toy(), request, Narrator(Console(quiet=True))).run)
 """
 

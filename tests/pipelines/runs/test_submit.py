@@ -159,7 +159,7 @@ def test_a_score_that_stays_pending_is_asked_for_later(kaggle, foldwise, pauses)
     kaggle.n_looks = 99
     code, out, _ = foldwise("submit", "titanic", "--yes", "--wait", "20")
     assert code == 0
-    assert f"pending; ask again: foldwise submit titanic {runs()[0]}" in out
+    assert f"pending; type foldwise submit titanic {runs()[0]} to get it" in out
     assert sum(pauses) == 20
     assert entry(runs()[0]).public_score is None
     kaggle.n_looks = 0
@@ -181,11 +181,11 @@ def test_the_private_score_comes_with_a_refresh_of_the_ledger(kaggle, foldwise):
     kaggle.submissions[0]["privateScore"] = "0.76"
     code, out, _ = foldwise("runs", "titanic", "--refresh")
     assert code == 0
-    assert "news of 1 runs" in out
+    assert "1 changed in the ledger" in out
     assert "0.7600" in out
     assert entry(runs()[0]).private_score == 0.76
     before = LEDGER.read_bytes()
-    assert "news of 0 runs" in foldwise("runs", "titanic", "--refresh")[1]
+    assert "0 changed in the ledger" in foldwise("runs", "titanic", "--refresh")[1]
     assert LEDGER.read_bytes() == before
 
 
@@ -270,11 +270,11 @@ def test_no_finished_run(kaggle, foldwise):
 
 def test_a_data_set_takes_no_submissions(kaggle, workspace, toy, narrator):
     from pipelines.configuration.competition import Kaggle
-    from pipelines.runs.submit import Request, SubmitError, submit
+    from pipelines.runs.submit import SubmitError, SubmitRequest, submit
 
     pima = toy.model_copy(update={"kaggle": Kaggle(slug="uciml/pima", kind="dataset")})
     with pytest.raises(SubmitError, match="takes no submissions"):
-        submit(pima, Request(), narrator)
+        submit(pima, SubmitRequest(), narrator)
 
 
 def test_a_token_signs_in_too(kaggle, foldwise, monkeypatch):
@@ -311,12 +311,15 @@ def test_scores_stand_in_mlflow_and_secrets_nowhere(kaggle, foldwise, workspace,
     """All of a run's way, with everything logged that can be: no secret is on the disk after it."""
     from mlflow import MlflowClient
 
-    from pipelines.tracking import log, stores
+    from pipelines.runs import mlflow_record
+    from pipelines.tracking import stores
 
     caplog.set_level("DEBUG")
     newest = runs()[0]
     folder = Path("runs/titanic") / newest
-    run_id = log.log_run(Summary.read(folder), RunContents(RunLayout(folder)), root=workspace)
+    run_id = mlflow_record.log_run(
+        Summary.read(folder), RunContents(RunLayout(folder)), root=workspace
+    )
     change_summary(newest, mlflow_run_id=run_id)
     reason = f"Evaluation failed for {KEY} at https://x.y/z?X-Signature={SIGNATURE}"
     kaggle.verdict["errorDescription"] = reason

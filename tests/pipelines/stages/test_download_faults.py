@@ -82,7 +82,7 @@ DOWNLOADS = [
         "429, Retry-After: 3600",
         always(API, refuse(429, Retry_After="3600")),
         4,
-        "asked too often (429); wait 3600 s",
+        "too many requests to Kaggle (429); wait 3600 s",
         NOTHING,
     ),
     Case(
@@ -110,7 +110,7 @@ DOWNLOADS = [
             server.on(API, pass_by, hang_up, hang_up, hang_up),
         ),
         4,
-        "what came is kept: the same command goes on from there",
+        "the bytes received are kept: the same command resumes there",
         KEPT,
     ),
     Case("no answer", always(API, stall), 4, "did not answer in time for titanic", NOTHING),

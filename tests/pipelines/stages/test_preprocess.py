@@ -5,7 +5,7 @@ import pytest
 
 from pipelines.configuration.competition import FileFormat
 from pipelines.runs import run as runs
-from pipelines.runs.run import Request
+from pipelines.runs.run import RunRequest
 
 MEMBERS = ("linear",)
 
@@ -24,7 +24,7 @@ def test_rows_without_ids_are_numbered_from_1(numbered, toy_folder, narrator, tm
     sample = pd.read_csv(toy_folder / "sample.csv").rename(columns={"win": "Win"})
     sample["Id"] = range(1, len(sample) + 1)
     sample.to_csv(toy_folder / "sample.csv", index=False)
-    asked = Request(source=str(toy_folder), track=False, root=tmp_path)
+    asked = RunRequest(source=str(toy_folder), track=False, root=tmp_path)
     summary = runs.run(numbered, asked, narrator)
     made = pd.read_csv(tmp_path / summary.submission)
     assert list(made.columns) == ["Id", "Win"]

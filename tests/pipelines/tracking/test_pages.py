@@ -24,10 +24,11 @@ from pipelines.configuration.assignments import choose_members
 from pipelines.configuration.search_space import Real
 from pipelines.console import Narrator
 from pipelines.runs import run as runs
-from pipelines.runs.run import Request
+from pipelines.runs.mlflow_record import track
+from pipelines.runs.run import RunRequest
 from pipelines.stages.run_contents import RunContents
 from pipelines.tracking import outbox, runs_table, stores
-from pipelines.tracking.record import Record
+from pipelines.tracking.record import Family, Record, Update
 from pipelines.tracking.tracker import Tracker
 from pipelines.tuning import tune
 from pipelines.tuning.optimise import StudyOptions
@@ -54,7 +55,7 @@ def workspace(tmp_path_factory, toy, narrator):
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        summary = runs.run(toy, Request(source="sample", root=root), narrator)
+        summary = runs.run(toy, RunRequest(source="sample", root=root), narrator)
         members = toy.model_copy(update={"members": (linear, searched, trees)})
         (_,) = tune.tune(members, study, narrator)
     return root, summary
@@ -67,7 +68,7 @@ def family():
         Record(f"trial {n}", tags=tags, params={"mlp.train.lr": n / 100}, metrics=[("cv", 0.8, 0)])
         for n in (1, 2)
     ]
-    return [parent, *trials]
+    return Family(parent, trials)
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +228,7 @@ def look_at(browser, address, width, scheme):
 
 def test_two_runs_on_one_page_fit_too(browser, workspace, toy, narrator, monkeypatch, capsys):
     root, summary = workspace
-    request = Request(source="sample", track=False, root=root)
+    request = RunRequest(source="sample", track=False, root=root)
     second = runs.run(choose_members(toy, ["linear", "trees"]), request, narrator)
     monkeypatch.chdir(root)
     monkeypatch.delenv("DISPLAY", raising=False)
@@ -314,9 +315,8 @@ def test_a_server_lost_in_the_middle_gets_the_rest_by_sync(
     with door(page, n_requests=4) as address:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         tracker = Tracker.start(Path(), told)
-        assert tracker.run(Summary.read(untracked), contents_of(untracked)).mlflow_run_id is None
-        parent, *trials = family()
-        assert tracker.family(parent, trials, "far") is None
+        assert track(tracker, Summary.read(untracked), contents_of(untracked)).mlflow_run_id is None
+        assert tracker.family(family(), "far") is None
     assert capsys.readouterr().out.count("type foldwise sync") == 2
     client, half = stored(page)
     assert len(half) <= 1
@@ -340,7 +340,7 @@ def test_a_server_lost_in_the_middle_gets_the_rest_by_sync(
     assert {"report.html", "figures", "submission.csv"} <= files
 
     assert app.main(["sync"]) == 0
-    assert "nothing is unsent" in capsys.readouterr().out
+    assert "nothing to send" in capsys.readouterr().out
     assert app.main(["sync", "--all"]) == 0
     client, again = stored(page)
     assert len(again) == 4
@@ -354,9 +354,17 @@ def test_a_server_that_is_not_there_is_replaced_and_told(untracked, monkeypatch,
         address = f"http://me:secret@127.0.0.1:{probe.getsockname()[1]}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     tracker = Tracker.start(Path(), Narrator(Console(width=400)))
-    summary = tracker.run(Summary.read(untracked), contents_of(untracked))
+    summary = track(tracker, Summary.read(untracked), contents_of(untracked))
     assert (summary.mlflow_run_id is not None, summary.mlflow_is_local) == (True, True)
-    tracker.later(summary, {"public_score": 0.5}, {"kaggle.status": "complete"})
+    update = Update(
+        experiment="far",
+        run=summary.run,
+        mlflow_run_id=summary.mlflow_run_id,
+        is_local=True,
+        metrics={"public_score": 0.5},
+        tags={"kaggle.status": "complete"},
+    )
+    tracker.update(update)
     told = capsys.readouterr().out
     assert "cannot be reached" in told
     assert "own store is used instead" in told

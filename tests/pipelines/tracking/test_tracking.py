@@ -13,7 +13,7 @@ from pipelines import competitions
 from pipelines.prediction import mlflow_model
 from pipelines.prediction.predictor import PredictorError
 from pipelines.runs import run as runs
-from pipelines.runs.run import Request
+from pipelines.runs.run import RunRequest
 from pipelines.stages.ensemble import load as load_blend
 from pipelines.tracking import stores
 
@@ -29,7 +29,7 @@ pytestmark = [
 def tracked(tmp_path_factory, toy, narrator):
     """One toy run in a workspace of its own, tracked."""
     root = tmp_path_factory.mktemp("tracked")
-    request = Request(source="sample", root=root)
+    request = RunRequest(source="sample", root=root)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         summary = runs.run(toy, request, narrator)
@@ -100,7 +100,7 @@ def test_figures_submission_and_configuration_are_artifacts(tracked, client, sto
 
 def test_the_same_request_writes_no_second_run(tracked, client, toy, narrator):
     root, summary = tracked
-    assert runs.run(toy, Request(source="sample", root=root), narrator) == summary
+    assert runs.run(toy, RunRequest(source="sample", root=root), narrator) == summary
     experiment = client.get_experiment_by_name("toy").experiment_id
     assert len(client.search_runs([experiment])) == 1
 
@@ -108,9 +108,9 @@ def test_the_same_request_writes_no_second_run(tracked, client, toy, narrator):
 def test_a_run_that_was_not_tracked_can_be_tracked_later(toy, tmp_path, monkeypatch, narrator):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     request = {"source": "sample", "root": tmp_path}
-    first = runs.run(toy, Request(track=False, **request), narrator)
+    first = runs.run(toy, RunRequest(track=False, **request), narrator)
     assert first.mlflow_run_id is None
-    second = runs.run(toy, Request(**request), narrator)
+    second = runs.run(toy, RunRequest(**request), narrator)
     assert second.run == first.run
     assert second.mlflow_run_id is not None
 

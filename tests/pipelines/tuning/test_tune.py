@@ -104,7 +104,7 @@ def test_a_run_scores_the_members_just_as_the_study_says(searched, root, done):
     for values, scored in (({}, done.default), (done.best.values, done.tuned)):
         found = tuned_values.find(searched, root) if values else []
         competition = tuned_values.apply(searched, found)
-        request = runs.Request(source="sample", track=False, root=root, tuned=tuple(found))
+        request = runs.RunRequest(source="sample", track=False, root=root, tuned=tuple(found))
         summary = runs.run(competition, request, Narrator(Console(quiet=True)))
         (line,) = (member for member in summary.members if member.name == "mlp")
         assert (line.score, line.std) == (scored.mean, scored.std)
@@ -113,14 +113,12 @@ def test_a_run_scores_the_members_just_as_the_study_says(searched, root, done):
 
 def test_the_next_run_says_what_it_uses(searched, root, done, recorder, tmp_path):
     found = tuned_values.find(searched, root)
-    request = runs.Request(source="sample", track=False, root=root, tuned=tuple(found))
+    request = runs.RunRequest(source="sample", track=False, root=root, tuned=tuple(found))
     summary = runs.run(tuned_values.apply(searched, found), request, Narrator(recorder))
     run_page.show(summary, recorder)
     told = recorder.file.getvalue()
     assert f"tuned       mlp: train.lr = {done.best.values['train.lr']:.4g}" in told
-    assert (
-        f"mlp: best of 12 trials, {done.best.score:.4f} on the folds that it was tuned on" in told
-    )
+    assert f"mlp: best of 12 trials; {done.best.score:.4f} on the tuning folds" in told
     foreign = [replace(found[0], data="other rows", source="path")]
     request = replace(request, tuned=tuple(foreign))
     runs.run(tuned_values.apply(searched, foreign), request, Narrator(recorder))
@@ -214,7 +212,7 @@ def test_a_server_that_is_not_there_costs_nothing_but_a_warning(
     assert "MLflow at http://127.0.0.1:9 cannot be reached" in told
     assert "the workspace's own store is used instead" in told
     (kept,) = outbox.waiting(root)
-    assert [record.name for record in kept.family][:2] == ["tune mlp", "trial 0000"]
+    assert [kept.family.parent.name, kept.family.children[0].name] == ["tune mlp", "trial 0000"]
 
 
 @pytest.mark.parametrize("n_whole", [0, 4])

@@ -1,0 +1,82 @@
+"""`foldwise run`, `foldwise list` and `foldwise show`: from the files to a checked submission."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.options import (
+    Device,
+    Json,
+    Name,
+    Refresh,
+    Settings,
+    Source,
+    Track,
+    console,
+    grouped,
+    patience,
+)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is made, beside the competition's settings."""
+
+    source: Source = "auto"
+    device: Device = "auto"
+    out: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="write the submission here as well")
+    ] = None
+    run_id: Annotated[
+        str | None, typer.Option("--run", metavar="RUN-ID", help="continue this unfinished run")
+    ] = None
+    track: Track = True
+    refresh: Refresh = False
+    json: Json = False
+
+
+@grouped
+def run(context: typer.Context, name: Name, settings: Settings, options: RunOptions) -> None:
+    """Run all six stages, from the files to a checked submission."""
+    tuned = settings.tuned_values(name)
+    competition = settings.apply(name, tuned)
+    from pipelines.console import Narrator
+    from pipelines.runs.run import RunRequest
+    from pipelines.runs.run import run as run_stages
+    from pipelines.runs.summary_page import show
+
+    request = RunRequest(
+        source=options.source,
+        device=options.device,
+        run_id=options.run_id,
+        out=options.out,
+        track=options.track,
+        refresh=options.refresh,
+        patience=patience(context),
+        tuned=tuple(tuned),
+    )
+    page = console(stderr=options.json)
+    summary = run_stages(competition, request, Narrator(page))
+    show(summary, page)
+    if options.json:
+        print(summary.as_json(), flush=True)
+
+
+def list_() -> None:
+    """List the competitions."""
+    from pipelines import competitions
+
+    for name in competitions.list_competitions():
+        print(f"{name:<20}{competitions.load_competition(name).title}")
+
+
+@grouped
+def show(name: Name, settings: Settings) -> None:
+    """Show a competition's settings as `run` would use them."""
+    from pipelines.configuration.assignments import describe
+
+    print(describe(settings.apply(name, settings.tuned_values(name))))
