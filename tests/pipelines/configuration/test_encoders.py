@@ -17,12 +17,13 @@ from models.estimators.trees import TreesSettings
 from pipelines import competitions
 from pipelines.commands import app
 from pipelines.configuration.assignments import choose_members
-from pipelines.configuration.competition import Competition, TreesMember
+from pipelines.configuration.competition import Competition
 from pipelines.configuration.encoders import EncoderNameError, check_encoders, encoder_identities
+from pipelines.members.trees import TreesMember
 from pipelines.prediction.predictor import Predictor
 from pipelines.raw_files.sources import choose_source
 from pipelines.runs import run as runs
-from pipelines.runs.run import Request
+from pipelines.runs.run import RunRequest
 from pipelines.stages import train
 from pipelines.stages.download import download
 from pipelines.stages.pipeline import Pipeline
@@ -102,7 +103,7 @@ def go(tmp_path, narrator):
     """Runs a competition; the run's folder."""
 
     def run(competition):
-        request = Request(source="sample", track=False, root=tmp_path)
+        request = RunRequest(source="sample", track=False, root=tmp_path)
         return tmp_path / "runs" / "toy" / runs.run(competition, request, narrator).run
 
     return run
