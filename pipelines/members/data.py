@@ -14,7 +14,7 @@ from models.data import EncodedDataset, FoldData
 
 
 class DatasetError(ValueError):
-    """Arrays that do not fit what a member or an encoder says of them."""
+    """Arrays that do not match what a member or an encoder declares."""
 
     exit_code = 2
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,9 +30,6 @@ from models.ensembling.stacking import (
 )
 from models.estimators.fold_models import FoldModels, TrainingSource
 from models.metrics import METRICS, Metric
-from pipelines.configuration.competition import Competition, SecondLevel, TrainTestOverlap
-from pipelines.members.predictions import Predictions
-from pipelines.stages.preprocess import Prepared
 from pipelines.stages.train_test_overlap import (
     OverlapRows,
     Tables,
@@ -40,6 +38,11 @@ from pipelines.stages.train_test_overlap import (
 )
 from pipelines.workspace import arrays
 from pipelines.workspace.stage_files import BLEND, EnsembleFiles
+
+if TYPE_CHECKING:
+    from pipelines.configuration.competition import Competition, SecondLevel, TrainTestOverlap
+    from pipelines.members.predictions import Predictions
+    from pipelines.stages.preprocess import Prepared
 
 STORED_NAMES = {  # names on disk are those of the first version, so that every run stays readable
     "members": "members",
@@ -61,18 +64,18 @@ class EnsembleSettings:
 
     Attributes:
         metric: Decides between candidates.
-        extra_metrics: Reported beside it.
         n_classes: Columns of the probabilities.
-        blend: How the members' weights are found.
         second_level: Stackers and their context features.
+        extra_metrics: Reported beside the metric.
+        blend: How the members' weights are found.
         overlap: Test rows that take the label of a training row.
     """
 
     metric: Metric
     n_classes: int
+    second_level: SecondLevel
     extra_metrics: tuple[Metric, ...] = ()
     blend: BlendSettings = field(default_factory=BlendSettings)
-    second_level: SecondLevel = field(default_factory=SecondLevel)
     overlap: TrainTestOverlap | None = None
 
     @classmethod

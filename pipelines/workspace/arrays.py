@@ -29,7 +29,7 @@ def read_one(path: Path, name: str) -> np.ndarray | None:
 class RowsWriter:
     """Writes one `.npy` a slice of rows at a time.
 
-    The file is mapped anew for each slice: pages of a mapping count as the process's memory for as
+    The file is mapped again for each slice: pages of a mapping count as process memory for as
     long as it is open.
 
     Args:

@@ -1,4 +1,4 @@
-"""Which code a competition brings to a stage: its own file, and what its functions use.
+"""Which code a competition adds to a stage: its own file, and what its functions use.
 
 A competition's own file imports what all stages need, so its imports are not followed as such:
 of the project only those modules count whose classes and functions the brought ones use. The
@@ -92,7 +92,7 @@ class CompetitionCode:
 
 
 def code_of(values: Iterable[Any]) -> CompetitionCode:
-    """The code of functions, classes and objects that a competition brings."""
+    """The code of the functions, classes and objects of a competition."""
     code = CompetitionCode()
     for value in values:
         code.add(value)

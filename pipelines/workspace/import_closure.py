@@ -88,7 +88,7 @@ def find_source(name: str) -> Source | None:
 
 
 def forget() -> None:
-    """Look at all sources anew; a process needs this only if it edits modules."""
+    """Read all sources again; a process needs this only if it edits modules."""
     closure.cache_clear()
     find_source.cache_clear()
 

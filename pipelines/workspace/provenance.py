@@ -22,7 +22,7 @@ def code_digest(modules: Sequence[str], brought: Iterable[Any] = ()) -> str:
 
     Args:
         modules: Names of modules; each counts with all that it imports within the project.
-        brought: Functions, classes and objects that a competition brings; their code counts.
+        brought: Functions, classes and objects of a competition; their code counts.
     """
     code = code_of(brought)
     names = {name for root in (*modules, *code.modules) for name in closure(root)}

@@ -78,7 +78,7 @@ def unscaled(table: pd.DataFrame) -> pd.DataFrame:
 
     The copy lies between -1 and 1, except that the smallest value of each column, to which the
     missing ones belong, is written as 0. So the few patients in the very middle (51 years, 61
-    mm Hg) cannot be told from the youngest and the missing, and are taken for those.
+    mm Hg) cannot be distinguished from the youngest and the missing, and count as those.
     """
     numbers = table[list(NAMES)].to_numpy()
     units = np.where(numbers == 0, LOW, LOW + (numbers + 1) / 2 * (HIGH - LOW))

@@ -19,6 +19,7 @@ from pipelines.runs import run as runs
 from pipelines.stages import ensemble
 from pipelines.tuning import tune as tuning
 from pipelines.tuning.optimise import StudyOptions
+from pipelines.workspace.layout import RunLayout
 
 FILE = "thresholds.json"
 
@@ -106,7 +107,7 @@ def stepped(toy):
 @pytest.fixture(scope="module")
 def folder(stepped, narrator, tmp_path_factory):
     root = tmp_path_factory.mktemp("new-kind")
-    summary = runs.run(stepped, runs.Request(source="sample", root=root, track=False), narrator)
+    summary = runs.run(stepped, runs.RunRequest(source="sample", root=root, track=False), narrator)
     return root / "runs" / "toy" / summary.run
 
 
@@ -126,10 +127,10 @@ def test_it_predicts_new_rows_as_the_run_did(stepped, folder):
 def test_it_is_explained_where_it_counts(stepped, folder):
     prepared = Predictor.open(folder, stepped).prepared
     blend = replace(ensemble.load(folder / "stages" / "ensemble"), weights=np.array([0.0, 1.0]))
-    found = panel(stepped, prepared, blend, folder / "stages")
+    found = panel(stepped, prepared, blend, RunLayout(folder))
     assert found.name == "step"
     split = next(iter(prepared.folds.splits()))
-    predict = found.fold(prepared, split, 0, folder / "stages")
+    predict = found.fold(prepared, split, 0, RunLayout(folder))
     assert set(predict(prepared.train)[:, 1].round(6)) == {0.2, 0.8}
 
 

@@ -261,13 +261,13 @@ def test_no_encoded_rows_are_left_behind(made):
 def test_many_rows_pass_in_slices(made, monkeypatch):
     root, competition, folder = made
     rows, lengths = new_rows.read(competition, file_of(root)), []
-    fill = arrays.fill
+    append = arrays.RowsWriter.append
 
-    def watched(path, start, rows):
+    def watched(self, rows):
         lengths.append(len(rows))
-        fill(path, start, rows)
+        append(self, rows)
 
-    monkeypatch.setattr(arrays, "fill", watched)
+    monkeypatch.setattr(arrays.RowsWriter, "append", watched)
     monkeypatch.setattr("pipelines.prediction.encoding.SLICE", 20)
     whole = Predictor.open(folder, competition).predict(rows.table)
     assert max(lengths) == 20

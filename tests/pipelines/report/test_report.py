@@ -23,6 +23,8 @@ from pipelines.report.importance import importance
 from pipelines.runs import run as runs
 from pipelines.runs.run import RunRequest
 from pipelines.stages import ensemble, preprocess, train
+from pipelines.stages.run_contents import RunContents
+from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.summary import Summary, WayLine
 
 SECTIONS = {
@@ -229,11 +231,14 @@ def test_a_report_of_an_older_run_is_read(made, evidence, tmp_path):
 
 
 def test_stage_results_are_handed_in_and_not_read_again(toy, made, evidence, monkeypatch):
-    results = gather.StageResults.read(toy, made[1])
+    contents = RunContents(RunLayout(made[1]))
+    assert contents.prepared
+    assert contents.blend
+    assert all(contents.predictions_of(member.name) for member in toy.members)
     for module in (preprocess, ensemble, train):
         monkeypatch.delattr(module, "load")
     raw = RawFiles("toy", "sample", False, "", made[0], {}, None)
-    found = gather.gather(toy, raw, results, made[1])
+    found = gather.gather(toy, raw, contents)
     assert found.model_copy(update={"origin": evidence.origin}) == evidence
 
 

@@ -15,6 +15,8 @@ from features.encoders.text import TextEncoder
 from models.data import whole_batch
 from pipelines.competitions import load_competition
 from pipelines.members.data import DatasetError, choose
+from pipelines.members.network import networks_of
+from pipelines.members.predictions import Problem
 from pipelines.raw_files.sources import choose_source
 from pipelines.stages import train
 from pipelines.stages.dataset import encode, encoded_views, load, load_fold, save
@@ -170,7 +172,8 @@ def test_a_fold_that_lacks_a_category_has_fewer_codes_and_the_network_the_most(t
     made = encode(replace(prepared, train=prepared.train.assign(kind=rare)), encoder)
     assert {view.cardinalities for view in made.views} == {(4,), (5,)}
     assert made.cardinalities == (5,)
-    weights = train.network_builder(toy, toy.members[1], made)().state_dict()
+    (mlp,) = (member for member in networks_of(toy) if member.name == toy.members[1].name)
+    weights = mlp.builder(Problem.of(toy), made)().state_dict()
     assert len(weights["embeddings.columns.0.weight"]) == 5
 
 

@@ -16,7 +16,7 @@ from pipelines.stages.ensemble import EnsembleSettings
 from pipelines.workspace import arrays
 
 N_ROWS, N_TEST = 300, 50
-SETTINGS = EnsembleSettings(METRICS["accuracy"], n_classes=2)
+SETTINGS = EnsembleSettings(METRICS["accuracy"], n_classes=2, second_level=SecondLevel())
 
 
 @pytest.fixture

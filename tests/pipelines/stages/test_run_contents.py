@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.runs.run import Request, run
+from pipelines.runs.run import RunRequest, run
 from pipelines.stages import ensemble, preprocess, train
 from pipelines.stages.run_contents import RunContents
 from pipelines.workspace import arrays
@@ -33,7 +33,7 @@ def n_reads(monkeypatch):
 
 
 def test_a_run_reads_what_its_stages_made_once(toy, tmp_path, narrator, n_reads):
-    summary = run(toy, Request(source="sample", root=tmp_path, track=False), narrator)
+    summary = run(toy, RunRequest(source="sample", root=tmp_path, track=False), narrator)
     made = {name: n for name, n in n_reads.items() if not name.startswith("dataset-")}
     expected = ["preprocess/train.parquet", "preprocess/rows.npz", "ensemble/blend.npz"]
     expected += [f"train-{m.name}/{f}.npz" for m in toy.members for f in ("predictions", "curves")]

@@ -45,7 +45,7 @@ def test_overlapping_rows_take_the_label_of_the_training_row() -> None:
 
 def test_the_score_is_that_of_new_rows_for_the_share_that_is_new() -> None:
     is_right = np.arange(N_ROWS) % 8 >= 4  # wrong on every row that is new
-    settings = EnsembleSettings(ACCURACY, n_classes=2, overlap=KEYED)
+    settings = EnsembleSettings(ACCURACY, 2, SecondLevel(), overlap=KEYED)
     made = ensemble(settings, TARGET, FOLDS, [member(is_right)], tables=(TRAIN, TEST))
     assert made.overlap_share == pytest.approx(2 / 5)
     assert made.scores == pytest.approx(2 / 5)

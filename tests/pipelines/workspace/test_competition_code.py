@@ -109,7 +109,7 @@ ENCODERS = "features.encoders"
         ("beside", {f"{ENCODERS}.neighbours"}),
         ("LAMBDA", {f"{ENCODERS}.counts"}),
         ("Scaled", {"features.phrase_nesting"}),
-        ("Settings", {"models.networks.mlp"}),
+        ("Settings", {"models.architectures.mlp"}),
     ],
 )
 def test_of_the_project_only_what_the_function_uses_counts(competition, name, modules):
