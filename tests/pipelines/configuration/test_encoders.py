@@ -27,6 +27,7 @@ from pipelines.runs.run import RunRequest
 from pipelines.stages import train
 from pipelines.stages.download import download
 from pipelines.stages.pipeline import Pipeline
+from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.stage_cache import StageStore
 
 TODAY = {
@@ -115,7 +116,7 @@ def staged(tmp_path, narrator):
 
     def stages(competition):
         raw = download(competition, choose_source("sample", competition), tmp_path / "data")
-        store = StageStore(tmp_path / "runs" / "toy" / "one")
+        store = StageStore(RunLayout(tmp_path / "runs" / "toy" / "one"))
         pipeline = Pipeline(competition, raw, store, narrator, device="cpu")
         with narrator.stages():
             for member in competition.members:
@@ -217,7 +218,7 @@ def test_two_functions_of_one_name_are_refused_at_once(tmp_path, monkeypatch, to
         text += f"def scaled():\n    return TabularEncoder([{column!r}])\n"
         (tmp_path / f"{module}.py").write_text(text)
         makers.append(importlib.import_module(module).scaled)
-    competition = toy_of(member("one", makers[0]), spare=(member("two", makers[1]),))
+    competition = toy_of(member("one", makers[0]), optional_members=(member("two", makers[1]),))
     with pytest.raises(EncoderNameError) as refused:
         check_encoders(competition)
     assert refused.value.exit_code == 2
