@@ -13,6 +13,8 @@ PACKAGES = ("foldwise", "pipelines", "features", "models", "submissions")
 MOST_PARAMETERS = 7
 MEMBER_KINDS = {"NetworkMember", "TreesMember", "EstimatorMember"}
 LOADED_KINDS = {"Networks", "Boosters", "Estimators"}
+# Entry points stand above everything; the shim loads models that an older version logged.
+ENTRIES = ("foldwise.__main__", "pipelines.__main__", "pipelines.tracking.served")
 STAGE_NAMES = ("stages", "preprocess", "ensemble", "submission", "dataset-", "train-", "fold-")
 
 
@@ -61,10 +63,13 @@ def graph(root: Path) -> dict[str, set[str]]:
     known = modules(root)
     units: dict[str, set[str]] = {}
     for name, path in known.items():
+        if name in ENTRIES:
+            continue
         unit = unit_of(name, path, root)
         if path.name == "__init__.py" and unit in PACKAGES and unit == name:
             continue
-        targets = {unit_of(other, known[other], root) for other in imports(name, path, known)}
+        found = set(imports(name, path, known)) - set(ENTRIES)
+        targets = {unit_of(other, known[other], root) for other in found}
         units.setdefault(unit, set()).update(targets - {unit})
     return units
 
