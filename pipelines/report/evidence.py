@@ -5,16 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from pipelines.workspace import files
 from pipelines.workspace.layout import RunLayout
 
-OLD_NAMES = {"said": "predicted", "said_of": "probability_of", "told": "detail"}
+# Keys of `report.json`, which stay as the first version wrote them.
+STORED_NAMES = {"predicted": "said", "probability_of": "said_of", "detail": "told"}
 
 
 class Facts(BaseModel):
-    """Frozen; unknown keys are an error, but for the names that older runs stored."""
+    """Frozen; unknown keys are an error. `STORED_NAMES` are the keys on disk."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -23,8 +30,12 @@ class Facts(BaseModel):
     def _rename(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        old = {key: name for key, name in OLD_NAMES.items() if name in cls.model_fields}
-        return {old.get(key, key): value for key, value in data.items()}
+        names = {key: name for name, key in STORED_NAMES.items() if name in cls.model_fields}
+        return {names.get(key, key): value for key, value in data.items()}
+
+    @model_serializer(mode="wrap")
+    def _with_stored_names(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {STORED_NAMES.get(name, name): value for name, value in serialise(self).items()}
 
 
 class Table(Facts):
