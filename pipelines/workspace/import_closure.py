@@ -146,7 +146,10 @@ def _loaded_from(name: str) -> Path | None:
 def _find(name: str) -> Path | None:
     """Looked for on the disk, since an import of the parents would run them."""
     head, *rest = name.split(".")
-    spec = importlib.util.find_spec(head) if head else None
+    try:
+        spec = importlib.util.find_spec(head) if head else None
+    except ValueError:  # a loaded module without a spec, as Cython makes for its own types
+        return None
     if spec is None:
         return None
     for place in spec.submodule_search_locations or ():

@@ -1,11 +1,13 @@
 """What counts as an import, on a small project of three packages."""
 
+import sys
 import textwrap
+import types
 
 import pytest
 
 from pipelines.workspace import import_closure
-from pipelines.workspace.import_closure import closure
+from pipelines.workspace.import_closure import closure, find_source
 
 PROJECT = ("ours", "other")
 FILES = {
@@ -92,3 +94,9 @@ def test_a_process_keeps_what_it_first_saw(project):
     assert import_closure.source_of("ours.plain").text == before
     import_closure.forget()
     assert import_closure.source_of("ours.plain").text == b"EDITED = 1\n"
+
+
+def test_a_loaded_module_without_a_spec_has_no_source(monkeypatch):
+    bare = types.ModuleType("_cython_types_of_a_library")
+    monkeypatch.setitem(sys.modules, bare.__name__, bare)
+    assert find_source.__wrapped__(bare.__name__) is None
