@@ -9,9 +9,8 @@ from torch import nn
 
 from models.data import FoldData, Rows, TrainingDataError
 from models.training.augmentation import IMAGE
-from models.training.length_batches import LENGTHS, TOKENS
-from models.training.objective import Objective
-from models.training.replicas import Replicas
+from models.training.batches import LENGTHS, TOKENS
+from models.training.replicas import Objective, Replicas
 from models.training.settings import TrainSettings
 from models.vectorised.dropout import takes_own_rates
 

@@ -23,10 +23,9 @@ from models.training.checks import check_data, check_dropout
 from models.training.fitted import Fitted
 from models.training.hardware import dtype_of, keep_freed_memory, training_device
 from models.training.loop import Training
-from models.training.objective import Objective
 from models.training.optimisers import MOMENTS
 from models.training.replica_chunk import TrainingContext
-from models.training.replicas import Replicas, ReplicaSpec, replica_specs
+from models.training.replicas import Objective, Replicas, ReplicaSpec, replica_specs
 from models.training.settings import TrainSettings
 from models.training.stack_size import stack_size
 from models.training.tables import Tables

@@ -14,12 +14,18 @@ from models.data import CPU, FoldData
 from models.losses import Loss
 from models.metrics import Metric
 from models.training.augmentation import IMAGE, inputs_in_view, warped
-from models.training.batches import Group, batch_sizes, epoch_steps
+from models.training.batches import (
+    LENGTHS,
+    Group,
+    batch_sizes,
+    bucketed,
+    epoch_steps,
+    sorted_by_length,
+    trimmed,
+)
 from models.training.hardware import autocast, dtype_of
-from models.training.length_batches import LENGTHS, bucketed, sorted_by_length, trimmed
-from models.training.optimisers import StepRule, clip_gradients, optimise
+from models.training.optimisers import StepRule, clip_gradients, lr_factor, optimise
 from models.training.replicas import ReplicaSpec
-from models.training.schedules import lr_factor
 from models.training.settings import TrainSettings
 from models.training.tables import EpochRows, ReplicaBatch, Tables
 from models.vectorised.dropout import Owners

@@ -1,13 +1,46 @@
-"""Which replicas are trained, and with what: seeds and hyperparameters of each."""
+"""What is trained: the objective, and the seeds and hyperparameters of each replica."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.data import FoldData
+import numpy as np
+
+from models.data import Array, FoldData, Rows
+from models.losses import Loss, row_weights
+from models.metrics import Metric
 from models.training.batches import batch_sizes
 from models.training.settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The loss to minimise, the metric to score by, and how much each row counts.
+
+    Attributes:
+        loss: From `models.losses`.
+        metric: From `models.metrics`.
+        sample_weight: `(n_rows,)` weights of the rows in the training loss; None for equal ones.
+    """
+
+    loss: Loss
+    metric: Metric
+    sample_weight: Array | None = None
+
+    def balanced_weight(self, target: Rows, balance: float) -> Array | None:
+        """The rows' weights times those that make rare classes count more, `(n_rows,)`.
+
+        Args:
+            target: `(n_rows,) int64` class index.
+            balance: `TrainSettings.balance`; 0 leaves the weights as they are.
+        """
+        if not balance:
+            return self.sample_weight
+        weights = row_weights(np.asarray(target), balance)
+        if self.sample_weight is None:
+            return weights
+        return weights * np.asarray(self.sample_weight, np.float64)
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from models.data import Array, InputShape, TrainingDataError, TrainingFailedError, tensor_of
 from models.losses import Loss
 from models.training.augmentation import inputs_in_view
+from models.training.batches import LENGTHS, sorted_by_length, trimmed
 from models.training.hardware import Workers, autocast, dtype_of, split_evenly
-from models.training.length_batches import LENGTHS, sorted_by_length, trimmed
 from models.training.replica_chunk import forward_over
 from models.training.settings import TrainSettings
 from models.vectorised.stack import Forward, Stack

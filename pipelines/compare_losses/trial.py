@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from models.data import FoldData, Rows, tensor_of
 from models.metrics import Metric
 from models.training.batches import batch_sizes
-from models.training.optimisers import MOMENTS, StepRule, clip_gradients, optimise
-from models.training.schedules import lr_factor
+from models.training.optimisers import MOMENTS, StepRule, clip_gradients, lr_factor, optimise
 from models.training.settings import TrainSettings
 from models.vectorised.dropout import Owners
 from models.vectorised.random_streams import epoch_order, stream, stream_seed
