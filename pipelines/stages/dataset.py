@@ -184,10 +184,10 @@ def load(
     return FoldedDataset(prepared.target, prepared.folds, views)
 
 
-def load_fold(
+def load_training_rows(
     folder: Path, prepared: Prepared, index: int, inputs: Mapping[str, Sequence[str]]
 ) -> FoldView:
-    """One fold's view; the arguments are those of `load`.
+    """One fold's view without the test rows; the arguments are those of `load`.
 
     Raises:
         DatasetError: `inputs` names an array that the encoder does not give.
@@ -196,11 +196,16 @@ def load_fold(
     # A fold without files sees what the one before it saw.
     files = DatasetFiles(folder)
     stored = next(at for at in range(index, -1, -1) if files.train(at).exists())
-    return _load_fold(files, stored, split, inputs)
+    return _load_fold(files, stored, split, inputs, with_test=False)
 
 
 def _load_fold(
-    files: DatasetFiles, fold: int, split: Split, inputs: Mapping[str, Sequence[str]]
+    files: DatasetFiles,
+    fold: int,
+    split: Split,
+    inputs: Mapping[str, Sequence[str]],
+    *,
+    with_test: bool = True,
 ) -> FoldView:
     whole = arrays.read(files.train(fold))
     parts = inputs or {name: (name,) for name in whole}
@@ -208,6 +213,7 @@ def _load_fold(
     test = {
         key: arrays.RowsOnDisk([files.test(fold, name) for name in names])
         for key, names in parts.items()
+        if with_test
     }
     columns = _read_json(files.columns(fold), {"names": {}, "cardinalities": {}})
     names = {

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipelines.configuration.competition import Competition
 from pipelines.members.member import FittedModels, LoadContext, Member
 from pipelines.members.predictions import Problem
-from pipelines.stages.dataset import load_fold
+from pipelines.stages.dataset import load_training_rows
 from pipelines.stages.preprocess import Prepared
 from pipelines.workspace.stage_files import TrainFiles
 
@@ -40,6 +40,6 @@ def load_models(
         n_splits=prepared.folds.n_splits,
         device=device,
         target=prepared.target,
-        view_of=lambda split: load_fold(encoded, prepared, split, member.inputs),
+        view_of=lambda split: load_training_rows(encoded, prepared, split, member.inputs),
     )
     return member.load(TrainFiles(folder).models, context)

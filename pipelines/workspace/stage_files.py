@@ -73,8 +73,9 @@ class DatasetFiles:
         return self.folder / f"{fold_name(fold)}-costly.npz"
 
     def all_train(self) -> list[Path]:
-        """The training file's rows and what was expensive, of every fold."""
-        return sorted(self.folder.glob("fold-*.npz"))
+        """What a model is trained on again, of every fold: all but the test rows."""
+        files = (*self.folder.glob("fold-*.npz"), *self.folder.glob("fold-*.json"))
+        return sorted(files)
 
     def all_expensive(self) -> list[Path]:
         """What the encoder of every fold took long to learn."""

@@ -19,7 +19,7 @@ from pipelines.members.network import networks_of
 from pipelines.members.predictions import Problem
 from pipelines.raw_files.sources import choose_source
 from pipelines.stages import train
-from pipelines.stages.dataset import encode, encoded_views, load, load_fold, save
+from pipelines.stages.dataset import encode, encoded_views, load, load_training_rows, save
 from pipelines.stages.download import download
 from pipelines.stages.preprocess import prepare
 from pipelines.workspace.arrays import RowsOnDisk
@@ -195,7 +195,7 @@ def test_names_and_cardinalities_follow_the_inputs_of_a_member(prepared, tmp_pat
     read = load(tmp_path, prepared, inputs)
     assert read.names == {"x_num": ("double", "size"), "x_cat": ("kind", "kind")}
     assert read.cardinalities == (4, 4)
-    assert load_fold(tmp_path, prepared, 1, inputs).names == read.names
+    assert load_training_rows(tmp_path, prepared, 1, inputs).names == read.names
 
 
 class OnlyCodes(BaseEncoder):

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 from features.tables.schema import TableError
+from models.estimators.sklearn_models import NeighboursSettings
 from pipelines import competitions
+from pipelines.members.estimator import EstimatorMember
 from pipelines.prediction import mlflow_model
 from pipelines.prediction.predictor import PredictorError
 from pipelines.runs import run as runs
@@ -187,3 +189,20 @@ def test_a_large_run_stays_where_it_is(tracked, toy, tmp_path, monkeypatch):
     run.rename(tmp_path / "moved")
     with pytest.raises(PredictorError, match="moved or deleted"):
         mlflow_model._load_pyfunc(str(data))
+
+
+def test_models_that_are_trained_again_load_from_the_logged_files_alone(
+    toy, tmp_path, monkeypatch, narrator
+):
+    member = EstimatorMember(
+        name="near", encoder=toy.members[0].encoder, estimator=NeighboursSettings(n_neighbors=5)
+    )
+    near = toy.model_copy(update={"members": (member,)})
+    request = RunRequest(source="sample", root=tmp_path, track=False)
+    summary = runs.run(near, request, narrator)
+    monkeypatch.setattr(competitions, "load_competition", {"toy": near}.__getitem__)
+    data = tmp_path / "logged"
+    data.mkdir()
+    mlflow_model.fill(data, tmp_path / "runs" / "toy" / summary.run)
+    predicted = mlflow_model._load_pyfunc(str(data)).predict(rows_of(tmp_path))
+    assert list(predicted["win"]) == list(pd.read_csv(tmp_path / summary.submission)["win"])
