@@ -24,7 +24,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from features.tables.schema import Column, read_table
+from features.tables.reader import read_table
+from features.tables.schema import Column
 from pipelines.competitions import digit_recognizer, otto
 from pipelines.raw_files.samples.digits import PIXELS
 

@@ -112,7 +112,7 @@ def train_all(size: Size, method: str, n_replicas: int) -> list[tuple[float, flo
         Replicas(range(n_replicas // n_folds)),
         device="cpu",
     )
-    return [_scores(y[folds[r.fold].valid_rows], r.valid_probabilities) for r in fitted.replicas]
+    return [_scores(y[folds[r.fold].valid_rows], r.valid_predictions) for r in fitted.replicas]
 
 
 def _scores(target: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]:

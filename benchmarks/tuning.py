@@ -29,7 +29,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from models.metrics import METRICS
 from models.training.fit import FoldData
 from pipelines import competitions
 from pipelines.configuration.assignments import settings_of
@@ -148,7 +147,7 @@ def plain(bench: Bench, n_trials: int, n_timed: int, *, prunes: bool) -> Measure
 
 def _objective(bench: Bench, *, prunes: bool) -> Callable[[optuna.Trial], float]:
     folds, target = bench.folds, bench.dataset.target
-    score = METRICS[bench.competition.metric].function
+    score = bench.competition.metric.score
 
     def objective(trial: optuna.Trial) -> float:
         values = {

@@ -1,42 +1,26 @@
-"""Cross-validation folds: every row is held out exactly once per repeat."""
+"""Cross-validation folds: which rows are held out when, and which are trained on."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+
+from features.fold_plan import FoldPlan as FoldPlan
+from features.time_folds import FoldError as FoldError
+from features.time_folds import time_splits
 
 Int16s = npt.NDArray[np.int16]
 Int64s = npt.NDArray[np.int64]
-
-
-class FoldError(ValueError):
-    """Rows that cannot be assigned to the requested folds."""
-
-    exit_code = 3
-
-
-class FoldPlan(BaseModel):
-    """How rows are assigned to folds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    n_folds: int = Field(default=5, ge=2, le=1000, description="folds per repeat")
-    n_repeats: int = Field(
-        default=1, ge=1, le=1000, description="times the rows are assigned again"
-    )
-    seed: int = Field(default=0, ge=0, description="each repeat derives its seed from this one")
-    stratify: bool = Field(default=True, description="each fold has the classes in proportion")
-    group: str | None = Field(
-        default=None, description="column; rows that share its value stay in one fold"
-    )
+NEVER = -1  # the fold of rows that no split holds out
 
 
 @dataclass(frozen=True)
@@ -51,23 +35,35 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Folds:
-    """The fold that holds out each row, per repeat: `assignment` (n_repeats, n_rows) int16."""
+    """Which rows are held out when.
+
+    Attributes:
+        assignment: `(n_repeats, n_rows) int16`, the fold that holds each row out; -1 where none
+            does, as of the earliest rows where folds follow time.
+        left_out: `(n_splits, n_rows) bool`, rows that a split neither trains on nor holds out; None
+            where each split trains on all rows that it does not hold out.
+        warnings: What a person should know of the folds.
+    """
 
     assignment: Int16s
+    left_out: npt.NDArray[np.bool_] | None = None
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         assignment = np.array(self.assignment, dtype=np.int16)
-        if assignment.ndim != 2 or assignment.size == 0 or assignment.min() < 0:
+        if assignment.ndim != 2 or assignment.size == 0 or assignment.min() < NEVER:
             raise FoldError(
-                "assignment must be (n_repeats, n_rows) fold numbers from 0, found shape "
+                "assignment must be (n_repeats, n_rows) fold numbers from 0, or -1, found shape "
                 f"{assignment.shape}; make them with make_folds"
             )
+        if assignment.max() < 0:
+            raise FoldError("no row is held out by any fold; make folds with make_folds")
         assignment.setflags(write=False)
         object.__setattr__(self, "assignment", assignment)
 
     @property
     def n_repeats(self) -> int:
-        """Times that all rows are held out."""
+        """Times that rows are held out."""
         return int(self.assignment.shape[0])
 
     @property
@@ -81,47 +77,140 @@ class Folds:
         return self.n_repeats * self.n_folds
 
     @property
+    def held_out(self) -> npt.NDArray[np.bool_]:
+        """The rows that some split holds out, `(n_rows,)`."""
+        return np.asarray((self.assignment >= 0).any(axis=0))
+
+    @property
     def digest(self) -> str:
         """The sha256 of the assignment, the same on every machine."""
         shape = np.array(self.assignment.shape, dtype="<i8").tobytes()
-        return hashlib.sha256(shape + self.assignment.astype("<i2").tobytes()).hexdigest()
+        left_out = b"" if self.left_out is None else np.packbits(self.left_out).tobytes()
+        return hashlib.sha256(
+            shape + self.assignment.astype("<i2").tobytes() + left_out
+        ).hexdigest()
 
     def splits(self) -> Iterator[Split]:
         """Yield every split, repeat by repeat."""
         for repeat, held_out_by in enumerate(self.assignment):
             for fold in range(self.n_folds):
-                train_rows = np.flatnonzero(held_out_by != fold).astype(np.int64)
+                trained = held_out_by != fold
+                if self.left_out is not None:
+                    trained = trained & ~self.left_out[repeat * self.n_folds + fold]
+                train_rows = np.flatnonzero(trained).astype(np.int64)
                 valid_rows = np.flatnonzero(held_out_by == fold).astype(np.int64)
                 yield Split(repeat, fold, train_rows, valid_rows)
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The folds as arrays, for a file."""
+        more = {} if self.left_out is None else {"left_out": self.left_out}
+        return {"assignment": self.assignment, **more}
 
-def make_folds(target: npt.ArrayLike, plan: FoldPlan, groups: npt.ArrayLike | None = None) -> Folds:
+    @classmethod
+    def from_arrays(cls, stored: Mapping[str, np.ndarray]) -> Folds:
+        """What `arrays` gave."""
+        return cls(stored["assignment"], stored.get("left_out"))
+
+
+def make_folds(
+    strata: npt.ArrayLike,
+    plan: FoldPlan,
+    groups: npt.ArrayLike | None = None,
+    *,
+    time: npt.ArrayLike | None = None,
+    given: npt.ArrayLike | None = None,
+    names: Sequence[str] | None = None,
+) -> Folds:
     """Assign rows to folds; the same arguments give the same folds.
 
     Args:
-        target: `(n_rows,)` classes; only a stratified plan looks at their values.
-        plan: Number of folds, repeats, seed, stratification and group.
+        strata: `(n_rows,)` classes; only a stratified plan looks at their values.
+        plan: How rows are assigned.
         groups: `(n_rows,)` values of the plan's group column, None if it has none.
+        time: `(n_rows,)` values of its time column.
+        given: `(n_rows,)` values of its fold column.
+        names: What each class is called, where the strata are positions of classes.
 
     Raises:
-        FoldError: There are fewer rows, groups or rows of a class than folds, or a group is
-            missing.
+        FoldError: There are fewer rows or groups than folds, or a group or time is missing.
 
     Source: scikit-learn, model_selection (KFold, StratifiedKFold and their Group forms).
     """
-    classes, names = pd.factorize(np.asarray(target), use_na_sentinel=False)
+    classes, found = pd.factorize(np.asarray(strata), use_na_sentinel=False)
+    called = [str(names[int(c)]) if names else str(c) for c in found]
     group_codes = _group_codes(groups, plan, len(classes))
-    _check_enough(len(classes), plan.n_folds, "training rows")
+    if plan.column is not None:
+        return _given_folds(given, plan.column)
+    if plan.time is not None:
+        assignment, left_out = time_splits(time, plan, group_codes)
+        return Folds(assignment, left_out)
+    _check_enough(len(classes), plan.n_folds, "training rows", fix="give more rows")
     if group_codes is not None:
         _check_enough(group_codes.max() + 1, plan.n_folds, f"groups of {plan.group!r}")
-    if plan.stratify:
-        smallest = np.bincount(classes).argmin()
-        of_class = f"training rows of class {names[smallest]!s}"
-        _check_enough(np.bincount(classes)[smallest], plan.n_folds, of_class)
-    assignment = np.stack(
-        [_assign(classes, group_codes, plan, repeat) for repeat in range(plan.n_repeats)]
-    )
-    return Folds(assignment)
+    remarks = _rare(classes, called, plan) if plan.stratify else []
+    repeats = [_assign(classes, group_codes, plan, repeat) for repeat in range(plan.n_repeats)]
+    assignment = np.stack(repeats)
+    if plan.test_share is not None:
+        assignment = np.where(assignment == 0, 0, NEVER).astype(np.int16)
+    remarks += _unseen(assignment, classes, called, plan)
+    return Folds(assignment, warnings=tuple(remarks))
+
+
+def _rare(classes: Int64s, called: Sequence[str], plan: FoldPlan) -> list[str]:
+    """Classes with fewer rows than folds: some folds hold none of their rows out."""
+    counts = np.bincount(classes)
+    return [
+        f"class {called[int(at)]!r} has {_rows(counts[at])}, fewer than the {_n_folds(plan)} "
+        f"folds, so some folds hold none of them out; set folds.n_folds={max(2, int(counts[at]))} "
+        "or leave the class out"
+        for at in np.flatnonzero(counts < _n_folds(plan))
+        if len(counts) <= _MOST_CLASSES
+    ]
+
+
+_MOST_CLASSES = 1000  # more are values, not classes
+
+
+def _unseen(
+    assignment: Int16s, classes: Int64s, called: Sequence[str], plan: FoldPlan
+) -> list[str]:
+    """Splits whose training rows lack a class."""
+    if len(called) > _MOST_CLASSES:
+        return []
+    why = f"; rows are kept together by {plan.group}" if plan.group else ""
+    lacking: dict[int, int] = {}
+    for held_out_by in assignment:
+        for fold in range(int(assignment.max()) + 1):
+            trained = np.bincount(classes[held_out_by != fold], minlength=len(called))
+            for at in np.flatnonzero(trained == 0):
+                lacking[int(at)] = lacking.get(int(at), 0) + 1
+    return [
+        f"class {called[at]!r} is missing from the training rows of {n} "
+        f"split{'s' * (n > 1)}, so their models cannot predict it{why}; set folds.n_folds, "
+        "folds.group or folds.stratify otherwise"
+        for at, n in lacking.items()
+    ]
+
+
+def _rows(n: int) -> str:
+    return f"{n} training row{'s' * bool(n != 1)}"
+
+
+def _n_folds(plan: FoldPlan) -> int:
+    return plan.n_folds if plan.test_share is None else max(2, round(1 / plan.test_share))
+
+
+def _given_folds(given: npt.ArrayLike | None, column: str) -> Folds:
+    """The folds that a column names, in the order of its values; missing: never held out."""
+    if given is None:
+        raise FoldError(f"the fold plan's column is {column!r}, but no values were given")
+    codes, values = pd.factorize(np.asarray(given), sort=True)
+    if len(values) < 2:
+        raise FoldError(
+            f"column {column!r} names {len(values)} fold, expected two or more; correct "
+            "folds.column, or leave it out"
+        )
+    return Folds(codes[None].astype(np.int16))
 
 
 def _group_codes(groups: npt.ArrayLike | None, plan: FoldPlan, n_rows: int) -> Int64s | None:
@@ -147,35 +236,46 @@ def _group_codes(groups: npt.ArrayLike | None, plan: FoldPlan, n_rows: int) -> I
     return codes
 
 
-def _check_enough(n_found: int, n_folds: int, what: str) -> None:
+def _check_enough(n_found: int, n_folds: int, what: str, *, fix: str = "") -> None:
     if n_found < n_folds:
-        fix = f"add --folds {n_found}" if n_found >= 2 else "give more rows"
+        step = f"add --folds {n_found}" if n_found >= 2 else fix or "leave folds.group out"
         raise FoldError(
             f"cannot make {n_folds} folds: found {n_found} {what}, "
-            f"expected {n_folds} or more; {fix}"
+            f"expected {n_folds} or more; {step}"
         )
 
 
 def _assign(classes: Int64s, group_codes: Int64s | None, plan: FoldPlan, repeat: int) -> Int16s:
     """The fold that holds out each row in one repeat, (n_rows,) int16."""
-    held_out_by = np.zeros(len(classes), dtype=np.int16)
-    splits = _splitter(plan, repeat).split(classes, classes, group_codes)
-    for fold, (_, valid_rows) in enumerate(splits):
-        if len(valid_rows) == 0:
-            # StratifiedGroupKFold may leave a fold empty when there are few, very unequal groups.
-            raise FoldError(
-                f"fold {fold} of repeat {repeat} got no group of {plan.group!r}, expected one or "
-                f"more; add --folds {max(2, plan.n_folds - 1)}, or set another seed"
-            )
-        held_out_by[valid_rows] = fold
+    has_strata = plan.stratify and np.bincount(classes).max() >= _n_folds(plan)
+    held_out_by = _split(classes, group_codes, plan, repeat, stratified=has_strata)
+    if has_strata and group_codes is not None and len(np.unique(held_out_by)) < _n_folds(plan):
+        # StratifiedGroupKFold may leave a fold empty when there are few, very unequal groups.
+        held_out_by = _split(classes, group_codes, plan, repeat, stratified=False)
     return held_out_by
 
 
-def _splitter(plan: FoldPlan, repeat: int) -> Any:
+def _split(
+    classes: Int64s, group_codes: Int64s | None, plan: FoldPlan, repeat: int, *, stratified: bool
+) -> Int16s:
     # Not seed + repeat, or the second repeat of seed 0 would be the first of seed 1.
     seed = int(np.random.SeedSequence((plan.seed, repeat)).generate_state(1)[0])
-    if plan.group is None:
-        kind = StratifiedKFold if plan.stratify else KFold
+    kind: Any
+    if group_codes is None:
+        kind = StratifiedKFold if stratified else KFold
     else:
-        kind = StratifiedGroupKFold if plan.stratify else GroupKFold
-    return kind(plan.n_folds, shuffle=True, random_state=seed)
+        kind = StratifiedGroupKFold if stratified else GroupKFold
+    splitter = kind(_n_folds(plan), shuffle=True, random_state=seed)
+    held_out_by = np.zeros(len(classes), dtype=np.int16)
+    with _without_warnings():
+        for fold, (_, valid_rows) in enumerate(splitter.split(classes, classes, group_codes)):
+            held_out_by[valid_rows] = fold
+    return held_out_by
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """scikit-learn warns of rare classes; `_rare` names them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class")
+        yield

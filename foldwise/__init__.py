@@ -17,12 +17,19 @@ if TYPE_CHECKING:
     from features.encoders.bins import BinPlaces as BinPlaces
     from features.encoders.counts import CountVectors as CountVectors
     from features.encoders.counts import LogCounts as LogCounts
+    from features.encoders.dates import DateParts as DateParts
+    from features.encoders.dates import date_parts as date_parts
     from features.encoders.images import ImageEncoder as ImageEncoder
+    from features.encoders.levels import Frequencies as Frequencies
+    from features.encoders.levels import OrderedLevels as OrderedLevels
+    from features.encoders.levels import RareLevels as RareLevels
     from features.encoders.neighbours import ClassNeighbours as ClassNeighbours
     from features.encoders.tabular import TabularEncoder as TabularEncoder
+    from features.encoders.target_means import TargetMeans as TargetMeans
     from features.encoders.target_statistics import GroupStatistics as GroupStatistics
     from features.encoders.text import TextEncoder as TextEncoder
-    from features.folds import FoldPlan as FoldPlan
+    from features.encoders.text_components import TextComponents as TextComponents
+    from features.fold_plan import FoldPlan as FoldPlan
     from features.tables.schema import Column as Column
     from models.architectures.bag import BagSettings as BagSettings
     from models.architectures.base import Architecture as Architecture
@@ -40,11 +47,17 @@ if TYPE_CHECKING:
     from models.data import InputShape as InputShape
     from models.ensembling.blending import BlendSettings as BlendSettings
     from models.estimators.ngrams import NgramSettings as NgramSettings
+    from models.estimators.sklearn_models import ElasticNetSettings as ElasticNetSettings
     from models.estimators.sklearn_models import EstimatorSettings as EstimatorSettings
     from models.estimators.sklearn_models import ExtraTreesSettings as ExtraTreesSettings
+    from models.estimators.sklearn_models import (
+        HistGradientBoostingSettings as HistGradientBoostingSettings,
+    )
     from models.estimators.sklearn_models import LogisticSettings as LogisticSettings
     from models.estimators.sklearn_models import NeighboursSettings as NeighboursSettings
+    from models.estimators.sklearn_models import RidgeSettings as RidgeSettings
     from models.estimators.trees import TreesSettings as TreesSettings
+    from models.metrics import Metric as Metric
     from models.training.settings import Strategy as Strategy
     from models.training.settings import TrainSettings as TrainSettings
     from models.training.settings import WarpSettings as WarpSettings

@@ -224,7 +224,7 @@ class Replica:
         seed: Seed of its weights, its order of rows and its dropout.
         best_epoch: The epoch of its weights, from 1; 0 if it completed none.
         score: The metric on its fold's held-out rows; NaN if it has a fault.
-        valid_probabilities: `(n_fold_valid, n_classes)`.
+        valid_predictions: `(n_fold_valid, n_classes)`.
         curve: Its learning curve.
         state_dict: Its weights, on the CPU.
         fault: What went wrong, if anything; the weights are then the last good ones.
@@ -234,7 +234,7 @@ class Replica:
     seed: int
     best_epoch: int
     score: float
-    valid_probabilities: NDArray[np.floating]
+    valid_predictions: NDArray[np.floating]
     curve: Curve
     state_dict: dict[str, Tensor]
     fault: str | None = None

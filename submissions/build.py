@@ -14,13 +14,13 @@ import pandas as pd
 from submissions.check import (
     FLOAT_FORMAT,
     SubmissionError,
-    SubmissionForm,
     as_text,
     check_sample,
     id_faults,
     one_line,
     rows_named,
 )
+from submissions.form import BETWEEN, SubmissionForm
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -37,14 +37,14 @@ def build(
     """Put each prediction into the row of the sample submission that has its id.
 
     Args:
-        ids: `(n_test,)` ids of the predicted rows, in any order.
-        predictions: `(n_test, n_classes)` probabilities; for a form of labels also `(n_test,)`
-            labels; for a form with one probability also `(n_test,)`, the last class's.
-        sample: The sample submission, which sets the ids and their order.
-        form: The contents of the columns; the most probable class gives the label.
+        ids: `(n_test,)` ids of the predicted rows as texts, in any order.
+        predictions: What `answers` takes, `n_test` rows.
+        sample: The sample submission as texts, which sets the ids and their order.
+        form: The contents of the columns.
 
     Returns:
-        The submission, with the sample's rows and columns and the form's values.
+        The submission, with the sample's rows and columns and the form's values; other columns of
+        the sample are as they are there.
 
     Raises:
         SubmissionError: The ids differ from the sample's, a prediction is not finite or not one of
@@ -52,18 +52,33 @@ def build(
         SampleError: The sample submission does not have the form.
     """
     check_sample(sample, form)
-    found = as_text(pd.Series(np.asarray(ids)))
-    values = answer(np.asarray(predictions), form)
-    if len(values) != len(found):
-        raise _shape_error(np.asarray(predictions), f"({len(found)}, n_classes)")
-    faults = id_faults(found.set_axis(range(2, len(found) + 2)), as_text(sample[form.id]))
+    values = answers(np.asarray(predictions), form)
+    order = _order(as_text(pd.Series(np.asarray(ids))), sample, form, n_rows=len(values))
+    joined = values.take(order).set_axis(sample.index)
+    columns = {name: joined[name] if name in joined else sample[name] for name in form.all_columns}
+    return pd.DataFrame(columns)
+
+
+def _order(
+    found: pd.Series, sample: pd.DataFrame, form: SubmissionForm, *, n_rows: int
+) -> npt.NDArray[np.intp]:
+    """For each row of the sample the predicted row, `(n_sample,)`.
+
+    Raises:
+        SubmissionError: The ids or the numbers of rows differ.
+    """
+    if n_rows != len(found):
+        fault = f"found {n_rows} rows, expected {len(found)}"
+        raise SubmissionError(one_line("predictions", [fault], "give one row for each id"))
+    if form.id is None:
+        return np.arange(n_rows)
+    wanted = as_text(sample[form.id])
+    faults = id_faults(found.set_axis(range(2, len(found) + 2)), wanted)
     if faults:
         step = "predict each row of the test file once, then build again"
         raise SubmissionError(one_line("predictions", faults, step))
-    order = pd.Index(found).get_indexer(pd.Index(as_text(sample[form.id])))
-    joined = values.take(order).set_axis(sample.index)
-    joined.insert(0, form.id, sample[form.id])
-    return joined
+    order: npt.NDArray[np.intp] = pd.Index(found).get_indexer(pd.Index(wanted))
+    return order
 
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:
@@ -97,23 +112,49 @@ def csv_text(table: pd.DataFrame) -> str:
     return text
 
 
-def answer(predictions: np.ndarray, form: SubmissionForm) -> pd.DataFrame:
+def answers(predictions: np.ndarray, form: SubmissionForm) -> pd.DataFrame:
     """The form's columns without the id, in the order of the predictions.
 
     Args:
-        predictions: As in `build`.
+        predictions: Labels: positions among the form's labels `(n_rows,)` or, of several columns,
+            `(n_rows, n_columns)`, or probabilities `(n_rows, n_classes)` for the likeliest, or the
+            labels as texts. Top k and probabilities: probabilities `(n_rows, n_classes)`, of
+            two classes also `(n_rows,)` of the second. Values: `(n_rows,)` or
+            `(n_rows, n_columns)`.
         form: The contents of the columns.
 
     Raises:
         SubmissionError: A prediction is not finite or not one of the labels, or the shape is wrong.
     """
     if predictions.ndim not in (1, 2):
-        raise _shape_error(predictions, "(n_rows, n_classes)")
+        raise _shape_error(predictions, "(n_rows, n_columns)")
     if np.issubdtype(predictions.dtype, np.floating):
         _check_finite(predictions)
     if form.kind == "labels":
+        return _label_columns(predictions, form)
+    if form.kind == "top_k":
+        return pd.DataFrame({form.columns[0]: _rankings(predictions, form)})
+    return pd.DataFrame(_numbers(predictions, form), columns=list(form.columns))
+
+
+def _label_columns(predictions: np.ndarray, form: SubmissionForm) -> pd.DataFrame:
+    """A column of labels for each column of the form."""
+    if len(form.columns) == 1:
         return pd.DataFrame({form.columns[0]: _labels(predictions, form)})
-    return pd.DataFrame(_probabilities(predictions, form), columns=list(form.columns))
+    if predictions.shape[1:] != (len(form.columns),):
+        raise _shape_error(predictions, f"({len(predictions)}, {len(form.columns)})")
+    at = form.places or range(len(form.columns))
+    named = zip(form.columns, at, strict=True)
+    return pd.DataFrame({name: _labels(predictions[:, place], form) for name, place in named})
+
+
+def _rankings(predictions: np.ndarray, form: SubmissionForm) -> pd.Series:
+    """The k likeliest labels of each row, the likeliest first, with a blank between."""
+    if predictions.shape[1:] != (len(form.labels),):
+        raise _shape_error(predictions, f"({len(predictions)}, {len(form.labels)})")
+    ranking = np.argsort(-predictions, axis=1, kind="stable")[:, : form.k]
+    texts = np.array([str(label) for label in form.labels], dtype=object)
+    return pd.Series([BETWEEN.join(row) for row in texts[ranking]], dtype="str")
 
 
 def _labels(predictions: np.ndarray, form: SubmissionForm) -> pd.Series:
@@ -123,6 +164,8 @@ def _labels(predictions: np.ndarray, form: SubmissionForm) -> pd.Series:
         if predictions.shape[1] != len(labels):
             raise _shape_error(predictions, f"({len(predictions)}, {len(labels)})")
         return labels.take(predictions.argmax(axis=1)).reset_index(drop=True)
+    if np.issubdtype(predictions.dtype, np.integer):
+        return labels.take(predictions).reset_index(drop=True)
     text = as_text(pd.Series(predictions))
     codes = pd.Index(as_text(labels)).get_indexer(pd.Index(text))
     if (codes < 0).any():
@@ -135,10 +178,12 @@ def _labels(predictions: np.ndarray, form: SubmissionForm) -> pd.Series:
     return labels.take(codes).reset_index(drop=True)
 
 
-def _probabilities(predictions: np.ndarray, form: SubmissionForm) -> npt.NDArray[np.float64]:
-    """The probabilities of the form's columns, `(n_rows, n_columns)`."""
+def _numbers(predictions: np.ndarray, form: SubmissionForm) -> npt.NDArray[np.float64]:
+    """The numbers of the form's columns, `(n_rows, n_columns)`."""
     columns = predictions.reshape(len(predictions), -1)
-    if len(form.columns) == 1 and columns.shape[1] == 2:
+    if form.places and max(form.places) < columns.shape[1]:
+        columns = columns[:, list(form.places)]
+    elif len(form.columns) == 1 and columns.shape[1] == 2:
         columns = columns[:, 1:]
     if columns.shape[1] != len(form.columns):
         raise _shape_error(predictions, f"({len(predictions)}, {len(form.columns)})")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, Self
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from submissions.form import BETWEEN, SampleError, SubmissionForm
 
 MAX_FAULTS_SHOWN = 5
 MAX_ROWS_SHOWN = 3
@@ -17,48 +17,11 @@ MAX_ROWS_SHOWN = 3
 # probability to 0, which log-loss punishes without limit.
 FLOAT_FORMAT = "%.9g"
 
-Label = int | bool | str
-
 
 class SubmissionError(ValueError):
     """A submission that Kaggle would not accept."""
 
     exit_code = 5
-
-
-class SampleError(ValueError):
-    """A sample submission that does not match the test file or the competition."""
-
-    exit_code = 3
-
-
-class SubmissionForm(BaseModel):
-    """The columns of a competition's submission, and their contents."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str = Field(description="the column that names the row")
-    kind: Literal["labels", "probabilities"]
-    columns: tuple[str, ...] = Field(min_length=1, description="the columns after the id, in order")
-    labels: tuple[Label, ...] = Field(
-        default=(), description="the classes, in the order of a prediction's columns"
-    )
-    sum_tolerance: float = Field(
-        default=1e-3, gt=0, description="how far from 1 a row of probabilities may sum"
-    )
-
-    @model_validator(mode="after")
-    def _agrees_with_kind(self) -> Self:
-        if self.kind == "labels" and (len(self.columns) != 1 or len(self.labels) < 2):
-            raise ValueError("a form of kind labels has one column and two labels or more")
-        if len(set(self.labels)) != len(self.labels):
-            raise ValueError(f"labels must differ, found {self.labels}")
-        return self
-
-    @property
-    def all_columns(self) -> list[str]:
-        """The submission's header."""
-        return [self.id, *self.columns]
 
 
 def check(
@@ -79,15 +42,14 @@ def check(
         table = _read_text(Path(submission), faults)
     faults += _column_faults(list(table.columns), form.all_columns)
     unique = [column for column in form.all_columns if list(table.columns).count(column) == 1]
+    ids = None
+    if form.id is None and len(table) != len(sample):
+        faults.append(f"found {len(table)} rows, expected the {len(sample)} of the sample")
     if form.id in unique:
-        table = table.assign(**{form.id: as_text(table[form.id])})
-        faults += id_faults(table[form.id], as_text(sample[form.id]))
-    values = table[[column for column in unique if column != form.id]]
-    ids = table[form.id] if form.id in unique else None
-    if form.kind == "labels":
-        faults += _label_faults(values, form, ids)
-    else:
-        faults += _probability_faults(values, form, ids)
+        ids = as_text(table[form.id])
+        faults += id_faults(ids, as_text(sample[form.id]))
+    values = table[[column for column in unique if column in form.columns]]
+    faults += _value_faults(values, form, ids)
     if faults:
         step = "correct these rows, or build the submission again with foldwise run"
         raise SubmissionError(one_line(name, faults, step))
@@ -100,7 +62,7 @@ def check_sample(sample: pd.DataFrame, form: SubmissionForm) -> None:
         SampleError: It does not.
     """
     faults = _column_faults(list(sample.columns), form.all_columns)
-    if not faults:
+    if not faults and form.id is not None:
         ids = as_text(sample[form.id])
         faults = id_faults(ids.set_axis(range(2, len(ids) + 2)), ids)
     if not faults and sample.empty:
@@ -218,6 +180,14 @@ def _column_faults(found: list[str], expected: list[str]) -> list[str]:
     return [f"{', '.join(wrong) or f'found the columns {_listed(found)}'}, {wanted}"]
 
 
+def _value_faults(values: pd.DataFrame, form: SubmissionForm, ids: pd.Series | None) -> list[str]:
+    if form.kind == "labels":
+        return _label_faults(values, form, ids)
+    if form.kind == "top_k":
+        return _ranking_faults(values, form, ids)
+    return _number_faults(values, form, ids)
+
+
 def _label_faults(values: pd.DataFrame, form: SubmissionForm, ids: pd.Series | None) -> list[str]:
     allowed = as_text(pd.Series(form.labels, dtype=object))
     faults = []
@@ -227,17 +197,31 @@ def _label_faults(values: pd.DataFrame, form: SubmissionForm, ids: pd.Series | N
     return faults
 
 
-def _probability_faults(
-    values: pd.DataFrame, form: SubmissionForm, ids: pd.Series | None
-) -> list[str]:
+def _ranking_faults(values: pd.DataFrame, form: SubmissionForm, ids: pd.Series | None) -> list[str]:
+    allowed = {str(label) for label in form.labels}
+    expected = f"at most {form.k} different labels with a blank between, of {_listed(form.labels)}"
+
+    def is_right(field: str) -> bool:
+        given = field.split(BETWEEN)
+        return set(given) <= allowed and len(set(given)) == len(given) <= form.k
+
+    faults = []
+    for column in values:
+        text = as_text(values[column])
+        faults += _value_fault(text[~text.map(is_right).astype(bool)], expected, ids)
+    return faults
+
+
+def _number_faults(values: pd.DataFrame, form: SubmissionForm, ids: pd.Series | None) -> list[str]:
     numbers = values.apply(pd.to_numeric, errors="coerce").astype(np.float64)
     finite = pd.DataFrame(np.isfinite(numbers))
-    outside = finite & ((numbers < 0) | (numbers > 1))
+    is_probability = form.kind == "probabilities"
+    outside = finite & ((numbers < 0) | (numbers > 1)) & is_probability
     faults = []
     for column in values:
         faults += _value_fault(values[column][~finite[column]], "a finite number", ids)
         faults += _value_fault(values[column][outside[column]], "a probability from 0 to 1", ids)
-    if 1 < len(form.columns) == values.shape[1]:
+    if is_probability and form.sums_to_one and 1 < len(form.columns) == values.shape[1]:
         sums = numbers[(finite & ~outside).all(axis=1)].sum(axis=1)
         off = sums[(sums - 1).abs() > form.sum_tolerance].rename("sum of a row")
         faults += _value_fault(off, f"1 within {form.sum_tolerance:g}", ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Literal, Self
 
@@ -16,6 +17,8 @@ from features.encoders.base import BaseEncoder, EncodingError, State, require_co
 Floats = npt.NDArray[np.float64]
 Scaling = Literal["standard", "quantile", "none"]
 MOST_QUANTILES = 1000
+EXACT = 2.0**24  # float32 holds all whole numbers up to it
+HUGE = 1e30  # beyond it float32 is near its end
 
 
 class TabularEncoder(BaseEncoder):
@@ -25,10 +28,12 @@ class TabularEncoder(BaseEncoder):
     int64`, where 0 is a category that is missing or unseen in fitting. One-hot, such a category
     is all zeros.
 
-    For trees use `scaling="none"`: numbers stay as they are, missing ones as NaN.
+    For trees use `scaling="none"`: numbers stay as they are, missing ones as NaN. Only columns
+    that float32 cannot hold exactly, beyond 2**24, start from their smallest value. Infinite
+    numbers count as missing.
 
     Args:
-        numeric: Columns of numbers or booleans.
+        numeric: Columns of numbers or booleans; a `*` stands for any text, as in `age_*`.
         categorical: Columns of categories.
         categories: `codes` in `x_cat`, or `one_hot` after the numbers in `x_num`.
         scaling: `standard` is mean 0 and deviation 1, `quantile` the normal quantiles of the
@@ -64,18 +69,19 @@ class TabularEncoder(BaseEncoder):
         Raises:
             EncodingError: A column is absent, or `one_hot` lacks the levels of one.
         """
-        require_columns(table, (*self.numeric, *self.categorical), self)
+        self.numeric_ = expanded(self.numeric, table)
+        require_columns(table, (*self.numeric_, *self.categorical), self)
         self._check_levels()
         numbers = self._numbers(table)
         self.medians_ = _medians(numbers)
-        self.scaler_ = _scaler(self.scaling, _filled(numbers, self.medians_))
+        self.scaler_ = _scaler(self.scaling, numbers, self.medians_)
         self.categories_ = [self._categories_of(table[name]) for name in self.categorical]
         return self
 
     def transform(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
         """The arrays of any rows, by keyword of the network's `forward`."""
         check_is_fitted(self)
-        require_columns(table, (*self.numeric, *self.categorical), self)
+        require_columns(table, (*self.numeric_, *self.categorical), self)
         numbers = self._numbers(table)
         parts = [self._scaled(numbers)]
         if self.missing_indicators:
@@ -83,7 +89,7 @@ class TabularEncoder(BaseEncoder):
         codes = self._codes(table)
         if self.categories == "one_hot":
             parts += [codes[:, [i]] == 1 + np.arange(n) for i, n in enumerate(self._n_known())]
-        encoded: dict[str, np.ndarray] = {"x_num": np.concatenate(parts, axis=1).astype(np.float32)}
+        encoded: dict[str, np.ndarray] = {"x_num": _as_float32(np.concatenate(parts, axis=1))}
         if self.categorical and self.categories == "codes":
             encoded["x_cat"] = codes
         return encoded
@@ -97,9 +103,9 @@ class TabularEncoder(BaseEncoder):
     def names(self) -> dict[str, list[str]]:
         """The name of each column of each array that `transform` gives."""
         check_is_fitted(self)
-        x_num = list(self.numeric)
+        x_num = list(self.numeric_)
         if self.missing_indicators:
-            x_num += [f"{name} missing" for name in self.numeric]
+            x_num += [f"{name} missing" for name in self.numeric_]
         if self.categories == "codes":
             coded = {"x_cat": list(self.categorical)} if self.categorical else {}
             return {"x_num": x_num, **coded}
@@ -123,12 +129,14 @@ class TabularEncoder(BaseEncoder):
 
     def _numbers(self, table: pd.DataFrame) -> Floats:
         """`(n_rows, n_numeric)`, missing ones as NaN."""
-        columns = [table[name].to_numpy(np.float64, na_value=np.nan) for name in self.numeric]
+        columns = [_numbers_of(table[name], self) for name in self.numeric_]
         return np.stack(columns, axis=1) if columns else np.empty((len(table), 0))
 
     def _scaled(self, numbers: Floats) -> Floats:
         if self.scaler_ is None:
             return numbers
+        if self.scaling == "none":
+            return self.scaler_.transform(numbers)
         return self.scaler_.transform(_filled(numbers, self.medians_))
 
     def _check_levels(self) -> None:
@@ -162,10 +170,18 @@ class _Standard:
     """Mean 0 and deviation 1; a constant column becomes 0."""
 
     def __init__(self, numbers: Floats) -> None:
-        self.mean = numbers.mean(axis=0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.mean = numbers.mean(axis=0)
+            deviation = numbers.std(axis=0)
+            spread = np.ptp(numbers, axis=0)
         # By range, since rounding gives a constant column a deviation of 1e-17.
-        varies = np.ptp(numbers, axis=0) > 0
-        self.deviation = np.where(varies, numbers.std(axis=0), 1.0)
+        varies = spread > 0
+        # Squares of numbers below 1e-154 are 0, and those of numbers beyond 1e154 infinite.
+        for at in np.flatnonzero(varies & ((deviation == 0) | ~np.isfinite(deviation))):
+            largest = np.abs(numbers[:, at]).max()
+            scaled = numbers[:, at] / largest
+            self.mean[at], deviation[at] = scaled.mean() * largest, scaled.std() * largest
+        self.deviation = np.where(varies, deviation, 1.0)
 
     def transform(self, numbers: Floats) -> Floats:
         scaled: Floats = (numbers - self.mean) / self.deviation
@@ -173,6 +189,29 @@ class _Standard:
 
     def state(self) -> np.ndarray:
         return np.stack([self.mean, self.deviation])
+
+
+class _Exact:
+    """Numbers as they are, but for columns of which float32 would lose digits or hold infinity."""
+
+    def __init__(self, numbers: Floats) -> None:
+        with np.errstate(invalid="ignore"):
+            largest = np.nanmax(np.abs(numbers), axis=0, initial=0.0)
+            smallest = np.nanmin(numbers, axis=0, initial=np.inf)
+        is_large = largest > EXACT
+        self.shift = np.where(is_large, smallest, 0.0)
+        self.scale = np.where(largest > HUGE, largest, 1.0)
+
+    @property
+    def changes_nothing(self) -> bool:
+        return not self.shift.any() and bool((self.scale == 1).all())
+
+    def transform(self, numbers: Floats) -> Floats:
+        scaled: Floats = numbers / self.scale - self.shift / self.scale
+        return scaled
+
+    def state(self) -> np.ndarray:
+        return np.stack([self.shift, self.scale])
 
 
 class _Quantile:
@@ -213,7 +252,48 @@ def _medians(numbers: Floats) -> Floats:
     return np.array([np.median(column) if column.size else 0.0 for column in known])
 
 
-def _scaler(scaling: Scaling, numbers: Floats) -> _Standard | _Quantile | None:
-    if scaling == "none" or not numbers.size:
+def _scaler(
+    scaling: Scaling, numbers: Floats, medians: Floats
+) -> _Standard | _Quantile | _Exact | None:
+    if not numbers.size:
         return None
-    return _Standard(numbers) if scaling == "standard" else _Quantile(numbers)
+    if scaling == "none":
+        exact = _Exact(numbers)
+        return None if exact.changes_nothing else exact
+    filled = _filled(numbers, medians)
+    return _Standard(filled) if scaling == "standard" else _Quantile(filled)
+
+
+def expanded(names: Sequence[str], table: pd.DataFrame) -> list[str]:
+    """The names, each with a `*` replaced by the table's columns that it fits."""
+    found = []
+    for name in names:
+        fits = [c for c in map(str, table.columns) if fnmatch.fnmatchcase(c, name)]
+        found += fits if "*" in name and fits else [name]
+    return list(dict.fromkeys(found))
+
+
+def _numbers_of(values: pd.Series, encoder: object) -> Floats:
+    """One column as numbers, `(n_rows,)`; missing and infinite ones as NaN.
+
+    Raises:
+        EncodingError: It holds dates or texts.
+    """
+    if values.dtype.kind in "mM" or not (
+        pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)
+    ):
+        step = "DateParts turns dates into numbers" if values.dtype.kind == "M" else "declare it so"
+        raise EncodingError(
+            f"{type(encoder).__name__}: column {values.name!r} is of type {values.dtype}, expected "
+            f"numbers; {step}"
+        )
+    numbers: Floats = values.to_numpy(np.float64, na_value=np.nan)
+    return np.where(np.isinf(numbers), np.nan, numbers) if np.isinf(numbers).any() else numbers
+
+
+def _as_float32(numbers: Floats) -> npt.NDArray[np.float32]:
+    """The numbers as float32, those beyond its range at its ends."""
+    limit = float(np.finfo(np.float32).max)
+    if numbers.size and np.nanmax(np.abs(numbers), initial=0.0) > limit:
+        numbers = np.clip(numbers, -limit, limit)
+    return numbers.astype(np.float32)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.ensembling.blending import check_folds, check_members
+from models.ensembling.blending import mean_over_repeats
+from models.ensembling.checks import check_folds, check_members
+from models.ensembling.goal import SMALLEST_PROBABILITY, Goal
 
 LARGEST_TEMPERATURE = 10.0
-SMALLEST_PROBABILITY = 1e-15
 N_ITERATIONS = 50
 FLAT = 1e-10  # slope of the mean log-loss at which the search ends
 
@@ -19,7 +20,7 @@ class NestedTemperature:
     """Probabilities scaled by temperatures that the row's own label did not influence.
 
     Attributes:
-        oof: `(n_rows, n_classes) float64`, the mean over repeats.
+        oof: `(n_rows, n_classes) float64`, the mean over repeats; NaN for rows never held out.
         temperatures: `(n_repeats * n_folds,) float64`, repeat-major, each chosen on the other
             folds.
     """
@@ -28,7 +29,7 @@ class NestedTemperature:
     temperatures: np.ndarray
 
 
-def temperature(oof: np.ndarray, target: np.ndarray) -> float:
+def temperature(oof: np.ndarray, goal: Goal) -> float:
     """The temperature with the lowest log-loss, 0.1 to 10; above 1 makes the model less confident.
 
     Log-loss is convex in the inverse temperature: Newton's steps, within a bracket that shrinks
@@ -36,16 +37,16 @@ def temperature(oof: np.ndarray, target: np.ndarray) -> float:
 
     Args:
         oof: `(n_rows, n_classes)` out-of-fold probabilities.
-        target: `(n_rows,) int64` class index.
+        goal: The rows' classes.
 
     Raises:
         BlendError: Invalid probabilities.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
     """
-    check_members(oof[None], target, members=["probabilities"])
+    check_members(oof[None], goal, members=["probabilities"])
     logits = _logits(oof)
-    of_true = logits[np.arange(len(target)), target].mean()
+    of_true = logits[np.arange(len(goal.target)), goal.target].mean()
     low, high, inverse = 1 / LARGEST_TEMPERATURE, LARGEST_TEMPERATURE, 1.0
     for _ in range(N_ITERATIONS):
         slope, curvature = _derivatives(logits, of_true, inverse)
@@ -62,27 +63,29 @@ def scale(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     return _softmax(_logits(probabilities) / temperature)
 
 
-def nested_temperature(
-    oof: np.ndarray, target: np.ndarray, fold_of_row: np.ndarray
-) -> NestedTemperature:
+def nested_temperature(oof: np.ndarray, goal: Goal, fold_of_row: np.ndarray) -> NestedTemperature:
     """Scale each fold by the temperature of the other folds' rows.
 
     Args:
         oof: `(n_rows, n_classes)` out-of-fold probabilities.
-        target: `(n_rows,) int64` class index.
-        fold_of_row: `(n_rows,)` or `(n_repeats, n_rows)`, the fold that holds each row out.
+        goal: The rows' classes.
+        fold_of_row: `(n_rows,)` or `(n_repeats, n_rows)`, the fold that holds each row out; -1
+            where none does.
 
     Raises:
         BlendError: Invalid probabilities, or folds that do not fit them.
     """
-    assignment = check_folds(fold_of_row, n_rows=len(target))
-    total, temperatures = np.zeros(oof.shape), []
+    assignment = check_folds(fold_of_row, n_rows=len(goal.target))
+    by_repeat, temperatures = [], []
     for folds in assignment:
-        for fold in np.unique(folds):
-            held_out = folds == fold
-            temperatures.append(temperature(oof[~held_out], target[~held_out]))
-            total[held_out] += scale(oof[held_out], temperatures[-1])
-    return NestedTemperature(total / len(assignment), np.array(temperatures))
+        scaled = np.full(oof.shape, np.nan)
+        for fold in np.unique(folds[folds >= 0]):
+            others = (folds != fold) & (folds >= 0)
+            of_others = temperature(oof[others], goal.at(others)) if others.any() else 1.0
+            temperatures.append(of_others)
+            scaled[folds == fold] = scale(oof[folds == fold], of_others)
+        by_repeat.append(scaled)
+    return NestedTemperature(mean_over_repeats(by_repeat), np.array(temperatures))
 
 
 def _logits(probabilities: np.ndarray) -> np.ndarray:

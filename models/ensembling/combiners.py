@@ -16,19 +16,20 @@ import numpy as np
 from models.ensembling.blending import blend
 from models.ensembling.calibration import scale
 from models.estimators.fold_models import FoldModels
+from models.tasks import Task
 
 SMALLEST_PROBABILITY = 1e-5  # smaller ones carry no information but would dominate a linear model
 
 
 class Combiner(ABC):
-    """From the members' probabilities to one prediction."""
+    """From the members' predictions to one."""
 
     @abstractmethod
     def predict(self, members: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
-        """Combine: `(n_members, n_rows, n_classes)` -> `(n_rows, n_classes)`.
+        """Combine: `(n_members, n_rows, n_columns)` -> `(n_rows, n_columns)`.
 
         Args:
-            members: The members' probabilities.
+            members: The members' predictions.
             context: `(n_rows, d)` context features, where the stackers were trained with them.
         """
 
@@ -56,7 +57,7 @@ class Weighted(Combiner):
     weights: np.ndarray
 
     def predict(self, members: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
-        """`(n_members, n_rows, n_classes)` -> `(n_rows, n_classes)`."""
+        """`(n_members, n_rows, n_columns)` -> `(n_rows, n_columns)`."""
         return blend(members, self.weights)
 
     def description(self) -> dict[str, Any]:
@@ -76,15 +77,19 @@ class Stacked(Combiner):
         name: The stacker's.
         n_folds: The number of models.
         models: The fitted models.
+        task: What the members predict.
     """
 
     name: str
     n_folds: int
     models: FoldModels
+    task: Task
 
     def predict(self, members: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
-        """`(n_members, n_rows, n_classes)` -> `(n_rows, n_classes)`."""
-        return self.models.predict_mean([stacker_inputs(members, context)] * self.n_folds)
+        """`(n_members, n_rows, n_columns)` -> `(n_rows, n_columns)`."""
+        return self.models.predict_mean(
+            [stacker_inputs(members, context, self.task)] * self.n_folds
+        )
 
     def description(self) -> dict[str, Any]:
         """Its name; the models have files of their own."""
@@ -102,7 +107,7 @@ class MeanOf(Combiner):
     parts: tuple[Combiner, ...]
 
     def predict(self, members: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
-        """`(n_members, n_rows, n_classes)` -> `(n_rows, n_classes)`."""
+        """`(n_members, n_rows, n_columns)` -> `(n_rows, n_columns)`."""
         mean: np.ndarray = np.mean([part.predict(members, context) for part in self.parts], axis=0)
         return mean
 
@@ -129,7 +134,7 @@ class Tempered(Combiner):
     temperature: float
 
     def predict(self, members: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
-        """`(n_members, n_rows, n_classes)` -> `(n_rows, n_classes)`."""
+        """`(n_members, n_rows, n_columns)` -> `(n_rows, n_columns)`."""
         return scale(self.of.predict(members, context), self.temperature)
 
     def description(self) -> dict[str, Any]:
@@ -146,37 +151,48 @@ class Tempered(Combiner):
 
 
 def from_description(
-    description: Mapping[str, Any], load_models: Callable[[str, int], FoldModels]
+    description: Mapping[str, Any], load_models: Callable[[str, int], FoldModels], task: Task
 ) -> Combiner:
     """The combiner that `Combiner.description` described.
 
     Args:
         description: Plain JSON values.
         load_models: Returns a stacker's models by its name and the number of its folds.
+        task: What the members predict.
     """
     kind = description["kind"]
     if kind == "weighted":
         return Weighted(np.array(description["weights"]))
     if kind == "stacked":
         name, n_folds = description["name"], description["n_folds"]
-        return Stacked(name, n_folds, load_models(name, n_folds))
+        return Stacked(name, n_folds, load_models(name, n_folds), task)
     if kind == "mean":
-        parts = (from_description(part, load_models) for part in description["parts"])
+        parts = (from_description(part, load_models, task) for part in description["parts"])
         return MeanOf(tuple(parts))
-    return Tempered(from_description(description["of"], load_models), description["temperature"])
+    of = from_description(description["of"], load_models, task)
+    return Tempered(of, description["temperature"])
 
 
-def stacker_inputs(probabilities: np.ndarray, context: np.ndarray | None) -> dict[str, np.ndarray]:
-    """A stacker's inputs, `x_num (n_rows, n_members * n_classes + d)`.
+def stacker_inputs(
+    predictions: np.ndarray, context: np.ndarray | None, task: Task
+) -> dict[str, np.ndarray]:
+    """A stacker's inputs, `x_num (n_rows, n_members * n_columns + d)`.
 
     Args:
-        probabilities: The members', `(n_members, n_rows, n_classes)`.
+        predictions: The members', `(n_members, n_rows, n_columns)`.
         context: Context features, `(n_rows, d)`.
+        task: What the members predict.
     """
-    logits = member_logits(probabilities)
+    if task.chooses_class:
+        columns = member_logits(predictions)
+    elif task.predicts_probabilities:
+        clipped = np.clip(predictions, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+        columns = _side_by_side(np.log(clipped) - np.log1p(-clipped))
+    else:
+        columns = _side_by_side(predictions)
     if context is None:
-        return {"x_num": logits}
-    return {"x_num": np.hstack([logits, context.astype(np.float32)])}
+        return {"x_num": columns}
+    return {"x_num": np.hstack([columns, context.astype(np.float32)])}
 
 
 def member_logits(probabilities: np.ndarray) -> np.ndarray:
@@ -185,7 +201,11 @@ def member_logits(probabilities: np.ndarray) -> np.ndarray:
     `(n_members, n_rows, n_classes)` -> `(n_rows, n_members * n_classes) float32`.
     """
     logs = np.log(np.clip(probabilities, SMALLEST_PROBABILITY, None))
-    logits = logs - logs.mean(axis=2, keepdims=True)
-    by_row = np.moveaxis(logits, 0, 1)  # (M, n, C) -> (n, M, C)
+    return _side_by_side(logs - logs.mean(axis=2, keepdims=True))
+
+
+def _side_by_side(predictions: np.ndarray) -> np.ndarray:
+    """`(n_members, n_rows, n_columns)` -> `(n_rows, n_members * n_columns) float32`."""
+    by_row = np.moveaxis(predictions, 0, 1)  # (M, n, C) -> (n, M, C)
     joined: np.ndarray = by_row.reshape(len(by_row), -1).astype(np.float32)
     return joined

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.data import FoldData
-from models.ensembling.blending import BlendSettings, check_folds, check_members, nested
+from models.ensembling.blending import BlendSettings, mean_over_repeats, nested
 from models.ensembling.calibration import nested_temperature, scale, temperature
+from models.ensembling.checks import check_folds, check_members
 from models.ensembling.combiners import (
     Combiner,
     MeanOf,
@@ -25,8 +26,10 @@ from models.ensembling.combiners import (
     Weighted,
     stacker_inputs,
 )
+from models.ensembling.goal import Goal
 from models.estimators.fold_models import FoldModelSettings
 from models.metrics import Metric
+from models.target import Target
 
 SEEDS = (0,)  # a stacker has one model per fold
 
@@ -36,32 +39,32 @@ class EnsembleInputs:
     """What candidates are computed from.
 
     Attributes:
-        oof: `(n_members, n_rows, n_classes)` out-of-fold probabilities.
-        test: `(n_members, n_test, n_classes)`.
-        target: `(n_rows,) int64` class index.
-        fold_of_row: `(n_rows,)` or `(n_repeats, n_rows)`, the fold that holds each row out.
-        metric: Scores each fold.
+        oof: `(n_members, n_rows, n_columns)` out-of-fold predictions.
+        test: `(n_members, n_test, n_columns)`.
+        goal: What is predicted, and the metric that scores each fold.
+        fold_of_row: `(n_rows,)` or `(n_repeats, n_rows)`, the fold that holds each row out; -1
+            where none does.
         context: Context features of training and test rows, each `(n, d)`, as honest as `oof`.
     """
 
     oof: np.ndarray
     test: np.ndarray
-    target: np.ndarray
+    goal: Goal
     fold_of_row: np.ndarray
-    metric: Metric
     context: tuple[np.ndarray, np.ndarray] | None = None
 
+    @property
+    def has_other_folds(self) -> bool:
+        """Whether each fold can be predicted by what others taught: there are two or more."""
+        folds = np.atleast_2d(self.fold_of_row)
+        return all(len(np.unique(of_repeat[of_repeat >= 0])) > 1 for of_repeat in folds)
+
     def fold_scores(self, oof: np.ndarray) -> np.ndarray:
-        """The metric of a prediction `(n_rows, n_classes)` on each fold: `(n_repeats * n_folds,)`.
+        """The metric of a prediction `(n_rows, n_columns)` on each fold: `(n_repeats * n_folds,)`.
 
         Repeat-major.
         """
-        scores = [
-            self.metric.function(self.target[held_out_by == fold], oof[held_out_by == fold])
-            for held_out_by in np.atleast_2d(self.fold_of_row)
-            for fold in np.unique(held_out_by)
-        ]
-        return np.array(scores)
+        return self.goal.decide(oof, np.atleast_2d(self.fold_of_row)).scores
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,9 @@ class Candidate:
 
     Attributes:
         name: Shown in reports.
-        oof: `(n_rows, n_classes)`; the label of a row has no influence on its own prediction.
-        test: `(n_test, n_classes)`.
+        oof: `(n_rows, n_columns)`; the target of a row has no influence on its own prediction;
+            NaN for rows never held out.
+        test: `(n_test, n_columns)`.
         scores: `(n_repeats * n_folds,)` the metric on each fold, repeat-major.
         combiner: Computes `test` from the members' test predictions, and predicts new rows.
     """
@@ -84,8 +88,8 @@ class Candidate:
 
     @property
     def mean(self) -> float:
-        """Mean score over folds."""
-        return float(self.scores.mean())
+        """Mean score over the folds where the metric is defined."""
+        return float(np.nanmean(self.scores))
 
 
 def make_candidates(
@@ -93,13 +97,15 @@ def make_candidates(
 ) -> list[Candidate]:
     """All candidates, `first` first.
 
-    With stackers also theirs, the mean of `first` and the stackers, and each of these calibrated
-    by a temperature.
+    With stackers also theirs, the mean of `first` and the stackers, and, for classes, each of these
+    calibrated by a temperature. A single split has no other fold to train a stacker on.
     """
-    if not stackers:
+    if not stackers or not inputs.has_other_folds:
         return [first]
     candidates = [first, *(stack(name, settings, inputs) for name, settings in stackers.items())]
     candidates.append(mean_of(candidates, inputs))
+    if not inputs.goal.task.chooses_class:
+        return candidates
     return candidates + [tempered(candidate, inputs) for candidate in candidates]
 
 
@@ -125,7 +131,7 @@ def weighted_mean(
     Raises:
         BlendError: Invalid probabilities, or folds that do not fit them.
     """
-    honest = nested(inputs.oof, inputs.target, inputs.fold_of_row, settings, metric=inputs.metric)
+    honest = nested(inputs.oof, inputs.goal, inputs.fold_of_row, settings)
     test = combiner.predict(inputs.test)
     return Candidate(name, honest.oof, test, honest.fold_scores, combiner)
 
@@ -141,20 +147,24 @@ def stack(name: str, settings: FoldModelSettings, inputs: EnsembleInputs) -> Can
     Raises:
         BlendError: Invalid probabilities, or folds that do not fit them.
     """
-    oof, target = inputs.oof, inputs.target
-    check_members(oof, target)
-    assignment = check_folds(inputs.fold_of_row, n_rows=len(target))
+    oof, goal = inputs.oof, inputs.goal
+    assignment = check_folds(inputs.fold_of_row, n_rows=len(goal.target))
+    check_members(oof, goal, rows=np.asarray((assignment >= 0).any(axis=0)))
     of_train, of_test = inputs.context or (None, None)
-    folds = stacker_folds(stacker_inputs(oof, of_train), assignment)
-    tests = [stacker_inputs(inputs.test, of_test)] * len(folds)
-    fitted = settings.fit_folds(folds, tests, target, n_classes=oof.shape[2], seeds=SEEDS)
-    total, scores = np.zeros(oof.shape[1:]), []
-    for data, valid in zip(folds, fitted.valid_probabilities, strict=True):
-        total[data.valid_rows] += valid
-        scores.append(inputs.metric.function(target[data.valid_rows], valid))
-    combiner = Stacked(name, len(folds), fitted.models)
-    mean = total / len(assignment)
-    return Candidate(name, mean, fitted.test_probabilities, np.array(scores), combiner)
+    folds = stacker_folds(stacker_inputs(oof, of_train, goal.task), assignment)
+    tests = [stacker_inputs(inputs.test, of_test, goal.task)] * len(folds)
+    target = Target(goal.target, goal.task, goal.weight)
+    fitted = settings.fit_folds(folds, tests, target, seeds=SEEDS)
+    by_repeat = np.full((len(assignment), *oof.shape[1:]), np.nan)
+    for index, (data, valid) in enumerate(zip(folds, fitted.valid_predictions, strict=True)):
+        by_repeat[index * len(assignment) // len(folds)][data.valid_rows] = valid
+    scores = [
+        goal.decide(predicted, folds_of[None]).scores
+        for predicted, folds_of in zip(by_repeat, assignment, strict=True)
+    ]
+    combiner = Stacked(name, len(folds), fitted.models, goal.task)
+    mean = mean_over_repeats(list(by_repeat))
+    return Candidate(name, mean, fitted.test_predictions, np.concatenate(scores), combiner)
 
 
 def stacker_folds(inputs: Mapping[str, np.ndarray], assignment: np.ndarray) -> list[FoldData]:
@@ -165,9 +175,13 @@ def stacker_folds(inputs: Mapping[str, np.ndarray], assignment: np.ndarray) -> l
         assignment: `(n_repeats, n_rows)`, the fold that holds each row out.
     """
     return [
-        FoldData(inputs, np.flatnonzero(held_out_by != f), np.flatnonzero(held_out_by == f))
+        FoldData(
+            inputs,
+            np.flatnonzero((held_out_by != fold) & (held_out_by >= 0)),
+            np.flatnonzero(held_out_by == fold),
+        )
         for held_out_by in assignment
-        for f in np.unique(held_out_by)
+        for fold in np.unique(held_out_by[held_out_by >= 0])
     ]
 
 
@@ -186,8 +200,9 @@ def tempered(candidate: Candidate, inputs: EnsembleInputs) -> Candidate:
     Each fold is scaled by the temperature of the other folds' rows, the test rows by that of all
     rows.
     """
-    oof = nested_temperature(candidate.oof, inputs.target, inputs.fold_of_row).oof
-    of_all = temperature(candidate.oof, inputs.target)
+    oof = nested_temperature(candidate.oof, inputs.goal, inputs.fold_of_row).oof
+    held_out = ~np.isnan(candidate.oof).any(axis=1)
+    of_all = temperature(candidate.oof[held_out], inputs.goal.at(held_out))
     combiner = Tempered(candidate.combiner, of_all)
     name, test = f"{candidate.name}, tempered", scale(candidate.test, of_all)
     return Candidate(name, oof, test, inputs.fold_scores(oof), combiner)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from models.estimators.fold_models import Inputs, Owner, file_name, model_files
+from models.target import Scales, read_scales, scale_files, unscale
 
 SUFFIX = ".txt"
 BLOCK = 1 << 16  # rows predicted at a time
@@ -17,18 +18,20 @@ BLOCK = 1 << 16  # rows predicted at a time
 
 @dataclass(frozen=True)
 class Boosters:
-    """One booster per fold and seed.
+    """One booster per fold, seed and target.
 
     Attributes:
-        owners: Fold and seed of each booster, fold-major.
-        models: Each booster as LightGBM's text.
+        owners: Fold and seed of each model, fold-major.
+        models: The boosters of each, one for each target, as LightGBM's text.
+        scales: Each fold's scale of each target, on which the boosters learned it.
     """
 
     owners: tuple[Owner, ...]
-    models: tuple[str, ...]
+    models: tuple[tuple[str, ...], ...]
+    scales: Scales = ()
 
     def predict_mean(self, inputs_per_fold: Sequence[Inputs]) -> np.ndarray:
-        """The mean over all boosters, `(n_rows, n_classes) float64`.
+        """The mean over all models, `(n_rows, n_columns) float64`.
 
         Args:
             inputs_per_fold: The same rows, as encoded by each fold's encoder.
@@ -36,26 +39,56 @@ class Boosters:
         import lightgbm
 
         total: Any = 0.0
-        for (fold, _), text in zip(self.owners, self.models, strict=True):
-            booster = lightgbm.Booster(model_str=text)
-            total = total + predict(booster, inputs_per_fold[fold])
+        for (fold, _), texts in zip(self.owners, self.models, strict=True):
+            boosters = [lightgbm.Booster(model_str=text) for text in texts]
+            learned = predict_columns(boosters, inputs_per_fold[fold])
+            total = total + unscale(learned, self.scales, fold)
         mean: np.ndarray = total / len(self.owners)
         return mean
 
     def files(self) -> dict[str, bytes]:
-        """Each booster's text, by file name."""
+        """Each booster's text, by file name, and the scales."""
         named = zip(self.owners, self.models, strict=True)
-        return {file_name(owner, SUFFIX): text.encode() for owner, text in named}
+        texts = {
+            file_name(owner, SUFFIX, column): text.encode()
+            for owner, of_targets in named
+            for column, text in enumerate(of_targets)
+        }
+        return texts | scale_files(self.scales)
 
     @classmethod
     def read(cls, folder: Path) -> Boosters:
         """The boosters whose files are in the folder."""
         paths = model_files(folder, SUFFIX)
-        return cls(tuple(paths), tuple(path.read_text() for path in paths.values()))
+        models = tuple(tuple(path.read_text() for path in of_one) for of_one in paths.values())
+        return cls(tuple(paths), models, read_scales(folder))
+
+
+def predict_columns(
+    boosters: Sequence[Any], inputs: Inputs, *, n_trees: Sequence[int] = (), n_threads: int = 0
+) -> np.ndarray:
+    """The predictions of one model, `(n_rows, n_columns) float64`.
+
+    Args:
+        boosters: One `lightgbm.Booster` for each target.
+        inputs: `x_num` and, right of it, `x_cat`.
+        n_trees: Boosting rounds to use of each; all if empty.
+        n_threads: 0 is one per core.
+    """
+    rounds = n_trees or [-1] * len(boosters)
+    parts = [
+        predict(booster, inputs, n_trees=n, n_threads=n_threads)
+        for booster, n in zip(boosters, rounds, strict=True)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    return np.column_stack([part[:, -1] for part in parts])
 
 
 def predict(booster: Any, inputs: Inputs, *, n_trees: int = -1, n_threads: int = 0) -> np.ndarray:
-    """One booster's probabilities, `(n_rows, n_classes) float64`; two columns for one log-odds.
+    """One booster's predictions, `(n_rows, n_columns) float64`.
+
+    A probability for each class, of one log-odds two columns; a value as one column.
 
     Args:
         booster: A `lightgbm.Booster`.
@@ -71,7 +104,10 @@ def predict(booster: Any, inputs: Inputs, *, n_trees: int = -1, n_threads: int =
         block = matrix({key: array[rows] for key, array in used.items()})
         parts.append(booster.predict(block, num_iteration=n_trees, num_threads=n_threads))
     raw = np.concatenate(parts)
-    return np.column_stack([1 - raw, raw]) if raw.ndim == 1 else raw
+    if raw.ndim > 1:
+        return raw
+    is_probability = booster.dump_model(num_iteration=1)["objective"].startswith("binary")
+    return np.column_stack([1 - raw, raw]) if is_probability else raw[:, None]
 
 
 def matrix(inputs: Inputs, rows: np.ndarray | None = None) -> np.ndarray:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from models.target import Target
+
 if TYPE_CHECKING:
     from models.data import FoldData
 
@@ -21,7 +23,7 @@ class FoldModels(Protocol):
     """Fitted models, one for each fold and seed."""
 
     def predict_mean(self, inputs_per_fold: Sequence[Inputs]) -> np.ndarray:
-        """The mean over all models, `(n_rows, n_classes) float64`.
+        """The mean over all models, `(n_rows, n_columns) float64`.
 
         Args:
             inputs_per_fold: The same rows, as encoded by each fold's encoder.
@@ -38,13 +40,13 @@ class FoldFit:
     """Models fitted in every fold, and their predictions.
 
     Attributes:
-        valid_probabilities: `(n_fold_valid, n_classes)` of each model, fold-major.
-        test_probabilities: `(n_test, n_classes) float64`, the mean over models.
+        valid_predictions: `(n_fold_valid, n_columns)` of each model, fold-major.
+        test_predictions: `(n_test, n_columns) float64`, the mean over models.
         models: The fitted models.
     """
 
-    valid_probabilities: Sequence[np.ndarray]
-    test_probabilities: np.ndarray
+    valid_predictions: Sequence[np.ndarray]
+    test_predictions: np.ndarray
     models: FoldModels
 
 
@@ -54,13 +56,11 @@ class TrainingSource:
 
     Attributes:
         fold_data: Returns the rows of a fold; called when the first model of the fold is needed.
-        target: `(n_rows,) int64` class index.
-        n_classes: Columns of the probabilities.
+        target: What they learn.
     """
 
     fold_data: Callable[[int], FoldData]
-    target: np.ndarray
-    n_classes: int
+    target: Target
 
 
 class FoldModelSettings(Protocol):
@@ -70,9 +70,8 @@ class FoldModelSettings(Protocol):
         self,
         folds: Sequence[FoldData],
         tests: Sequence[Inputs],
-        target: np.ndarray,
+        target: Target,
         *,
-        n_classes: int,
         seeds: Sequence[int],
     ) -> FoldFit:
         """Fit a model for each fold and seed, and predict held-out and test rows.
@@ -80,8 +79,7 @@ class FoldModelSettings(Protocol):
         Args:
             folds: The encoded rows of the training file, as each fold's encoder encodes them.
             tests: The test rows, as each fold's encoder encodes them.
-            target: `(n_rows,) int64` class index.
-            n_classes: Columns of the probabilities.
+            target: What the models learn.
             seeds: One model per fold for each.
         """
         ...
@@ -99,14 +97,19 @@ class FoldModelSettings(Protocol):
         ...
 
 
-def file_name(owner: Owner, suffix: str) -> str:
-    """The name of a model's file: `fold-002-seed-0.txt`."""
+def file_name(owner: Owner, suffix: str, column: int = 0) -> str:
+    """The name of a model's file: `fold-002-seed-0.txt`, of a further target `...-target-1.txt`."""
     fold, seed = owner
-    return f"fold-{fold:03d}-seed-{seed}{suffix}"
+    target = f"-target-{column}" if column else ""
+    return f"fold-{fold:03d}-seed-{seed}{target}{suffix}"
 
 
-def model_files(folder: Path, suffix: str) -> dict[Owner, Path]:
-    """The files in the folder that `file_name` named, sorted by fold and seed."""
-    pattern = re.compile(rf"fold-(\d+)-seed-(\d+){re.escape(suffix)}")
+def model_files(folder: Path, suffix: str) -> dict[Owner, list[Path]]:
+    """The files in the folder that `file_name` named, by fold and seed, each by target."""
+    pattern = re.compile(rf"fold-(\d+)-seed-(\d+)(?:-target-(\d+))?{re.escape(suffix)}")
     matches = ((pattern.fullmatch(path.name), path) for path in folder.iterdir())
-    return dict(sorted(((int(m[1]), int(m[2])), path) for m, path in matches if m))
+    found = sorted((int(m[1]), int(m[2]), int(m[3] or 0), path) for m, path in matches if m)
+    files: dict[Owner, list[Path]] = {}
+    for fold, seed, _, path in found:
+        files.setdefault((fold, seed), []).append(path)
+    return files

@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.estimators import forests
+from models.estimators.fitting import fit_estimators, is_classifier
 from models.estimators.fold_models import FoldFit, Inputs, Owner, TrainingSource
-from models.estimators.persistence import Estimators, Trainer, predict
+from models.estimators.persistence import Estimators
+from models.tasks import Task
 
 if TYPE_CHECKING:
     from models.data import FoldData
+    from models.target import Target
 
 
 class EstimatorSettings(BaseModel, ABC):
-    """Settings of an estimator; a competition file may subclass it for an estimator of its own."""
+    """Settings of an estimator; a competition file may subclass it for an estimator of its own.
+
+    Attributes:
+        takes_missing: Whether the estimator takes NaN for a missing number.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    takes_missing: ClassVar[bool] = False
 
     @abstractmethod
     def build(self, seed: int) -> Any:
-        """An unfitted scikit-learn classifier."""
+        """An unfitted estimator of scikit-learn: a classifier, or a regressor for values."""
+
+    def build_for(self, task: Task, seed: int) -> Any:  # noqa: ARG002
+        """The same for settings that serve both: the one that suits the task."""
+        return self.build(seed)
 
     def learned(self, estimator: Any) -> dict[str, np.ndarray]:  # noqa: ARG002
         """Everything a fitted estimator needs to predict, by name.
@@ -46,32 +57,27 @@ class EstimatorSettings(BaseModel, ABC):
         self,
         folds: Sequence[FoldData],
         tests: Sequence[Inputs],
-        target: np.ndarray,
+        target: Target,
         *,
-        n_classes: int,
         seeds: Sequence[int],
     ) -> FoldFit:
         """Fit an estimator for each fold and seed; the arguments are those of `fit_estimators`.
 
         Raises:
-            EstimatorError: The number of test tables is not that of the folds, or `x_num` is
-                missing.
+            EstimatorError: The number of test tables is not that of the folds, `x_num` is missing,
+                or the estimator does not suit the task.
         """
-        fitted = fit_estimators(folds, tests, target, self, n_classes=n_classes, seeds=seeds)
-        train = self._trainer(TrainingSource(folds.__getitem__, target, n_classes))
-        valid = [replica.valid_probabilities for replica in fitted.replicas]
-        models = Estimators.of(self, fitted.replicas, train)
-        return FoldFit(valid, fitted.test_probabilities, models)
+        fitted = fit_estimators(folds, tests, target, self, seeds=seeds)
+        source = TrainingSource(folds.__getitem__, target)
+        valid = [replica.valid_predictions for replica in fitted.replicas]
+        models = Estimators.of(self, fitted.replicas, source)
+        return FoldFit(valid, fitted.test_predictions, models)
 
     def load_models(
         self, folder: Path, owners: Sequence[Owner], source: TrainingSource
     ) -> Estimators:
         """The estimators whose files are in the folder; the others are trained when needed."""
-        train = self._trainer(source)
-        return Estimators.read(folder, self, owners, train, n_classes=source.n_classes)
-
-    def _trainer(self, source: TrainingSource) -> Trainer:
-        return lambda fold, seed: fit_one(self, seed, source.fold_data(fold), source.target)
+        return Estimators.read(folder, self, owners, source)
 
 
 class ExtraTreesSettings(EstimatorSettings):
@@ -90,9 +96,17 @@ class ExtraTreesSettings(EstimatorSettings):
 
         return ExtraTreesClassifier(**self.model_dump(), n_jobs=-1, random_state=seed)
 
+    def build_for(self, task: Task, seed: int) -> Any:
+        """A forest of classes or of values."""
+        if task.predicts_probabilities:
+            return self.build(seed)
+        from sklearn.ensemble import ExtraTreesRegressor
+
+        return ExtraTreesRegressor(**self.model_dump(), n_jobs=-1, random_state=seed)
+
     def learned(self, estimator: Any) -> dict[str, np.ndarray]:
-        """The trees, in a tenth of their size."""
-        return forests.to_arrays(estimator)
+        """The trees, in a tenth of their size; a forest of values is trained again."""
+        return forests.to_arrays(estimator) if is_classifier(estimator) else {}
 
     def rebuild(self, seed: int, learned: Mapping[str, np.ndarray]) -> Any:
         """The forest that `learned` describes."""
@@ -100,7 +114,7 @@ class ExtraTreesSettings(EstimatorSettings):
 
 
 class NeighboursSettings(EstimatorSettings):
-    """The shares of the classes among the nearest training rows."""
+    """The shares of the classes among the nearest training rows, or their mean value."""
 
     n_neighbors: int = Field(64, ge=1, description="nearest training rows that vote")
     weights: str = Field(
@@ -112,6 +126,14 @@ class NeighboursSettings(EstimatorSettings):
         from sklearn.neighbors import KNeighborsClassifier
 
         return KNeighborsClassifier(**self.model_dump(), algorithm="brute", n_jobs=-1)
+
+    def build_for(self, task: Task, seed: int) -> Any:
+        """The shares of their classes, or the mean of their values."""
+        if task.predicts_probabilities:
+            return self.build(seed)
+        from sklearn.neighbors import KNeighborsRegressor
+
+        return KNeighborsRegressor(**self.model_dump(), algorithm="brute", n_jobs=-1)
 
 
 class LogisticSettings(EstimatorSettings):
@@ -133,97 +155,62 @@ class LogisticSettings(EstimatorSettings):
         return {name: np.asarray(getattr(estimator, name)) for name in names}
 
 
-class EstimatorError(ValueError):
-    """Inputs that an estimator cannot be trained on."""
+class _LinearRegressor(EstimatorSettings):
+    """What linear models of a value store."""
 
-    exit_code = 3
-
-
-@dataclass(frozen=True)
-class EstimatorReplica:
-    """The estimator of `fold` and `seed`.
-
-    Attributes:
-        fold: Position in the folds given to `fit_estimators`.
-        seed: Its random seed.
-        valid_probabilities: `(n_fold_valid, n_classes) float64`, in the order of `valid_rows`.
-        learned: Everything it needs to predict again, by name; empty if it is not stored.
-    """
-
-    fold: int
-    seed: int
-    valid_probabilities: np.ndarray
-    learned: dict[str, np.ndarray]
+    def learned(self, estimator: Any) -> dict[str, np.ndarray]:
+        """The coefficients and the intercept."""
+        names = ("coef_", "intercept_", "n_features_in_")
+        return {name: np.asarray(getattr(estimator, name)) for name in names}
 
 
-@dataclass(frozen=True)
-class EstimatorFit:
-    """All estimators of a member, and their mean prediction of the test rows.
+class RidgeSettings(_LinearRegressor):
+    """Linear regression with an L2 penalty."""
 
-    Attributes:
-        replicas: The estimators, fold-major.
-        test_probabilities: `(n_test, n_classes) float64`, the mean over folds and seeds.
-    """
+    alpha: float = Field(1.0, ge=0, description="strength of the penalty")
 
-    replicas: list[EstimatorReplica]
-    test_probabilities: np.ndarray
+    def build(self, seed: int) -> Any:  # noqa: ARG002
+        """Solved in closed form; nothing in it is random."""
+        from sklearn.linear_model import Ridge
 
-
-def fit_estimators(
-    folds: Sequence[FoldData],
-    tests: Sequence[Inputs],
-    target: np.ndarray,
-    settings: EstimatorSettings,
-    *,
-    n_classes: int,
-    seeds: Sequence[int],
-    on_fold: Callable[[EstimatorReplica], None] | None = None,
-) -> EstimatorFit:
-    """Fit an estimator for each fold and seed, and predict held-out and test rows.
-
-    Args:
-        folds: `inputs["x_num"]` of all rows of the training file, as encoded by each fold's
-            encoder.
-        tests: The test rows, as encoded by each fold's encoder.
-        target: `(n_rows,) int64` class index.
-        settings: Which estimator, and how.
-        n_classes: Columns of the probabilities; a class that a fold lacks gets zeros.
-        seeds: One estimator per fold for each.
-        on_fold: Called after each estimator, fold-major.
-
-    Raises:
-        EstimatorError: The number of test tables is not that of the folds, or `x_num` is missing.
-    """
-    _check(folds, tests)
-    replicas: list[EstimatorReplica] = []
-    test_sum = np.zeros((len(tests[0]["x_num"]), n_classes))
-    for fold, (data, test) in enumerate(zip(folds, tests, strict=True)):
-        x = data.inputs["x_num"]
-        for seed in seeds:
-            estimator = fit_one(settings, seed, data, target)
-            valid = predict(estimator, x[data.valid_rows], n_classes)
-            test_sum += predict(estimator, test["x_num"], n_classes)
-            replicas.append(EstimatorReplica(fold, seed, valid, settings.learned(estimator)))
-            if on_fold is not None:
-                on_fold(replicas[-1])
-    return EstimatorFit(replicas, test_sum / len(replicas))
+        return Ridge(alpha=self.alpha)
 
 
-def fit_one(settings: EstimatorSettings, seed: int, data: FoldData, target: np.ndarray) -> Any:
-    """The estimator of one fold and one seed; the same rows give the same estimator."""
-    x = data.inputs["x_num"]
-    return settings.build(seed).fit(x[data.train_rows], target[data.train_rows])
+class ElasticNetSettings(_LinearRegressor):
+    """Linear regression with an L1 and an L2 penalty."""
+
+    alpha: float = Field(1.0, gt=0, description="strength of both penalties")
+    l1_ratio: float = Field(0.5, ge=0, le=1, description="the share of L1; 1 is the lasso")
+    max_iter: int = Field(5000, ge=1, description="steps of the solver, at most")
+
+    def build(self, seed: int) -> Any:  # noqa: ARG002
+        """Solved by coordinate descent; nothing in it is random."""
+        from sklearn.linear_model import ElasticNet
+
+        return ElasticNet(**self.model_dump())
 
 
-def _check(folds: Sequence[FoldData], tests: Sequence[Inputs]) -> None:
-    faults = []
-    if not folds or len(tests) != len(folds):
-        faults.append(f"found {len(folds)} folds and {len(tests)} encoded test tables")
-    absent = sum("x_num" not in inputs for inputs in (*(f.inputs for f in folds), *tests))
-    if absent:
-        faults.append(f"{absent} encoded tables lack x_num")
-    if faults:
-        raise EstimatorError(
-            f"estimators cannot be trained: {'; '.join(faults)}, expected one test table for each "
-            "fold, and x_num in every table"
-        )
+class HistGradientBoostingSettings(EstimatorSettings):
+    """scikit-learn's gradient boosting on histograms; trained again where it is needed."""
+
+    takes_missing: ClassVar[bool] = True
+
+    max_iter: int = Field(100, ge=1, description="boosting rounds")
+    learning_rate: float = Field(0.1, gt=0, description="shrinkage of each tree")
+    max_leaf_nodes: int = Field(31, ge=2, description="leaves per tree")
+    min_samples_leaf: int = Field(20, ge=1, description="training rows per leaf, at least")
+    l2_regularization: float = Field(0.0, ge=0, description="L2 penalty on leaf values")
+
+    def build(self, seed: int) -> Any:
+        """Of classes."""
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        return HistGradientBoostingClassifier(**self.model_dump(), random_state=seed)
+
+    def build_for(self, task: Task, seed: int) -> Any:
+        """Of classes or of values."""
+        if task.predicts_probabilities:
+            return self.build(seed)
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
+        return HistGradientBoostingRegressor(**self.model_dump(), random_state=seed)

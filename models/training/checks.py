@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from torch import nn
 
-from models.data import FoldData, Rows, TrainingDataError
+from models.data import Array, FoldData, TrainingDataError
 from models.training.augmentation import IMAGE
 from models.training.batches import LENGTHS, TOKENS
 from models.training.replicas import Objective, Replicas
@@ -17,7 +17,7 @@ from models.vectorised.dropout import takes_own_rates
 
 def check_data(
     folds: Sequence[FoldData],
-    target: Rows,
+    target: Array,
     settings: TrainSettings,
     objective: Objective,
     replicas: Replicas,
@@ -55,12 +55,16 @@ def check_dropout(template: nn.Module, replicas: Replicas) -> None:
         raise TrainingDataError(f"dropout must be between 0 and 1, got {list(rates)}")
 
 
-def _target_faults(target: Rows, settings: TrainSettings, objective: Objective) -> list[str]:
+def _target_faults(target: Array, settings: TrainSettings, objective: Objective) -> list[str]:
     """What is wrong with the weights of rows and classes."""
     faults, n_rows = [], len(target)
     row_weights, class_weights = objective.sample_weight, settings.class_weights
     if row_weights is not None and len(row_weights) != n_rows:
         faults.append(f"sample_weight must have {n_rows} rows, got {len(row_weights)}")
+    if not np.issubdtype(np.asarray(target).dtype, np.integer):
+        if class_weights is not None or settings.balance:
+            faults.append("class_weights and balance are for classes; leave them out")
+        return faults
     n_classes = int(np.max(target)) + 1 if n_rows else 0
     if class_weights is not None and len(class_weights) < n_classes:
         faults.append(f"class_weights must have {n_classes} values, got {len(class_weights)}")

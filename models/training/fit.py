@@ -14,7 +14,6 @@ from models.data import (
     EpochReport,
     FoldData,
     Replica,
-    Rows,
     TrainingDataError,
     TrainingFailedError,
     tensor_of,
@@ -56,7 +55,7 @@ _ONE_SEED = Replicas()
 def fit(
     build: Build,
     folds: Sequence[FoldData],
-    target: Rows,
+    target: Array,
     settings: TrainSettings,
     objective: Objective,
     replicas: Replicas = _ONE_SEED,
@@ -98,7 +97,7 @@ def fit(
         build: Makes the network, an ordinary module; the keywords of its `forward` are the keys
             of the folds' inputs.
         folds: The folds.
-        target: `(n_rows,) int64` class index.
+        target: `(n_rows,) int64` class index, or values `(n_rows,)` or `(n_rows, n_targets)`.
         settings: How to train.
         objective: Loss, metric and weights of the rows.
         replicas: Seeds and, if they differ from the settings, hyperparameters of each replica.
@@ -117,7 +116,7 @@ def fit(
 def start(
     build: Build,
     folds: Sequence[FoldData],
-    target: Rows,
+    target: Array,
     settings: TrainSettings,
     objective: Objective,
     replicas: Replicas = _ONE_SEED,
@@ -152,7 +151,7 @@ def start(
 def _context(
     template: nn.Module,
     folds: Sequence[FoldData],
-    target: Rows,
+    target: Array,
     settings: TrainSettings,
     objective: Objective,
     specs: Sequence[ReplicaSpec],
@@ -160,7 +159,9 @@ def _context(
 ) -> TrainingContext:
     """The folds' training sets on the device, and how the network runs on them."""
     dtype = dtype_of(settings.precision)
-    training_sets = [fold.training_set(np.asarray(target, dtype=np.int64)) for fold in folds]
+    is_index = np.issubdtype(np.asarray(target).dtype, np.integer)
+    whole = np.asarray(target, dtype=np.int64 if is_index else np.float64)
+    training_sets = [fold.training_set(whole) for fold in folds]
     tables = Tables(training_sets, dtype, device)
     rows = [dataset.rows.to(device) for dataset in training_sets]
     batch = _first_rows(tables, rows, specs[0].fold)
@@ -170,6 +171,8 @@ def _context(
         folds=folds,
         tables=tables,
         target=training_sets[0].target.to(device),
+        goals=_goals(whole, objective, dtype, device),
+        scales=objective.scales,
         sample_weight=_optional(objective.balanced_weight(target, settings.balance), dtype, device),
         train_rows=rows,
         class_weights=_optional(settings.class_weights, dtype, device),
@@ -180,6 +183,18 @@ def _context(
         draws_globally=draws_globally(template, batch),
         device=device,
     )
+
+
+def _goals(target: Array, objective: Objective, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """What networks learn: the target, or each fold's scaled one, `(1 or n_folds, ...)`."""
+    if not objective.scales:
+        return tensor_of(target[None], dtype, device)
+    columns = target.reshape(len(target), -1).T
+    of_folds = [
+        np.stack([s.forward(c) for s, c in zip(scales, columns, strict=True)], axis=1)
+        for scales in objective.scales
+    ]
+    return tensor_of(np.stack(of_folds), dtype, device)
 
 
 @torch.no_grad()

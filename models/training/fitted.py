@@ -16,6 +16,7 @@ from models.training.hardware import Workers, split_evenly
 from models.training.progress import Progress
 from models.training.replica_chunk import ReplicaChunk, TrainingContext
 from models.training.replicas import ReplicaSpec
+from models.training.tables import unscaled
 from models.training.trained import Networks, total
 from models.vectorised.stack import Stack
 
@@ -49,7 +50,7 @@ class Fitted:
         specs = [specs[at] for at in positions]
         parts = split_evenly(len(specs), n_workers=1, most=chunk_size)
         chunks = [ReplicaChunk(context, ordered, specs[p.start : p.stop], p.start) for p in parts]
-        by_chunk = workers.map(_held_out_probabilities, chunks)
+        by_chunk = workers.map(_held_out_predictions, chunks)
         probabilities = [of_one for of_chunk in by_chunk for of_one in of_chunk]
         replicas = [
             _replica(context, progress, spec, _weights(ordered, at), probabilities[at])
@@ -100,6 +101,7 @@ def _networks(
         inputs=tuple(context.tables.tables),
         settings=context.settings,
         loss=context.loss,
+        scales=tuple(map(tuple, context.scales)),
         strategy=context.strategy,
         chunk_size=chunk_size,
         workers=workers,
@@ -111,15 +113,17 @@ def _held_out_rows(context: TrainingContext, spec: ReplicaSpec) -> Tensor:
     return torch.as_tensor(context.folds[spec.fold].valid_rows, device=context.device)
 
 
-def _held_out_probabilities(chunk: ReplicaChunk) -> list[Tensor]:
+def _held_out_predictions(chunk: ReplicaChunk) -> list[Tensor]:
     """Each replica's `(n_fold_valid, n_classes)`, the mean over the views."""
     context = chunk.context
     rows = [_held_out_rows(context, spec) for spec in chunk.specs]
     by_view = [chunk.logits(rows, view=view) for view in range(context.settings.n_views)]
-    return [
+    means = [
         total(map(context.loss.probabilities, of_replica)) / context.settings.n_views
         for of_replica in zip(*by_view, strict=True)
     ]
+    pairs = zip(chunk.specs, means, strict=True)
+    return [unscaled(mean, context.scales, spec.fold) for spec, mean in pairs]
 
 
 def _weights(stack: Stack, at: int) -> dict[str, Tensor]:
@@ -136,13 +140,13 @@ def _replica(
 ) -> Replica:
     fault = progress.faults[spec.replica]
     target = context.target[_held_out_rows(context, spec)]
-    score = float(context.metric.batched(target[None], probabilities[None])[0])
+    score = float(context.metric.batched_score(target[None], probabilities[None])[0])
     return Replica(
         fold=spec.fold,
         seed=spec.seed,
         best_epoch=int(progress.stopping.best_epoch[spec.replica]),
         score=score if fault is None else math.nan,
-        valid_probabilities=probabilities.cpu().numpy(),
+        valid_predictions=probabilities.cpu().numpy(),
         curve=progress.curves[spec.replica],
         state_dict=weights,
         fault=fault,

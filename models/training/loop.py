@@ -129,11 +129,11 @@ class Training:
         """(loss, metric) of each replica of a chunk on its watched rows."""
         rows = [self._watched[spec.fold] for spec in chunk.specs]
         results = []
-        for of_replica, logits in zip(rows, chunk.logits(rows), strict=True):
+        for spec, of_replica, logits in zip(chunk.specs, rows, chunk.logits(rows), strict=True):
             target = self.context.target[of_replica]
-            loss = self.context.loss.rows(logits, target).mean()
-            probabilities = self.context.loss.probabilities(logits)
-            score = self.context.metric.batched(target[None], probabilities[None])
+            loss = self.context.loss.rows(logits, self.context.goal(of_replica, spec.fold)).mean()
+            predictions = self.context.predictions(logits, spec.fold)
+            score = self.context.metric.batched_score(target[None], predictions[None])
             results.append((float(loss), float(score[0])))
         return results
 

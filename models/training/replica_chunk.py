@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from models.data import CPU, FoldData
 from models.losses import Loss
 from models.metrics import Metric
+from models.target_scale import TargetScale
 from models.training.augmentation import IMAGE, inputs_in_view, warped
 from models.training.batches import (
     LENGTHS,
@@ -27,7 +28,7 @@ from models.training.hardware import autocast, dtype_of
 from models.training.optimisers import StepRule, clip_gradients, lr_factor, optimise
 from models.training.replicas import ReplicaSpec
 from models.training.settings import TrainSettings
-from models.training.tables import EpochRows, ReplicaBatch, Tables
+from models.training.tables import EpochRows, ReplicaBatch, Tables, unscaled
 from models.vectorised.dropout import Owners
 from models.vectorised.random_streams import epoch_order, stream, stream_seed
 from models.vectorised.stack import Forward, SequentialForward, Stack
@@ -44,7 +45,10 @@ class TrainingContext:
         template: The network, for its structure only.
         folds: The folds.
         tables: The encoded rows of all folds.
-        target: `(n_rows,) int64`.
+        target: `(n_rows,) int64`, or values `(n_rows,)` or `(n_rows, n_targets)`.
+        goals: What networks learn, `(1 or n_folds, *target.shape)`: the target, or each fold's
+            scaled one.
+        scales: Each fold's scale of each target column; empty for the target's own.
         sample_weight: `(n_rows,)` or None.
         train_rows: Each fold's training rows.
         class_weights: `(n_classes,)` or None.
@@ -60,6 +64,8 @@ class TrainingContext:
     folds: Sequence[FoldData]
     tables: Tables
     target: Tensor
+    goals: Tensor
+    scales: Sequence[Sequence[TargetScale]]
     sample_weight: Tensor | None
     train_rows: Sequence[Tensor]
     class_weights: Tensor | None
@@ -78,6 +84,14 @@ class TrainingContext:
     def cut(self, batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """The batch; with `length_pool` its texts are cut to the longest one."""
         return batch if self.settings.length_pool is None else trimmed(batch)
+
+    def goal(self, rows: Tensor, fold: int) -> Tensor:
+        """What networks of a fold learn of these rows: `(n,) -> (n, ...)`."""
+        return self.goals[fold if len(self.goals) > 1 else 0][rows]
+
+    def predictions(self, logits: Tensor, fold: int) -> Tensor:
+        """Logits `(n, ..., n_outputs)` of a fold's network to predictions `(n, n_columns)`."""
+        return unscaled(self.loss.probabilities(logits), self.scales, fold)
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context of a forward pass in the settings' precision."""
@@ -170,7 +184,7 @@ class ReplicaChunk:
     def _epoch_rows(self, epoch: int) -> EpochRows:
         context = self.context
         orders = self._orders(epoch)
-        return EpochRows(context.tables, context.target, context.sample_weight, orders, self.folds)
+        return EpochRows(context.tables, context.goals, context.sample_weight, orders, self.folds)
 
     def _step(self, group: Group, rows: EpochRows, streams: _Streams, epoch: int) -> Tensor:
         """One optimiser step of a group of replicas; returns their losses `(r,)` before it."""
@@ -239,10 +253,10 @@ class ReplicaChunk:
             logits = forward(context.cut(batch.inputs), training=True)
         per_row = context.loss.rows(
             logits.flatten(0, 1).to(context.dtype),  # (r, B, ...) -> (r * B, ...)
-            target.flatten(),
+            target.flatten(0, 1),
             label_smoothing=context.settings.label_smoothing,
             class_weights=context.class_weights,
-        ).view(target.shape)
+        ).view(target.shape[:2])
         weights = _row_weights(context, batch)
         if weights is None:
             return per_row.mean(dim=1)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.data import Array, FoldData, Rows
+from models.data import Array, FoldData
 from models.losses import Loss, row_weights
 from models.metrics import Metric
+from models.target_scale import TargetScale
 from models.training.batches import batch_sizes
 from models.training.settings import TrainSettings
 
@@ -22,13 +23,16 @@ class Objective:
         loss: From `models.losses`.
         metric: From `models.metrics`.
         sample_weight: `(n_rows,)` weights of the rows in the training loss; None for equal ones.
+        scales: For values, each fold's scale of each target column, on which networks learn it;
+            empty for the target's own.
     """
 
     loss: Loss
     metric: Metric
     sample_weight: Array | None = None
+    scales: Sequence[Sequence[TargetScale]] = ()
 
-    def balanced_weight(self, target: Rows, balance: float) -> Array | None:
+    def balanced_weight(self, target: Array, balance: float) -> Array | None:
         """The rows' weights times those that make rare classes count more, `(n_rows,)`.
 
         Args:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from models.data import Array, EncodedDataset, gather, tensor_of
+from models.target_scale import TargetScale
 from models.training.batches import Group
 
 # Small tables are gathered once per epoch, which saves each step its gather; larger ones would
@@ -83,13 +84,28 @@ def _fold_offsets(
     return torch.tensor([start_of[id(array)] for array in arrays], device=device)
 
 
+def unscaled(predictions: Tensor, scales: Sequence[Sequence[TargetScale]], fold: int) -> Tensor:
+    """A fold's predictions on the target's own scale, `(n, n_columns)`.
+
+    Args:
+        predictions: As the network learned them, `(n, n_columns)`.
+        scales: Each fold's scale of each target column; empty where it learned the target itself.
+        fold: The fold.
+    """
+    if not scales:
+        return predictions
+    columns = predictions.detach().cpu().double().numpy().T
+    values = [scale.inverse(column) for scale, column in zip(scales[fold], columns, strict=True)]
+    return torch.from_numpy(np.stack(values, axis=1)).to(predictions.device)
+
+
 @dataclass(frozen=True)
 class ReplicaBatch:
     """The batches of some neighbouring replicas in one step.
 
     Attributes:
         inputs: For each key `(r, B, ...)`.
-        target: `(r, B) int64`.
+        target: `(r, B) int64`, or values `(r, B)` or `(r, B, n_targets)`.
         sample_weight: `(r, B)` or None.
     """
 
@@ -104,7 +120,7 @@ class EpochRows:
     def __init__(
         self,
         tables: Tables,
-        target: Tensor,
+        goals: Tensor,
         sample_weight: Tensor | None,
         orders: Tensor,
         folds: Tensor,
@@ -113,13 +129,14 @@ class EpochRows:
 
         Args:
             tables: The encoded rows of all folds.
-            target: `(n_rows,) int64`.
+            goals: What networks learn, `(1 or n_folds, n_rows, ...)`.
             sample_weight: `(n_rows,)` or None.
             orders: `(r, longest)` row numbers in each replica's order.
             folds: `(r,)` each replica's fold.
         """
         self._tables, self._orders, self._folds = tables, orders, folds
-        self._target = gather(target, orders)
+        at = orders if len(goals) == 1 else orders + folds.unsqueeze(1) * goals.shape[1]
+        self._target = gather(goals.flatten(0, 1), at)
         self._weight = None if sample_weight is None else gather(sample_weight, orders)
         is_small = orders.numel() * tables.bytes_per_row <= _MOST_BYTES
         self._inputs = tables.gather(orders, folds) if is_small else None

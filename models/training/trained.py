@@ -22,11 +22,13 @@ from torch import Tensor, nn
 
 from models.data import Array, InputShape, TrainingDataError, TrainingFailedError, tensor_of
 from models.losses import Loss
+from models.target_scale import TargetScale
 from models.training.augmentation import inputs_in_view
 from models.training.batches import LENGTHS, sorted_by_length, trimmed
 from models.training.hardware import Workers, autocast, dtype_of, split_evenly
 from models.training.replica_chunk import forward_over
 from models.training.settings import TrainSettings
+from models.training.tables import unscaled
 from models.vectorised.stack import Forward, Stack
 
 WEIGHTS = "replicas.safetensors"
@@ -53,7 +55,8 @@ class Networks:
         usable: Whether each replica ended without a fault.
         inputs: The keywords of the network's `forward`.
         settings: How they were trained; precision and batches matter for predictions, too.
-        loss: Turns logits into probabilities.
+        loss: Turns logits into predictions.
+        scales: Each fold's scale of each target column; empty for the target's own.
         strategy: "layers", "vmap" or "sequential".
         chunk_size: Most replicas in one pass.
         workers: The threads that share the passes.
@@ -71,6 +74,7 @@ class Networks:
     chunk_size: int
     workers: Workers
     device: torch.device
+    scales: tuple[tuple[TargetScale, ...], ...] = ()
 
     @torch.no_grad()
     def predict(self, inputs_per_fold: Sequence[Mapping[str, Array]]) -> NDArray[np.floating]:
@@ -127,7 +131,11 @@ class Networks:
         def of_part(part: range) -> Tensor:
             forward = forward_over(self.template, self.stack, part.start, part.stop, self.strategy)
             folds = [self.owners[at][0] for at in part]
-            return self._mean_over_views(forward, self._batch(inputs_per_fold, folds, rows))
+            learned = self._mean_over_views(forward, self._batch(inputs_per_fold, folds, rows))
+            if not self.scales:
+                return learned
+            pairs = zip(learned, folds, strict=True)
+            return torch.stack([unscaled(part, self.scales, fold) for part, fold in pairs])
 
         parts = split_evenly(len(self.owners), n_workers=1, most=self.chunk_size)
         return self.workers.map(of_part, parts)
@@ -206,6 +214,7 @@ def save(networks: Networks, shape: InputShape, n_outputs: int) -> dict[str, byt
         "strategy": networks.strategy,
         "chunk_size": networks.chunk_size,
         "is_parallel": networks.workers.n_workers > 1,
+        "scales": [[scale.to_dict() for scale in of_fold] for of_fold in networks.scales],
     }
     weights = {
         f"{_name(*owner)}.{name}": tensor[at].cpu().contiguous()
@@ -254,6 +263,9 @@ def load(
         chunk_size=saved["chunk_size"],
         workers=Workers(torch.get_num_threads() if saved["is_parallel"] else 1),
         device=device,
+        scales=tuple(
+            tuple(map(TargetScale.from_dict, of_fold)) for of_fold in saved.get("scales", ())
+        ),
     )
 
 

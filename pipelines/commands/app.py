@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Kaggle pipelines that train every fold and every seed at once.",
+    epilog="Every command takes --competitions DIR, a folder of competition files beside "
+    "./competitions, and --debug, which shows the traceback of an error.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -42,6 +45,7 @@ for name, command in COMMANDS.items():
     app.command(name)(command)
 
 INTERRUPTED = 130
+FOLDER, FURTHER_FOLDERS = "--competitions", "FOLDWISE_COMPETITIONS"
 DISK_FAULTS = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
     *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR),
@@ -59,7 +63,7 @@ def main(arguments: list[str] | None = None, *, patience: Patience | None = None
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     try:
-        typed = [argument for argument in arguments if argument != "--debug"]
+        typed = _with_folder([argument for argument in arguments if argument != "--debug"])
         code = app(typed, standalone_mode=False, obj=patience) or 0
     except TyperException as error:
         _complain(f"{_usage(error)}; type `foldwise --help` for the commands and their options")
@@ -72,6 +76,20 @@ def main(arguments: list[str] | None = None, *, patience: Patience | None = None
     if code == INTERRUPTED:
         _complain("interrupted; nothing is lost: type the same command again to continue")
     return int(code)
+
+
+def _with_folder(arguments: list[str]) -> list[str]:
+    """The arguments without `--competitions DIR`, which every command understands."""
+    left = []
+    given = iter(arguments)
+    for argument in given:
+        if argument == FOLDER or argument.startswith(f"{FOLDER}="):
+            folder = argument.partition("=")[2] if "=" in argument else next(given, "")
+            known = os.environ.get(FURTHER_FOLDERS, "")
+            os.environ[FURTHER_FOLDERS] = os.pathsep.join(filter(None, (known, folder)))
+        else:
+            left.append(argument)
+    return left
 
 
 def _usage(error: TyperException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -70,8 +71,11 @@ def list_() -> None:
     """List the competitions."""
     from pipelines import competitions
 
-    for name in competitions.list_competitions():
-        print(f"{name:<20}{competitions.load_competition(name).title}")
+    for name, title in competitions.titles():
+        if isinstance(title, str):
+            print(f"{name:<20}{title}")
+        else:
+            print(f"foldwise: {title}", file=sys.stderr)
 
 
 @grouped

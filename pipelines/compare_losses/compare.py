@@ -105,10 +105,11 @@ def show(comparison: Comparison, console: Console) -> None:
 
 def _network(competition: Competition, name: str | None) -> NetworkMember:
     """The member to train."""
-    if competition.is_binary:
+    if competition.predicts.kind != "multiclass":
+        kind = competition.predicts.kind
         raise CompareLossesError(
-            f"{competition.name} has two classes, so its networks have one logit and train with "
-            "BCEWithLogitsLoss; compare-losses needs three classes or more: type `foldwise list`"
+            f"{competition.name} has a {kind} target, so its networks do not train with "
+            "CrossEntropyLoss; compare-losses needs three classes or more: type `foldwise list`"
         )
     chosen = competition if name is None else choose_members(competition, [name])
     networks = networks_of(chosen)
@@ -144,7 +145,7 @@ def _plan(
     """Stages 2 and 3, and the first fold's rows."""
     pipeline = Pipeline(competition, raw, StageStore(RunLayout(folder)), narrator, device="cpu")
     data = pipeline.dataset_of(member)
-    names = dict.fromkeys(("log_loss", "accuracy", competition.metric))
+    names = dict.fromkeys(("log_loss", "accuracy", competition.metric.name))
     return TrialPlan(
         build=member.builder(Problem.of(competition), data),
         fold=fold_data(data.views[0]),

@@ -275,6 +275,6 @@ def _scores(
     finite = probabilities.isfinite().flatten(1).all(dim=1)
     scores = {}
     for metric in metrics:
-        values = metric.batched(target.expand(_N, -1), torch.nan_to_num(probabilities))
+        values = metric.batched_score(target.expand(_N, -1), torch.nan_to_num(probabilities))
         scores[metric.name] = torch.where(finite, values, torch.nan).numpy()
     return scores

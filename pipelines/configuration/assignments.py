@@ -80,8 +80,8 @@ def describe(competition: Competition) -> str:
     facts = {
         "title": competition.title,
         "page": competition.kaggle.page if competition.kaggle else "not on Kaggle",
-        "metric": competition.metric,
-        "submission": competition.form,
+        "metric": competition.metric.name,
+        "submission": competition.answer_form,
         "sample": competition.sample.origin if competition.sample else "none",
     }
     if competition.optional_members:

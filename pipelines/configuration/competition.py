@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import (
+    BeforeValidator,
     Field,
+    InstanceOf,
+    PlainSerializer,
     PrivateAttr,
     SerializeAsAny,
+    StrictBool,
     model_validator,
 )
 
@@ -21,12 +25,24 @@ from features.tables.schema import Column
 from models.ensembling.blending import BlendSettings
 from models.estimators.sklearn_models import EstimatorSettings
 from models.estimators.trees import TreesSettings
-from models.metrics import METRICS
+from models.metrics import Metric, metric_named
+from models.tasks import AnswerForm, Task, TaskKind
 from pipelines.configuration.field_names import FORMER_STACKERS, with_present_names
 from pipelines.configuration.member_settings import MemberSettings, Settings
+from pipelines.configuration.task import faults_of, infer_form, infer_kind, make_task
 
-Label = int | str
-MetricName = Literal["accuracy", "log_loss", "auc", "macro_f1"]
+Label = StrictBool | int | str
+
+
+def _metric(value: Any) -> Any:
+    return metric_named(value) if isinstance(value, str) else value
+
+
+MetricField = Annotated[
+    InstanceOf[Metric],
+    BeforeValidator(_metric),
+    PlainSerializer(lambda metric: metric.name, return_type=str),
+]
 
 
 class NotOnKaggleError(LookupError):
@@ -59,11 +75,15 @@ class FileFormat(Settings):
         separator: The character between the fields of a line.
         quoting: Whether a double quote at the start of a field encloses it.
         row_numbers: Whether the files lack an id column, so that rows are numbered from 1.
+        decimal: The character before the decimals of a number.
+        json_records: Whether the training and test files are JSON records, a list or one a line.
     """
 
     separator: str = ","
     quoting: bool = True
     row_numbers: bool = False
+    decimal: str = "."
+    json_records: bool = False
 
 
 ContextFeatures = Callable[[pd.DataFrame, np.ndarray], np.ndarray]
@@ -138,6 +158,11 @@ class TrainTestOverlap:
     is_new: Callable[[pd.DataFrame, np.ndarray], np.ndarray]
 
 
+def _unchanged(table: pd.DataFrame) -> pd.DataFrame:
+    """No further features."""
+    return table
+
+
 class Competition(Settings):
     """Files, id, target, metric, columns, folds and members of one competition.
 
@@ -148,17 +173,24 @@ class Competition(Settings):
         files: File names by role: `train`, `test`, `sample_submission`.
         file_format: How the training and test files are written.
         other_forms: Other forms that raw files may have; Kaggle's, where it has no test file.
-        id: The id column.
-        target: The target column.
+        id: The id column; None where the files have none, and the sample submission has the test
+            file's rows in their order.
+        submission_id: The sample submission's name of the id, where it differs.
+        target: The target column, or several.
         submission_column: The submission's name of the target, where it differs.
-        classes: The labels, in the order of the probability columns.
+        task: What is predicted; by default what classes, target and metric leave no choice of.
+        classes: The labels, in the order of the probability columns; none for a regression.
         class_names: Names of the classes for figures; the labels themselves if empty.
-        metric: The metric that decides.
+        metric: The metric that decides: a name, or a `Metric`.
         extra_metrics: Metrics that are reported beside it.
         leak_beyond: A score better than this is reported as a possible leak.
         columns: The feature columns, without id and target.
+        missing: Texts that mean a missing value, in all columns.
+        weight: The training column that says how much a row counts, in training and in scores.
         features: Row-wise features: from a table to the same rows with more columns.
-        form: What the submission holds.
+        form: What the submission holds; by default what the metric looks at.
+        answer_columns: By label, the submission's name of its probability column, where it is not
+            the label itself.
         folds: Which rows are held out when.
         members: The models of the ensemble.
         optional_members: Members that run only when they are named.
@@ -175,17 +207,22 @@ class Competition(Settings):
     files: dict[Literal["train", "test", "sample_submission"], str]
     file_format: FileFormat = FileFormat()
     other_forms: tuple[OtherForm, ...] = Field((), exclude=True)
-    id: str
-    target: str
+    id: str | None
+    submission_id: str | None = None
+    target: str | tuple[str, ...]
     submission_column: str | None = None
-    classes: tuple[Label, ...] = Field(min_length=2)
+    task: TaskKind | None = None
+    classes: tuple[Label, ...] = ()
     class_names: tuple[str, ...] = ()
-    metric: MetricName
-    extra_metrics: tuple[MetricName, ...] = ()
+    metric: MetricField
+    extra_metrics: tuple[MetricField, ...] = ()
     leak_beyond: float | None = None
     columns: tuple[Column, ...]
-    features: Callable[[pd.DataFrame], pd.DataFrame] = Field(exclude=True)
-    form: Literal["labels", "probabilities"]
+    missing: tuple[str, ...] = ()
+    weight: str | None = None
+    features: Callable[[pd.DataFrame], pd.DataFrame] = Field(_unchanged, exclude=True)
+    form: AnswerForm | None = None
+    answer_columns: dict[Label, str] = Field({})
     folds: FoldPlan
     members: tuple[SerializeAsAny[MemberSettings], ...] = Field(min_length=1)
     optional_members: tuple[SerializeAsAny[MemberSettings], ...] = Field((), exclude=True)
@@ -202,15 +239,21 @@ class Competition(Settings):
         return with_present_names(data) if isinstance(data, dict) else data
 
     @model_validator(mode="after")
+    def _check_task(self) -> Competition:
+        if faults := faults_of(self):
+            raise ValueError("; ".join(faults))
+        return self
+
+    @model_validator(mode="after")
     def _check_names_and_overlap(self) -> Competition:
         names = [member.name for member in (*self.members, *self.optional_members)]
         if len(set(names)) != len(names):
             raise ValueError(f"every member needs a name of its own, found {names}")
         has_overlap = self.train_test_overlap is not None
-        if has_overlap and (self.metric != "accuracy" or self.folds.n_repeats > 1):
+        if has_overlap and (self.metric.name != "accuracy" or self.folds.n_repeats > 1):
             raise ValueError(
                 "train_test_overlap needs metric='accuracy' and folds without repeats, found "
-                f"{self.metric!r} and {self.folds.n_repeats} repeats"
+                f"{self.metric.name!r} and {self.folds.n_repeats} repeats"
             )
         self._declared_members = (*self.members, *self.optional_members)
         return self
@@ -239,17 +282,43 @@ class Competition(Settings):
         """Whether Kaggle scores submissions; of datasets it only keeps the files."""
         return self.kaggle is not None and self.kaggle.kind == "competition"
 
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The names of the classes, in their order."""
+        return self.class_names or tuple(map(str, self.classes))
+
     def label_name(self, label: Label) -> str:
         """The name of the class with that label."""
-        names = self.class_names or tuple(map(str, self.classes))
-        return names[self.classes.index(label)]
+        return self.label_names[self.classes.index(label)]
 
     @property
-    def is_binary(self) -> bool:
-        """Whether there are two classes: one logit, and the second class is the positive one."""
-        return len(self.classes) == 2
+    def targets(self) -> tuple[str, ...]:
+        """The target columns of the training file."""
+        return (self.target,) if isinstance(self.target, str) else self.target
+
+    @property
+    def predicts(self) -> Task:
+        """The task: what is predicted, and in which arrays."""
+        n_classes, n_targets = len(self.classes), len(self.targets)
+        kind = infer_kind(self.task, classes=self.classes, n_targets=n_targets, metric=self.metric)
+        return make_task(kind, n_classes=n_classes, n_targets=n_targets)
+
+    @property
+    def answer_form(self) -> AnswerForm:
+        """What the submission holds."""
+        return infer_form(self.form, self.predicts, self.metric)
+
+    @property
+    def answer_names(self) -> tuple[str, ...]:
+        """The submission's names of the targets."""
+        return self.targets if self.submission_column is None else (self.submission_column,)
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """What each column of a prediction stands for: a class's name, or a target's."""
+        return self.label_names if self.predicts.chooses_class else self.targets
 
     @property
     def greater_is_better(self) -> bool:
         """Whether a greater value of the metric is better."""
-        return METRICS[self.metric].greater_is_better
+        return self.metric.greater_is_better

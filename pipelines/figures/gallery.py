@@ -11,7 +11,7 @@ import numpy as np
 from features.encoders.text import tokens
 from models.training.trained import WEIGHTS
 from pipelines.configuration.competition import Competition
-from pipelines.figures import curves, images, predictions, scores, texts
+from pipelines.figures import curves, images, predictions, scores, texts, values
 from pipelines.figures.output import save
 from pipelines.figures.word_effects import explain
 from pipelines.members.network import NetworkMember, networks_of
@@ -64,15 +64,28 @@ def _curves(pipeline: Pipeline, *, note: str | None) -> Named:
 
 
 def _predictions(pipeline: Pipeline, *, note: str | None) -> Named:
-    names, target = _class_names(pipeline.competition), pipeline.prepared.target
-    oof = pipeline.blend.oof
-    yield "confusion", predictions.confusion(target, oof, names, note=note)
-    yield "reliability", predictions.reliability(target, oof, names, note=note)
+    """What suits the task: confusion and calibration, or predicted against true and residuals."""
+    competition, blend = pipeline.competition, pipeline.blend
+    task, held_out = competition.predicts, pipeline.prepared.folds.held_out
+    target, oof = pipeline.prepared.target[held_out], blend.oof[held_out]
+    if task.has_classes:
+        labels, names = blend.decision.apply(oof, task), competition.label_names
+        yield "confusion", predictions.confusion(target, labels, names, note=note)
+    if task.chooses_class:
+        yield "reliability", predictions.reliability(target, oof, names, note=note)
+        return
+    columns = target.reshape(len(target), -1).astype(np.float64)
+    yield (
+        "predicted_against_true",
+        values.predicted_against_true(columns, oof, competition.targets, note=note),
+    )
+    if not task.predicts_probabilities:
+        yield "residuals", values.residuals(columns, oof, competition.targets, note=note)
 
 
 def _scores(pipeline: Pipeline, *, note: str | None) -> Named:
     competition, blend = pipeline.competition, pipeline.blend
-    metric, means = _metric(competition), blend.member_scores.mean(axis=1)
+    metric, means = _metric(competition), np.nanmean(blend.member_scores, axis=1)
     figure = scores.blend_weights(blend.members, blend.weights, means, metric=metric, note=note)
     yield "blend_weights", figure
     by_member = dict(zip(blend.members, blend.member_scores, strict=True)) | {"blend": blend.scores}
@@ -89,7 +102,7 @@ def _images(pipeline: Pipeline, *, note: str | None) -> Named:
         pixels = _pixels(pipeline, member)
         if pixels is None:
             continue
-        if number == 0:
+        if number == 0 and competition.predicts.chooses_class:
             names, target = _class_names(competition), pipeline.prepared.target
             yield "mistakes", images.mistakes(pixels, target, pipeline.blend.oof, names, note=note)
         models = TrainFiles(pipeline.contents.layout.train(member.name)).models
@@ -129,7 +142,7 @@ def first_weights(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
 def _texts(pipeline: Pipeline, *, note: str | None) -> Named:
     """Accuracy by length, losses and word effects; none without a column of texts."""
     competition, prepared = pipeline.competition, pipeline.prepared
-    if competition.text is None:
+    if competition.text is None or not competition.predicts.chooses_class:
         return
     rows = prepared.train[competition.text].to_list()
     target, oof, names = prepared.target, pipeline.blend.oof, _class_names(competition)
@@ -143,8 +156,8 @@ def _texts(pipeline: Pipeline, *, note: str | None) -> Named:
 
 
 def _metric(competition: Competition) -> str:
-    return competition.metric.replace("_", " ")
+    return competition.metric.name.replace("_", " ")
 
 
 def _class_names(competition: Competition) -> list[str]:
-    return [competition.label_name(label) for label in competition.classes]
+    return list(competition.label_names)

@@ -78,18 +78,23 @@ class Bins:
         return float(np.average(np.abs(self.predicted - self.observed), weights=self.n_rows))
 
 
-def confusion_counts(target: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Rows by true class and predicted class, `(n_classes, n_classes) int64`."""
-    n_classes = probabilities.shape[1]
+def confusion_counts(target: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:
+    """Rows by true class and predicted class, `(n_classes, n_classes) int64`.
+
+    Args:
+        target: `(n_rows,) int64` class index.
+        labels: The same, predicted.
+        n_classes: Classes.
+    """
     counts = np.zeros((n_classes, n_classes), dtype=np.int64)
-    np.add.at(counts, (target, probabilities.argmax(axis=1)), 1)
+    np.add.at(counts, (target, labels), 1)
     return counts
 
 
 @styled
 def confusion(
     target: np.ndarray,
-    probabilities: np.ndarray,
+    labels: np.ndarray,
     class_names: Sequence[str],
     *,
     note: str | None = None,
@@ -98,12 +103,12 @@ def confusion(
 
     Args:
         target: `(n_rows,) int64` class index.
-        probabilities: `(n_rows, n_classes)`, out of fold.
-        class_names: In the order of the columns.
+        labels: The same, predicted out of fold.
+        class_names: In the order of the classes.
         note: A line for the foot of the figure.
     """
     n = len(class_names)
-    counts = confusion_counts(target, probabilities)
+    counts = confusion_counts(target, labels, n)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     cell = min(1.35, (WIDTH - 1.6) / n)
     title = _confusion_finding(counts, class_names)

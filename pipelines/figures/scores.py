@@ -40,9 +40,9 @@ def scores_by_fold(
         greater_is_better: Its direction.
         note: A line for the foot of the figure.
     """
-    means = {name: float(np.mean(values)) for name, values in scores.items()}
+    means = {name: float(np.nanmean(values)) for name, values in scores.items()}
     best = max(scores, key=lambda name: means[name] * (1 if greater_is_better else -1))
-    spread, n_splits = np.std(scores[best]), len(scores[best])
+    spread, n_splits = np.nanstd(scores[best]), len(scores[best])
     title = f"{best} is best: {metric} {means[best]:.4f} ± {spread:.4f} over {n_splits} splits"
     figure = new_figure(1.5 + 0.5 * len(scores), title=title, note=note)
     axes = figure.subplots()
@@ -75,6 +75,8 @@ def _draw_scores(
 
 
 def _draw_dots(axes: Axes, row: int, values: np.ndarray, colour: str) -> None:
+    splits = np.flatnonzero(np.isfinite(values))  # the others have no score
+    values = values[splits]
     mean, spread = values.mean(), values.std()
     # Dots fan out evenly around the line, in an order that does not follow the score.
     offsets = 0.2 * (((np.arange(len(values)) * 0.618) % 1) - 0.5)
@@ -82,7 +84,10 @@ def _draw_dots(axes: Axes, row: int, values: np.ndarray, colour: str) -> None:
     dots = axes.scatter(
         values, row + offsets, s=16, color=colour, alpha=0.55, linewidth=0, zorder=3
     )
-    tooltips(dots, [f"split {number}: {score:.4f}" for number, score in enumerate(values, 1)])
+    tooltips(
+        dots,
+        [f"split {number}: {score:.4f}" for number, score in zip(splits + 1, values, strict=True)],
+    )
     (line,) = axes.plot([mean, mean], [row - 0.24, row + 0.24], color=colour, linewidth=2.4)
     line.set_zorder(4)
     tooltips(line, [f"mean {mean:.4f}"])

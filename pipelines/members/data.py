@@ -69,14 +69,16 @@ class FoldedDataset:
     """One encoder's view of every fold.
 
     Attributes:
-        target: `(n_train,) int64`.
+        target: In the task's form, `(n_train,)` or `(n_train, n_targets)`.
         folds: Which rows are held out when.
         views: One for each split.
+        weight: `(n_train,)`, how much each row counts; None for equal weights.
     """
 
     target: np.ndarray
     folds: Folds
     views: list[FoldView]
+    weight: np.ndarray | None = None
 
     @property
     def names(self) -> Mapping[str, tuple[str, ...]]:
@@ -107,7 +109,9 @@ class FoldedDataset:
         """The test rows as split `index` sees them; their target, which is unknown, is -1."""
         test = {name: np.asarray(rows) for name, rows in self.views[index].test.items()}
         n_rows = len(next(iter(test.values())))
-        return EncodedDataset(test, np.full(n_rows, -1), np.arange(n_rows))
+        return EncodedDataset(
+            test, np.full((n_rows, *self.target.shape[1:]), -1), np.arange(n_rows)
+        )
 
 
 def choose(encoded: Encoded, inputs: Mapping[str, Sequence[str]]) -> Encoded:
@@ -134,6 +138,48 @@ def check_inputs(given: Iterable[str], inputs: Mapping[str, Sequence[str]]) -> N
             f"the encoder gives {', '.join(sorted(given))}, but a member's inputs name "
             f"{', '.join(sorted(absent))}; correct `inputs` in the competition's file"
         )
+
+
+def check_numbers(dataset: FoldedDataset, member: str, *, may_be_missing: bool) -> None:
+    """Check that a member can be trained on the encoded numbers.
+
+    Args:
+        dataset: The encoded rows.
+        member: Its name, for the message.
+        may_be_missing: Whether NaN stands for a missing number, as trees take it.
+
+    Raises:
+        DatasetError: One of them is infinite, or missing where it must not be.
+    """
+    distinct = {id(view.train): view for view in dataset.views}.values()
+    for view in distinct:
+        for rows, encoded in (("training", view.train), ("test", view.test)):
+            for array, values in encoded.items():
+                numbers = np.asarray(values)
+                if numbers.dtype.kind != "f":
+                    continue
+                wrong = np.isinf(numbers) if may_be_missing else ~np.isfinite(numbers)
+                if wrong.any():
+                    raise DatasetError(_wrong_number(view, array, numbers, wrong, rows, member))
+
+
+def _wrong_number(
+    view: FoldView,
+    array: str,
+    numbers: np.ndarray,
+    wrong: np.ndarray,
+    rows: str,
+    member: str,
+) -> str:
+    row, *place = (int(at) for at in np.argwhere(wrong)[0])
+    names = view.names.get(array, ())
+    column = names[place[0]] if place and place[0] < len(names) else f"number {place}"
+    found = "a missing number" if np.isnan(numbers[(row, *place)]) else "an infinite number"
+    return (
+        f"member {member}: column {column!r} of {array} has {found} in {rows} row {row + 1}, "
+        "expected a number in each; fill it in the competition's features, or use a TabularEncoder "
+        "with scaling='standard', which fills missing numbers"
+    )
 
 
 def fold_data(view: FoldView) -> FoldData:

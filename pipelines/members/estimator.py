@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from pydantic import Field, SerializeAsAny
 
-from models.estimators.persistence import Estimators
-from models.estimators.sklearn_models import (
-    EstimatorSettings,
-    fit_estimators,
-    fit_one,
-)
+from models.estimators.fitting import fit_estimators
+from models.estimators.fold_models import TrainingSource
+from models.estimators.persistence import SUFFIX, Estimators
+from models.estimators.sklearn_models import EstimatorSettings
+from models.target import Target
 from pipelines.configuration.member_settings import Encoded
-from pipelines.members.data import FoldedDataset, FoldView, fold_data
+from pipelines.members.data import FoldedDataset, check_numbers, fold_data
 from pipelines.members.member import LoadContext, Member, PredictRows, count_models
 from pipelines.members.predictions import HeldOut, Predictions, Problem
 from pipelines.members.trials import OnReplica, ReportScore, TrialData, split_by_split
@@ -41,20 +40,22 @@ class EstimatorMember(Member):
         progress: Advance | None = None,
     ) -> Predictions:
         """Train every split and every seed, one after the other on the CPU."""
+        check_numbers(dataset, self.name, may_be_missing=self.estimator.takes_missing)
+        folds = [fold_data(view) for view in dataset.views]
+        target = self.target_of(problem, dataset, folds)
         fitted = fit_estimators(
-            [fold_data(view) for view in dataset.views],
+            folds,
             [view.test for view in dataset.views],
-            dataset.target,
+            target,
             self.estimator,
-            n_classes=problem.n_classes,
             seeds=range(self.n_seeds),
             on_fold=count_models(len(dataset.views) * self.n_seeds, progress),
         )
-        held_out = HeldOut.of([(r.fold, r.valid_probabilities) for r in fitted.replicas], dataset)
-        train = self._trainer(dataset.views.__getitem__, dataset.target)
+        held_out = HeldOut.of([(r.fold, r.valid_predictions) for r in fitted.replicas], dataset)
+        source = TrainingSource(folds.__getitem__, target)
         return replace(
-            held_out.predictions(self.name, problem, fitted.test_probabilities),
-            models=Estimators.of(self.estimator, fitted.replicas, train).files(),
+            held_out.predictions(self.name, problem, fitted.test_predictions),
+            models=Estimators.of(self.estimator, fitted.replicas, source).files(),
         )
 
     def load(self, folder: Path, context: LoadContext) -> SavedEstimators:
@@ -64,16 +65,12 @@ class EstimatorMember(Member):
                 folder,
                 self.estimator,
                 [(s, seed) for s in range(context.n_splits) for seed in range(self.n_seeds)],
-                self._trainer(context.view_of, context.target),
-                n_classes=context.problem.n_classes,
+                TrainingSource(
+                    lambda split: fold_data(context.view_of(split)),
+                    Target(context.target, context.problem.task, context.weight),
+                ),
             )
         )
-
-    def _trainer(
-        self, view_of: Callable[[int], FoldView], target: np.ndarray
-    ) -> Callable[[int, int], Any]:
-        """Trains the estimator of a split and a seed; the same rows give the same estimator."""
-        return lambda split, seed: fit_one(self.estimator, seed, fold_data(view_of(split)), target)
 
     def trial(
         self, variants: Sequence[Self], data: TrialData, report: ReportScore
@@ -84,9 +81,8 @@ class EstimatorMember(Member):
             fit_estimators(
                 data.folds,
                 data.one_test_row,
-                data.dataset.target,
+                self.target_of(data.problem, data.dataset, data.folds),
                 variants[trial].estimator,
-                n_classes=data.problem.n_classes,
                 seeds=range(data.n_seeds),
                 on_fold=on_replica,
             )
@@ -95,7 +91,7 @@ class EstimatorMember(Member):
 
     def trains_again(self, folder: Path) -> bool:
         """Estimators that save nothing are trained again from the rows that the run encoded."""
-        return not any(path.is_file() for path in folder.rglob("*"))
+        return not any(path.suffix == SUFFIX for path in folder.rglob("*"))
 
 
 @dataclass(frozen=True)

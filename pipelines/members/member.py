@@ -8,12 +8,15 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
 import numpy as np
 
+from models.data import FoldData
+from models.target import Target, fit_scales
+from models.target_scale import Transform
 from pipelines.configuration.member_settings import Encoded, MemberSettings
 from pipelines.members.data import FoldedDataset, FoldView
 from pipelines.members.predictions import Predictions, Problem
@@ -59,7 +62,7 @@ class LoadContext:
         problem: What the models predict.
         n_splits: Number of splits that they were trained on.
         device: `cpu` or `cuda`, where the models were trained; another is used where it is absent.
-        target: `(n_train,) int64`.
+        target: In the task's form.
         view_of: The encoded rows of a split, for kinds that train again what was not saved.
     """
 
@@ -68,17 +71,44 @@ class LoadContext:
     device: str
     target: np.ndarray
     view_of: Callable[[int], FoldView]
+    weight: np.ndarray | None = None
 
 
 class Member(MemberSettings, ABC):
     """A kind of model in the ensemble, with its settings.
 
     Attributes:
+        target_transform: The scale on which values are learned; None: that of the metric.
+        learns_scaled: Whether values are learned with mean 0 and deviation 1.
         splits_advance_together: Whether all splits of a trial are trained at once, so that its
             score after a step is cross-validated; otherwise they are trained one after the other.
     """
 
     splits_advance_together: ClassVar[bool] = False
+    learns_scaled: ClassVar[bool] = False
+
+    target_transform: Transform | None = None
+
+    def target_of(
+        self, problem: Problem, dataset: FoldedDataset, folds: Sequence[FoldData]
+    ) -> Target:
+        """What the member's models learn.
+
+        Args:
+            problem: What is predicted.
+            dataset: The rows.
+            folds: Their splits, for the scales of values.
+
+        Raises:
+            TransformError: The transform does not suit the values.
+        """
+        target = Target(dataset.target, problem.task, dataset.weight)
+        if problem.task.predicts_probabilities:
+            return target
+        transform = self.target_transform or problem.transform
+        is_scaled = self.learns_scaled
+        scales = fit_scales(dataset.target, folds, transform, standardise=is_scaled)
+        return replace(target, scales=scales)
 
     @abstractmethod
     def fit(

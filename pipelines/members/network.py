@@ -15,17 +15,17 @@ from pydantic import Field, SerializeAsAny
 from torch import nn
 
 from models.architectures.base import Architecture
-from models.data import InputShape
-from models.losses import LOSSES
-from models.metrics import METRICS
+from models.data import FoldData, InputShape
+from models.losses import Loss, loss_named
+from models.target import VALUES_LOSS
 from models.training import trained
 from models.training.fit import EpochReport, Fitted, Objective, Replicas, Training, start
 from models.training.settings import TrainSettings
 from models.vectorised.dropout import takes_own_rates
 from pipelines.configuration.member_settings import Encoded
-from pipelines.members.data import FoldedDataset, fold_data
+from pipelines.members.data import FoldedDataset, check_numbers, fold_data
 from pipelines.members.member import LoadContext, Member, PredictRows
-from pipelines.members.predictions import HeldOut, Predictions, Problem
+from pipelines.members.predictions import HeldOut, Predictions, Problem, mean_defined
 from pipelines.members.pretrained import embedded, file_digest
 from pipelines.members.trials import ReportScore, TrialData
 
@@ -47,10 +47,16 @@ class NetworkMember(Member):
     """
 
     splits_advance_together: ClassVar[bool] = True
+    learns_scaled: ClassVar[bool] = True
 
     model: SerializeAsAny[Architecture]
     train: TrainSettings = TrainSettings()
     vectors: str | None = None
+    loss: str | None = Field(
+        None,
+        pattern=VALUES_LOSS,
+        description="loss of values: mse, mae, huber, poisson, tweedie, quantile@0.9",
+    )
     n_seeds: int = Field(1, ge=1, description="replicas per fold")
 
     def fit(
@@ -62,6 +68,7 @@ class NetworkMember(Member):
         progress: Advance | None = None,
     ) -> Predictions:
         """Train every split and every seed at once."""
+        check_numbers(dataset, self.name, may_be_missing=False)
         folds = [fold_data(view) for view in dataset.views]
         notes: tuple[str, ...] = ()
         if self.vectors is not None:
@@ -71,32 +78,47 @@ class NetworkMember(Member):
             folds,
             dataset.target,
             self.train,
-            _objective(problem),
+            self._objective(problem, dataset, folds),
             Replicas(range(self.n_seeds)),
             device,
         )
         fitted = training.run(_count_epochs(self.train.epochs, progress))
         usable = [replica for replica in fitted.replicas if replica.fault is None]
-        held_out = HeldOut.of([(r.fold, r.valid_probabilities) for r in usable], dataset)
+        held_out = HeldOut.of([(r.fold, r.valid_predictions) for r in usable], dataset)
         test = fitted.predict_mean([view.test for view in dataset.views])
         return replace(
             held_out.predictions(self.name, problem, test),
             curves=_curves(fitted),
-            models=trained.save(fitted.networks, _input_shape(dataset), _n_outputs(problem)),
+            models=trained.save(fitted.networks, _input_shape(dataset), self._n_outputs(problem)),
             warnings=tuple(r.fault for r in fitted.replicas if r.fault is not None),
             notes=notes,
         )
 
+    def _loss(self, problem: Problem) -> Loss:
+        is_of_values = not problem.task.predicts_probabilities
+        return loss_named(self.loss or problem.loss if is_of_values else problem.loss)
+
+    def _n_outputs(self, problem: Problem) -> int:
+        return self._loss(problem).n_outputs(problem.task.n_columns)
+
+    def _objective(
+        self, problem: Problem, dataset: FoldedDataset, folds: Sequence[FoldData]
+    ) -> Objective:
+        loss = self._loss(problem)
+        target = self.target_of(problem, dataset, folds)
+        scales = target.scales if loss.is_scaled else ()
+        return Objective(loss, problem.metric, dataset.weight, scales)
+
     def builder(self, problem: Problem, dataset: FoldedDataset) -> Callable[[], nn.Module]:
         """What builds the network for the dataset's inputs and the problem's classes."""
-        shape, n_outputs = _input_shape(dataset), _n_outputs(problem)
+        shape, n_outputs = _input_shape(dataset), self._n_outputs(problem)
         return lambda: self.model.build(shape, n_outputs)
 
     def load(self, folder: Path, context: LoadContext) -> SavedNetworks:
         """The replicas whose files are in the folder, on the device of the context or the CPU."""
         is_absent = context.device == "cuda" and not torch.cuda.is_available()
         device = torch.device("cpu" if is_absent else context.device)
-        loss = LOSSES[context.problem.loss]
+        loss = self._loss(context.problem)
         return SavedNetworks(trained.load(folder, self.model.build, self.train, loss, device))
 
     def trial(
@@ -177,14 +199,6 @@ def networks_of(competition: Competition) -> list[NetworkMember]:
     return [member for member in competition.members if isinstance(member, NetworkMember)]
 
 
-def _objective(problem: Problem) -> Objective:
-    return Objective(LOSSES[problem.loss], METRICS[problem.metric])
-
-
-def _n_outputs(problem: Problem) -> int:
-    return LOSSES[problem.loss].n_outputs(problem.n_classes)
-
-
 def _input_shape(dataset: FoldedDataset) -> InputShape:
     """The widest that any split needs."""
     first = dataset.views[0].train
@@ -253,7 +267,7 @@ class _TrialStack:
             data.folds * len(variants),
             data.dataset.target,
             variants[0].train,
-            _objective(data.problem),
+            self._objective(),
             Replicas(
                 range(data.n_seeds),
                 lr=[variant.train.lr for variant in variants for _ in each],
@@ -262,6 +276,12 @@ class _TrialStack:
             ),
             device=data.device,
         )
+
+    def _objective(self) -> Objective:
+        """That of the tuning folds, once for each variant."""
+        first, data = self._variants[0], self._data
+        objective = first._objective(data.problem, data.dataset, data.folds)
+        return replace(objective, scales=tuple(objective.scales) * len(self._variants))
 
     def _rates(self) -> list[float] | None:
         """Each replica's rate of dropout; None where all trials have the network's."""
@@ -280,7 +300,8 @@ class _TrialStack:
 
     def _hear(self, report: EpochReport) -> None:
         """Report each trial's mean over splits; drop those that are to be stopped."""
-        means = report.best_score.reshape(len(self._trials), self._n_each).mean(axis=1)
+        scores = report.best_score.reshape(len(self._trials), self._n_each)
+        means = mean_defined(scores)
         step = round(100 * report.epoch / self._variants[0].train.epochs)
         stopped = set()
         for at in sorted(self._running):

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.metrics import METRICS
+from models.decisions import nested_decision
+from models.metrics import Metric
+from models.target_scale import Transform
+from models.tasks import Task
 from pipelines.members.data import FoldedDataset
 
 if TYPE_CHECKING:
@@ -21,31 +24,68 @@ class TrainingError(RuntimeError):
     exit_code = 3
 
 
+LOSS_OF_TASK = {
+    "binary": "binary_cross_entropy",
+    "multiclass": "cross_entropy",
+    "multilabel": "multilabel",
+}
+LOSS_OF = {
+    "absolute": "mae",
+    "absolute_percentage": "mae",
+    "symmetric_percentage": "mae",
+}
+
+
+def mean_defined(scores: np.ndarray) -> np.ndarray:
+    """The mean over the last axis where the metric is defined; NaN where it is nowhere."""
+    n_defined = np.isfinite(scores).sum(axis=-1)
+    mean: np.ndarray = np.nansum(scores, axis=-1) / np.where(n_defined > 0, n_defined, np.nan)
+    return mean
+
+
 @dataclass(frozen=True)
 class Problem:
     """The part of a competition that its members need.
 
     Attributes:
-        n_classes: Columns of the probabilities.
-        metric: Name of the metric that decides, in `models.metrics.METRICS`.
-        extra_metrics: Names of the metrics that are reported beside it.
-        loss: Name of the loss that networks minimise, in `models.losses.LOSSES`.
+        task: What is predicted.
+        metric: The metric that decides.
+        extra_metrics: The metrics that are reported beside it.
+        names: What each class is called, or each target; for messages.
     """
 
-    n_classes: int
-    metric: str
-    extra_metrics: tuple[str, ...] = ()
-    loss: str = "cross_entropy"
+    task: Task
+    metric: Metric
+    extra_metrics: tuple[Metric, ...] = ()
+    names: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, competition: Competition) -> Problem:
         """The problem that the competition poses."""
         return cls(
-            n_classes=len(competition.classes),
+            task=competition.predicts,
             metric=competition.metric,
             extra_metrics=competition.extra_metrics,
-            loss="binary_cross_entropy" if competition.is_binary else "cross_entropy",
+            names=competition.label_names or competition.targets,
         )
+
+    @property
+    def values_loss(self) -> str:
+        """The loss of values that the metric rewards, by its name in `models.losses`."""
+        if self.metric.values_loss == "pinball":
+            return f"quantile@{self.metric.level:g}"
+        return LOSS_OF.get(self.metric.values_loss, "mse")
+
+    @property
+    def loss(self) -> str:
+        """Name of the loss that networks minimise, in `models.losses`."""
+        return LOSS_OF_TASK.get(self.task.kind, self.values_loss)
+
+    @property
+    def transform(self) -> Transform:
+        """The scale on which the metric compares values."""
+        is_log = self.metric.values_loss == "squared_log"
+        return "log1p" if is_log and self.task.kind == "regression" else "none"
 
 
 @dataclass(frozen=True)
@@ -120,23 +160,39 @@ class HeldOut:
             problem: The metrics to score by.
             test: `(n_test, n_classes)`, the test rows' predictions.
         """
-        extra = [self._scores(metric) for metric in problem.extra_metrics]
+        extra = [self._scores(problem, metric) for metric in problem.extra_metrics]
         return Predictions(
             member=member,
             oof=self._oof(),
             test=test,
-            scores=self._scores(problem.metric),
+            scores=self._scores(problem, problem.metric),
             also=np.array(extra).reshape(len(extra), len(self.by_split)),
         )
 
     def _oof(self) -> np.ndarray:
-        """Every row's prediction by models that never saw it, the mean over repeats."""
-        total = np.zeros((len(self.dataset.target), self.by_split[0].shape[1]))
-        for view, probabilities in zip(self.dataset.views, self.by_split, strict=True):
-            total[view.split.valid_rows] += probabilities
-        return total / self.dataset.folds.n_repeats
+        """Every row's prediction by models that never saw it; NaN for rows never held out."""
+        shape = (len(self.dataset.target), self.by_split[0].shape[1])
+        total, n_times = np.zeros(shape), np.zeros((shape[0], 1))
+        for view, predicted in zip(self.dataset.views, self.by_split, strict=True):
+            total[view.split.valid_rows] += predicted
+            n_times[view.split.valid_rows] += 1
+        mean: np.ndarray = np.where(n_times > 0, total / np.maximum(n_times, 1), np.nan)
+        return mean
 
-    def _scores(self, metric: str) -> np.ndarray:
-        score, target = METRICS[metric].function, self.dataset.target
-        rows = (view.split.valid_rows for view in self.dataset.views)
-        return np.array([score(target[r], p) for r, p in zip(rows, self.by_split, strict=True)])
+    def _scores(self, problem: Problem, metric: Metric) -> np.ndarray:
+        """Each fold's score, with the decision rule that the other folds' rows choose."""
+        target, weight = self.dataset.target, self.dataset.weight
+        scores = []
+        for repeat, folds in enumerate(self.dataset.folds.assignment):
+            predicted, assignment = self._of_repeat(repeat), folds[None]
+            decided = nested_decision(metric, problem.task, target, predicted, assignment, weight)
+            scores.append(decided.scores)
+        return np.concatenate(scores)
+
+    def _of_repeat(self, repeat: int) -> np.ndarray:
+        """One repeat's predictions, `(n_rows, n_columns)`; NaN for rows never held out."""
+        predicted = np.full((len(self.dataset.target), self.by_split[0].shape[1]), np.nan)
+        for view, of_split in zip(self.dataset.views, self.by_split, strict=True):
+            if view.split.repeat == repeat:
+                predicted[view.split.valid_rows] = of_split
+        return predicted

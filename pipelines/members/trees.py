@@ -11,9 +11,10 @@ import numpy as np
 from pydantic import Field
 
 from models.estimators.boosters import Boosters
-from models.estimators.trees import TreesSettings, fit_trees
+from models.estimators.boosting import fit_trees
+from models.estimators.trees import TreesSettings
 from pipelines.configuration.member_settings import Encoded
-from pipelines.members.data import FoldedDataset, fold_data
+from pipelines.members.data import FoldedDataset, check_numbers, fold_data
 from pipelines.members.member import LoadContext, Member, PredictRows, count_models
 from pipelines.members.predictions import HeldOut, Predictions, Problem
 from pipelines.members.trials import OnReplica, ReportScore, TrialData, split_by_split
@@ -37,18 +38,20 @@ class TreesMember(Member):
         progress: Advance | None = None,
     ) -> Predictions:
         """Train every split and every seed, side by side on the CPU."""
+        check_numbers(dataset, self.name, may_be_missing=True)
+        folds = [fold_data(view) for view in dataset.views]
         fitted = fit_trees(
-            [fold_data(view) for view in dataset.views],
+            folds,
             [view.test for view in dataset.views],
-            dataset.target,
+            self.target_of(problem, dataset, folds),
             self.trees,
-            n_classes=problem.n_classes,
             seeds=range(self.n_seeds),
+            loss=problem.values_loss,
             on_fold=count_models(len(dataset.views) * self.n_seeds, progress),
         )
-        held_out = HeldOut.of([(r.fold, r.valid_probabilities) for r in fitted.replicas], dataset)
+        held_out = HeldOut.of([(r.fold, r.valid_predictions) for r in fitted.replicas], dataset)
         return replace(
-            held_out.predictions(self.name, problem, fitted.test_probabilities),
+            held_out.predictions(self.name, problem, fitted.test_predictions),
             importances=fitted.importance,
             models=fitted.boosters.files(),
         )
@@ -66,10 +69,10 @@ class TreesMember(Member):
             fit_trees(
                 data.folds,
                 data.one_test_row,
-                data.dataset.target,
+                self.target_of(data.problem, data.dataset, data.folds),
                 variants[trial].trees,
-                n_classes=data.problem.n_classes,
                 seeds=range(data.n_seeds),
+                loss=data.problem.values_loss,
                 on_fold=on_replica,
             )
 
@@ -97,5 +100,6 @@ class SavedBoosters:
             for owner, model in zip(self.boosters.owners, self.boosters.models, strict=True)
             if owner[0] == split
         ]
-        boosters = Boosters(tuple(o for o, _ in chosen), tuple(model for _, model in chosen))
+        owners, models = tuple(o for o, _ in chosen), tuple(model for _, model in chosen)
+        boosters = replace(self.boosters, owners=owners, models=models)
         return lambda inputs: boosters.predict_mean([inputs] * (split + 1))

@@ -9,7 +9,6 @@ from typing import Protocol
 import numpy as np
 
 from models.data import FoldData
-from models.metrics import METRICS
 from pipelines.configuration.member_settings import Encoded
 from pipelines.members.data import FoldedDataset, fold_data
 from pipelines.members.predictions import Problem
@@ -56,7 +55,7 @@ class Replica(Protocol):
     @property
     def fold(self) -> int: ...  # noqa: D102
     @property
-    def valid_probabilities(self) -> np.ndarray: ...  # noqa: D102
+    def valid_predictions(self) -> np.ndarray: ...  # noqa: D102
 
 
 OnReplica = Callable[[Replica], None]
@@ -94,7 +93,7 @@ class _SplitScores:
 
     def __init__(self, data: TrialData, trial: int, report: ReportScore) -> None:
         self._data, self._trial, self._report = data, trial, report
-        self._metric = METRICS[data.problem.metric].function
+        self._metric = data.problem.metric
         self._scores: list[list[float]] = [[] for _ in data.dataset.views]
 
     def add(self, replica: Replica) -> None:
@@ -106,12 +105,12 @@ class _SplitScores:
         rows = self._data.dataset.views[replica.fold].split.valid_rows
         scores = self._scores[replica.fold]
         target = self._data.dataset.target[rows]
-        scores.append(float(self._metric(target, replica.valid_probabilities)))
+        scores.append(float(self._metric.score(target, replica.valid_predictions)))
         is_complete = len(scores) == self._data.n_seeds
-        if is_complete and self._report(self._trial, replica.fold, float(np.mean(scores))):
+        if is_complete and self._report(self._trial, replica.fold, float(np.nanmean(scores))):
             raise _StoppedError
 
     @property
     def mean(self) -> float:
         """The mean over splits."""
-        return float(np.mean([np.mean(scores) for scores in self._scores]))
+        return float(np.nanmean([np.nanmean(scores) for scores in self._scores]))

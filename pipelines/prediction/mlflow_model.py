@@ -19,8 +19,8 @@ from pipelines.configuration.competition import Competition
 from pipelines.configuration.encoders import encoder_identities
 from pipelines.members.member import members_of
 from pipelines.prediction import new_rows
-from pipelines.prediction.answers import Answers
 from pipelines.prediction.predictor import Predictor, PredictorError
+from pipelines.stages.input_tables import test_columns
 from pipelines.tracking.record import LoggedModel
 from pipelines.workspace import files, run_folders
 from pipelines.workspace.layout import RunLayout
@@ -41,7 +41,14 @@ TYPES = {  # MLflow's, by kind and whether a value may be missing: in MLflow no 
     ("float", True): "double",
     ("text", False): "string",
     ("text", True): "string",
+    ("image", False): "string",
+    ("image", True): "string",
+    ("bool", False): "boolean",
+    ("bool", True): "string",
+    ("date", False): "string",
+    ("date", True): "string",
 }
+LABEL_TYPES = {bool: "boolean", int: "long", str: "string"}
 N_EXAMPLES = 3
 
 
@@ -67,8 +74,9 @@ class RunModel:
             path = Path(folder) / CSV
             _as_declared(competition, model_input).to_csv(path, index=False)
             rows = new_rows.read(competition, path)
-        answers = Answers(competition, rows, self._predictor.predict(rows.table))
-        table = answers.table(with_probabilities=True).drop(columns=rows.id_name)
+        answers = self._predictor.answers(rows, self._predictor.predict(rows.table))
+        table = answers.table(with_probabilities=True)
+        table = table.drop(columns=[rows.id_name] if rows.id_name else [])
         return table.set_axis(model_input.index)
 
 
@@ -119,18 +127,26 @@ def describe(run: Path, competition: Competition) -> None:
         run: The folder; all its stages are finished.
         competition: The one that it was made for.
     """
-    inputs = [(competition.id, "long", False)]
-    inputs += [(c.name, TYPES[c.kind, c.missing], True) for c in competition.columns]
-    label = "long" if isinstance(competition.classes[0], int) else "string"
+    inputs = [
+        (column.name, TYPES[column.kind, column.may_be_missing], True)
+        for column in test_columns(competition)
+    ]
     description = {
         "inputs": inputs,
-        "outputs": [
-            (competition.submission_column or competition.target, label),
-            *((str(c), "double") for c in competition.classes),
-        ],
+        "outputs": _outputs(competition),
         "files": [path.relative_to(run).as_posix() for path in _needed(run, competition)],
     }
     files.write_text(RunLayout(run).model_file, json.dumps(description) + "\n")
+
+
+def _outputs(competition: Competition) -> list[tuple[str, str]]:
+    """Names and types of the columns that the model gives."""
+    task = competition.predicts
+    if not task.has_classes:
+        return [(name, "double") for name in competition.targets]
+    label = LABEL_TYPES[type(competition.classes[0])]
+    columns = map(str, competition.classes) if task.chooses_class else ["position"]
+    return [(competition.answer_names[0], label), *((name, "double") for name in columns)]
 
 
 def described(run: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from features.tables.text_file import TableError, TextFile
 from pipelines.configuration.competition import Competition
-from pipelines.stages.preprocess import FileForm, id_column, numbers, read_rows
+from pipelines.stages.input_tables import FileForm, numbers, read_rows, test_columns
 
 ROW = "row"  # the name of the ids where a file has none
 
@@ -28,14 +28,14 @@ class NewRows:
 
     Attributes:
         table: The competition's feature columns, typed.
-        ids: `(n_rows,)`, the file's ids, or the row numbers from 1.
-        id_name: Name of the ids.
+        ids: `(n_rows,)` texts, the file's ids, or the row numbers from 1.
+        id_name: Name of the ids; None where submissions have none.
         texts: The typed text of each row; empty for a file.
     """
 
     table: pd.DataFrame
     ids: pd.Series
-    id_name: str
+    id_name: str | None
     texts: tuple[str, ...] = ()
 
 
@@ -50,18 +50,19 @@ def read(competition: Competition, path: Path) -> NewRows:
     file = TextFile.read(path, separator=separator, quoting=quoting, header=True)
     form: FileForm = "own" if separator.encode() in file.data.split(b"\n", 1)[0] else "plain"
     names = _names(file if form == "own" else replace(file, separator=",", quoting=True))
-    optional = {competition.id, *_filled(competition)}
+    optional = set(_filled(competition))
     columns = tuple(
         column
-        for column in (id_column(competition), *competition.columns)
+        for column in test_columns(competition)
         if column.name in names or column.name not in optional
     )
-    table = read_rows(competition, path, columns, form=form)
+    has_ids = competition.id is not None and competition.id in names
+    table, ids = read_rows(competition, path, columns, form=form, has_ids=has_ids)
     complete = _complete(competition, table)
-    if competition.id in table:
-        return NewRows(complete, table[competition.id], competition.id)
-    id_name = competition.id if written.row_numbers else ROW
-    return NewRows(complete, _numbered(len(table)), id_name)
+    if competition.id is None:
+        return NewRows(complete, ids, None)
+    is_named = has_ids or written.row_numbers
+    return NewRows(complete, ids, competition.id if is_named else ROW)
 
 
 def typed(competition: Competition, texts: Sequence[str]) -> NewRows:
@@ -103,15 +104,15 @@ def _filled(competition: Competition) -> tuple[str, ...]:
 
 def _complete(competition: Competition, table: pd.DataFrame) -> pd.DataFrame:
     """The table with every column of the competition; where absent, each row is one group."""
-    for column in competition.columns:
+    for column in test_columns(competition):
         if column.name in _filled(competition) and column.name not in table:
             filled = table.assign(**{column.name: np.arange(len(table))})
             table = filled.astype({column.name: column.dtype})
-    return table[[column.name for column in competition.columns]]
+    return table[[column.name for column in test_columns(competition)]]
 
 
 def _numbered(n_rows: int) -> pd.Series:
-    return pd.Series(numbers(n_rows))
+    return numbers(n_rows)
 
 
 def _names(file: TextFile) -> list[str]:

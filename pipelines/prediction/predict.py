@@ -47,7 +47,7 @@ def predict(
     warnings = tuple(_warnings(summary, change))
     for warning in warnings:
         narrator.warn(warning)
-    return Prediction(Answers(predictor.competition, rows, probabilities), summary, warnings)
+    return Prediction(predictor.answers(rows, probabilities), summary, warnings)
 
 
 def _predict(

@@ -18,8 +18,11 @@ from pipelines.configuration.competition import Competition
 from pipelines.configuration.encoders import encoder_identities
 from pipelines.console import Advance, Steps
 from pipelines.members.member import FittedModels, Member, members_of
+from pipelines.prediction.answers import Answers
 from pipelines.prediction.encoding import encode_rows, read_rows
+from pipelines.prediction.new_rows import NewRows
 from pipelines.stages import ensemble, preprocess, stage_code, train_test_overlap
+from pipelines.stages.input_tables import test_columns
 from pipelines.stages.run_contents import RunContents
 from pipelines.stages.saved_models import load_models
 from pipelines.workspace.layout import RunLayout
@@ -98,7 +101,7 @@ class Predictor:
         """Combines the members' predictions as the run did."""
         settings = ensemble.EnsembleSettings.of(self.competition)
         source = ensemble.stacker_source(settings, self.prepared, self._members_oof)
-        return ensemble.load_combiner(self.run.layout.ensemble, settings.second_level, source)
+        return ensemble.load_combiner(self.run.layout.ensemble, settings, source)
 
     def predict(self, table: pd.DataFrame, advance: Advance | None = None) -> np.ndarray:
         """Probabilities of new rows, `(n_rows, n_classes)`.
@@ -109,7 +112,7 @@ class Predictor:
         """
         featured = self.competition.features(table.reset_index(drop=True))
         members = self.competition.members
-        by_member = np.zeros((len(members), len(table), len(self.competition.classes)))
+        by_member = np.zeros((len(members), len(table), self.competition.predicts.n_columns))
         used = self.combiner.members_used(len(members))
         by_encoder: dict[str, list[int]] = {}
         for place in np.flatnonzero(used):
@@ -120,6 +123,16 @@ class Predictor:
         combined = self.combiner.predict(by_member, self._context(featured, by_member))
         return train_test_overlap.with_matching_classes(self._matching_classes(featured), combined)
 
+    def answers(self, rows: NewRows, predictions: np.ndarray) -> Answers:
+        """Predictions of new rows in the form of the run's submission.
+
+        Args:
+            rows: The new rows.
+            predictions: `(n_rows, n_columns)`.
+        """
+        form, decision = self.prepared.form, self.run.blend.decision
+        return Answers(self.competition, rows, predictions, form, decision)
+
     def change(self) -> str | None:
         """A warning where code has changed since the run; None where it has not.
 
@@ -128,7 +141,7 @@ class Predictor:
         if self.is_of_this_code:
             return None
         warning = f"code or libraries have changed since run {self.run.layout.run_id} was made"
-        columns = [column.name for column in self.competition.columns]
+        columns = [column.name for column in test_columns(self.competition)]
         if not set(columns) <= set(self.prepared.test):
             return f"{warning}; {_again(self.competition)}"
         some = self._some_test_rows()

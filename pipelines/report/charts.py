@@ -10,7 +10,16 @@ from markupsafe import Markup
 
 from pipelines.figures import columns, curves, predictions, scores
 from pipelines.figures.output import inline_svg
-from pipelines.report.evidence import Band, Bin, ColumnDrift, Curves, FoldScores, Importance
+from pipelines.figures.values import ValueBins, deciles_panel
+from pipelines.report.evidence import (
+    Band,
+    Bin,
+    ColumnDrift,
+    Curves,
+    FoldScores,
+    Importance,
+    ValueOutcome,
+)
 from pipelines.workspace.summary import MemberLine
 
 
@@ -69,6 +78,17 @@ def bins_of(stored: Sequence[Bin]) -> predictions.Bins:
         observed=np.array([one.observed for one in stored]),
         n_rows=np.array([one.n_rows for one in stored]),
     )
+
+
+def values(outcomes: Sequence[ValueOutcome]) -> Iterator[dict[str, Any]]:
+    """Each target's deciles: predicted against true."""
+    for number, outcome in enumerate(outcomes):
+        parts = ("predicted", "observed", "low", "high", "n_rows")
+        bins = ValueBins(**{part: np.array(getattr(outcome, part)) for part in parts})
+        figure = deciles_panel(bins, outcome.name)
+        label = f"predicted {outcome.name} against true"
+        svg = Markup(inline_svg(figure, name=f"values-{number}", label=label))
+        yield {"name": outcome.name, "bias": f"{outcome.bias:+.1%}", "svg": svg}
 
 
 def importance(measured: Importance, *, metric: str) -> Markup:

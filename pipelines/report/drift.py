@@ -70,8 +70,17 @@ def as_numbers(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _numbers(values: pd.Series) -> pd.Series:
+    if values.dtype.kind == "M":
+        moments = values.astype("datetime64[us]").astype("int64").astype(np.float64)
+        return (moments / 86_400e6).where(values.notna())
     if not _is_words(values):
-        return values.astype(np.float32)
+        numbers = values.astype(np.float64)
+        if not len(numbers.dropna()):
+            return numbers
+        # float32 holds whole numbers up to 2**24: those further out keep their differences.
+        largest = numbers.abs().max()
+        shift = numbers.min() if largest > 1 << 24 else 0.0
+        return (numbers - shift) / (largest if largest > 1e30 else 1.0)
     words = values.astype("str").where(values.notna())
     if _is_long(words):
         return words.str.len().astype(np.float32)
@@ -84,10 +93,15 @@ def _cross_validate(
 ) -> tuple[list[float], Floats]:
     """The AUC on each fold, and each column's gain summed over folds."""
     rows = np.ascontiguousarray(numbers.to_numpy())
-    n_folds = int(min(N_FOLDS, *np.bincount(is_test)))
-    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
     codes = None if groups is None else pd.factorize(groups, use_na_sentinel=False)[0]
-    aucs, gains = [], np.zeros(rows.shape[1])
+    n_groups = N_FOLDS if codes is None else int(codes.max()) + 1
+    if n_groups < N_FOLDS:  # too few to keep them whole
+        codes = None
+    n_folds = int(min(N_FOLDS, *np.bincount(is_test)))
+    kind = StratifiedKFold if codes is None else StratifiedGroupKFold
+    aucs, gains = list[float](), np.zeros(rows.shape[1])
+    if n_folds < 2:
+        return [0.5], gains
     for train_rows, held_out in kind(n_folds, shuffle=True, random_state=SEED).split(
         rows, is_test, codes
     ):

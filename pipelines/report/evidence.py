@@ -15,6 +15,7 @@ from pydantic import (
 
 from pipelines.workspace import files
 from pipelines.workspace.layout import RunLayout
+from pipelines.workspace.summary import Score
 
 # Keys of `report.json`, which stay as the first version wrote them.
 STORED_NAMES = {"predicted": "said", "probability_of": "said_of", "detail": "told"}
@@ -39,7 +40,7 @@ class Facts(BaseModel):
 
 
 class Table(Facts):
-    """The size of the data, and the number of training rows of each class."""
+    """The size of the data, and the number of training rows of each class, where there are any."""
 
     n_train: int
     n_test: int
@@ -52,7 +53,7 @@ class FoldScores(Facts):
     """A member's (or the blend's) score on every split, repeat by repeat."""
 
     name: str
-    scores: tuple[float, ...]
+    scores: tuple[Score, ...]
 
 
 class Band(Facts):
@@ -82,18 +83,38 @@ class Bin(Facts):
     n_rows: int
 
 
+class ValueOutcome(Facts):
+    """One target: the held-out rows in tenths by prediction, and how far predictions are off."""
+
+    name: str
+    predicted: tuple[float, ...]
+    observed: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    n_rows: tuple[int, ...]
+    bias: float
+
+
 class Outcome(Facts):
     """How the out-of-fold predictions compare with the target.
 
     Attributes:
-        confusion: `(n_classes, n_classes)` counts, true class by row, predicted by column.
-        calibration: At most ten bins, for the second of two classes, or for the predicted class.
+        confusion: `(n_classes, n_classes)` counts, true class by row, predicted by column; empty
+            without classes.
+        calibration: At most ten bins, for the second of two classes, or for the predicted class;
+            empty where predictions are no class probabilities.
         probability_of: The class whose probability `calibration` is about.
+        values: For each target of values or of several labels, its deciles.
+        decision: The rule from predictions to answers; empty for the plain one.
+        decision_gain: What the rule gains on rows that did not choose it.
     """
 
-    confusion: tuple[tuple[int, ...], ...]
-    calibration: tuple[Bin, ...]
-    probability_of: str
+    confusion: tuple[tuple[int, ...], ...] = ()
+    calibration: tuple[Bin, ...] = ()
+    probability_of: str = ""
+    values: tuple[ValueOutcome, ...] = ()
+    decision: str = ""
+    decision_gain: float = 0.0
 
 
 class ColumnWorth(Facts):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from pipelines.configuration.assignments import settings_of
 from pipelines.configuration.competition import Competition
 from pipelines.figures import curves
 from pipelines.figures.predictions import Bins, confusion_counts
+from pipelines.figures.values import ValueBins
 from pipelines.raw_files.raw import RawFiles
 from pipelines.report import html, reproduce
 from pipelines.report.drift import adversarial
@@ -24,6 +26,7 @@ from pipelines.report.evidence import (
     Origin,
     Outcome,
     Table,
+    ValueOutcome,
 )
 from pipelines.report.importance import importance
 from pipelines.report.leaks import checks
@@ -44,7 +47,7 @@ def gather(competition: Competition, raw: RawFiles, run: RunContents) -> Evidenc
         table=_table(competition, prepared),
         folds=tuple(_fold_scores(blend)),
         curves=tuple(_curves(competition, run)),
-        outcome=_outcome(competition, prepared.target, blend.oof),
+        outcome=_outcome(competition, prepared, blend),
         importance=importance(competition, prepared, blend, folder),
         drift=adversarial(prepared.train, prepared.test, group=competition.folds.group),
         checks=checks(competition, prepared, blend, folder),
@@ -54,14 +57,16 @@ def gather(competition: Competition, raw: RawFiles, run: RunContents) -> Evidenc
 
 
 def _table(competition: Competition, prepared: Prepared) -> Table:
-    counts = np.bincount(prepared.target, minlength=len(competition.classes))
-    names = map(competition.label_name, competition.classes)
+    classes: dict[str, int] = {}
+    if competition.predicts.has_classes:
+        counts = np.bincount(prepared.target, minlength=len(competition.classes))
+        classes = dict(zip(competition.label_names, map(int, counts), strict=True))
     return Table(
         n_train=len(prepared.train),
         n_test=len(prepared.test),
         n_columns=len(competition.columns),
         n_features=prepared.train.shape[1],
-        classes=dict(zip(names, map(int, counts), strict=True)),
+        classes=classes,
     )
 
 
@@ -98,19 +103,49 @@ def _thinned(band: curves.Band, best_epoch: int) -> Band:
     )
 
 
-def _outcome(competition: Competition, target: np.ndarray, oof: np.ndarray) -> Outcome:
-    bins = Bins.of(target, oof)
-    positive = competition.label_name(competition.classes[1])
-    return Outcome(
-        confusion=tuple(tuple(map(int, row)) for row in confusion_counts(target, oof)),
-        calibration=tuple(
-            Bin(predicted=float(predicted), observed=float(observed), n_rows=int(n_rows))
-            for predicted, observed, n_rows in zip(
-                bins.predicted, bins.observed, bins.n_rows, strict=True
-            )
-        ),
-        probability_of=positive if competition.is_binary else "the predicted class",
+def _outcome(competition: Competition, prepared: Prepared, blend: Blend) -> Outcome:
+    task, held_out = competition.predicts, prepared.folds.held_out
+    target, oof = prepared.target[held_out], blend.oof[held_out]
+    outcome = Outcome(
+        values=() if task.chooses_class else tuple(_values(target, oof, competition.targets)),
+        decision=blend.decision.describe(competition.label_names or competition.targets),
+        decision_gain=_decision_gain(blend),
     )
+    if task.has_classes:
+        labels = blend.decision.apply(oof, task)
+        counts = confusion_counts(target, labels, task.n_classes)
+        confusion = tuple(tuple(map(int, row)) for row in counts)
+        outcome = outcome.model_copy(update={"confusion": confusion})
+    if task.chooses_class:
+        outcome = outcome.model_copy(update=_calibration(competition, target, oof))
+    return outcome
+
+
+def _decision_gain(blend: Blend) -> float:
+    return float(np.nanmean(blend.scores) - np.nanmean(blend.plain_scores))
+
+
+def _calibration(competition: Competition, target: np.ndarray, oof: np.ndarray) -> dict[str, Any]:
+    bins = Bins.of(target, oof)
+    triples = zip(bins.predicted, bins.observed, bins.n_rows, strict=True)
+    is_binary = competition.predicts.kind == "binary"
+    return {
+        "calibration": tuple(
+            Bin(predicted=float(predicted), observed=float(observed), n_rows=int(n_rows))
+            for predicted, observed, n_rows in triples
+        ),
+        "probability_of": competition.label_names[1] if is_binary else "the predicted class",
+    }
+
+
+def _values(target: np.ndarray, oof: np.ndarray, names: Sequence[str]) -> Iterator[ValueOutcome]:
+    columns = target.reshape(len(target), -1).T.astype(np.float64)
+    for name, column, predicted in zip(names, columns, oof.T, strict=True):
+        bins = ValueBins.of(column, predicted)
+        parts = ("predicted", "observed", "low", "high", "n_rows")
+        yield ValueOutcome(
+            name=name, bias=bins.bias, **{part: getattr(bins, part).tolist() for part in parts}
+        )
 
 
 def _origin(competition: Competition, raw: RawFiles, run: RunContents) -> Origin:

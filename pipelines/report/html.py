@@ -69,9 +69,11 @@ def _values(summary: Summary, evidence: Evidence) -> dict[str, Any]:
         "score_rows": list(_score_rows(summary, evidence)),
         "splits": list(zip(*(row.scores for row in evidence.folds), strict=True)),
         "accuracy": f"{_accuracy(evidence):.1%}",
+        "is_of_values": not evidence.outcome.calibration,
+        "decision_gain": evidence.outcome.decision_gain * (1 if summary.greater_is_better else -1),
         "class_names": list(evidence.table.classes),
         "confusion": list(_confusion(evidence)),
-        "calibration_error": charts.bins_of(evidence.outcome.calibration).error,
+        "calibration_error": _calibration_error(evidence),
         "candidates": list(_candidates(summary)) if len(summary.ways) > 1 else [],
         "drift_verdict": drift_verdict(evidence.drift),
         "drift_at": round(200 * min(max(evidence.drift.auc - 0.5, 0), 0.5), 1),
@@ -91,6 +93,11 @@ def _verdict(summary: Summary, evidence: Evidence, metric: str) -> str:
     return f"{ensemble}, scored by {metric} on out-of-fold predictions. {leaks}"
 
 
+def _calibration_error(evidence: Evidence) -> float:
+    calibration = evidence.outcome.calibration
+    return charts.bins_of(calibration).error if calibration else 0.0
+
+
 def _classes(evidence: Evidence) -> str:
     total = sum(evidence.table.classes.values())
     shares = (f"{name} {count / total:.0%}" for name, count in evidence.table.classes.items())
@@ -102,9 +109,11 @@ def _charts(summary: Summary, evidence: Evidence, metric: str) -> dict[str, Any]
     return {
         "scores": charts.fold_scores(evidence.folds, metric=metric),
         "weights": charts.blend_weights(summary.members, metric=metric),
-        "calibration": charts.calibration(
+        "calibration": outcome.calibration
+        and charts.calibration(
             charts.bins_of(outcome.calibration), probability_of=outcome.probability_of
         ),
+        "targets": list(charts.values(outcome.values)),
         "curves": list(charts.learning_curves(evidence.curves, metric=metric)),
         "importance": importance and charts.importance(importance, metric=metric),
         "drifts": list(charts.drifts(evidence.drift.columns)),
@@ -113,20 +122,22 @@ def _charts(summary: Summary, evidence: Evidence, metric: str) -> dict[str, Any]
 
 def _score_rows(summary: Summary, evidence: Evidence) -> Iterator[dict[str, Any]]:
     for row in evidence.folds:
-        low, high = min(row.scores), max(row.scores)
+        low, high = float(np.nanmin(row.scores)), float(np.nanmax(row.scores))
         worst, best = (low, high) if summary.greater_is_better else (high, low)
-        mean, std = float(np.mean(row.scores)), float(np.std(row.scores))
+        mean, std = float(np.nanmean(row.scores)), float(np.nanstd(row.scores))
         yield {"name": row.name, "mean": mean, "std": std, "worst": worst, "best": best}
 
 
 def _accuracy(evidence: Evidence) -> float:
+    if not evidence.outcome.confusion:
+        return 0.0
     confusion = np.array(evidence.outcome.confusion)
     return float(np.trace(confusion) / max(1, confusion.sum()))
 
 
 def _confusion(evidence: Evidence) -> Iterator[dict[str, Any]]:
-    names = evidence.table.classes
-    for at, (name, counts) in enumerate(zip(names, evidence.outcome.confusion, strict=True)):
+    names, confusion = evidence.table.classes, evidence.outcome.confusion
+    for at, (name, counts) in enumerate(zip(names if confusion else (), confusion, strict=True)):
         total = max(1, sum(counts))
         cells = [{"count": count, "share": count / total} for count in counts]
         yield {"name": name, "at": at, "cells": cells}

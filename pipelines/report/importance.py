@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from models.metrics import METRICS
+from models.decisions import score_with
 from pipelines.configuration.competition import Competition
 from pipelines.report.evidence import ColumnWorth, Importance
 from pipelines.report.fold_models import Panel, panel
 from pipelines.stages.ensemble import Blend
+from pipelines.stages.input_tables import test_columns
 from pipelines.stages.preprocess import Prepared
 from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.stage_cache import seconds_of
@@ -59,8 +60,13 @@ def importance(
         targets.append(fold.target)
         predictions.append(_predict(fold, competition, units, n_shuffles))
     target = np.concatenate(targets)
-    score, sign = METRICS[competition.metric].function, 1 if competition.greater_is_better else -1
-    scores = np.array([score(target, copy) for copy in np.concatenate(predictions, axis=1)])
+    sign = 1 if competition.greater_is_better else -1
+    scores = np.array(
+        [
+            score_with(blend.decision, competition.metric, competition.predicts, target, copy)
+            for copy in np.concatenate(predictions, axis=1)
+        ]
+    )
     costs = sign * (scores[0] - scores[1:]).reshape(len(units), n_shuffles)
     worths = [_worth(unit, cost) for unit, cost in zip(units, costs, strict=True)]
     return Importance(
@@ -75,7 +81,7 @@ def importance(
 
 def _raw(competition: Competition, prepared: Prepared) -> list[str]:
     """The file's columns if the features can be recomputed from them, else all columns."""
-    raw = [column.name for column in competition.columns]
+    raw = [column.name for column in test_columns(competition)]
     return raw if set(raw) <= set(prepared.train.columns) else list(prepared.train.columns)
 
 
@@ -113,7 +119,7 @@ def _predict(
     n_together, predictions = max(1, ROWS_TOGETHER // n_rows), []
     for start in range(0, len(copies), n_together):
         table = _shuffled(fold.table, competition, copies[start : start + n_together], rng)
-        predictions.append(fold.predict(table).reshape(-1, n_rows, len(competition.classes)))
+        predictions.append(fold.predict(table).reshape(-1, n_rows, competition.predicts.n_columns))
     return np.concatenate(predictions)
 
 
@@ -124,7 +130,7 @@ def _shuffled(
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Copies of the table below one another, each with some columns shuffled."""
-    raw = [column.name for column in competition.columns]
+    raw = [column.name for column in test_columns(competition)]
     is_raw = set(raw) <= set(table.columns)
     unchanged = np.arange(len(table))
     orders = [(set(names), rng.permutation(len(table))) for names in copies]

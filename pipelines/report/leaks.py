@@ -9,19 +9,22 @@ import numpy as np
 import pandas as pd
 
 from features.encoders.base import Encoder, complete, is_stateless
-from models.metrics import METRICS
+from models.scores import spearman
 from pipelines.configuration.competition import Competition
 from pipelines.configuration.encoders import encoder_identities
+from pipelines.members.predictions import mean_defined
 from pipelines.report.drift import as_numbers
 from pipelines.report.evidence import Check
 from pipelines.stages.dataset import encode_fold
-from pipelines.stages.ensemble import Blend
+from pipelines.stages.ensemble import Blend, EnsembleSettings
+from pipelines.stages.input_tables import test_columns
 from pipelines.stages.preprocess import Prepared, not_row_wise
 from pipelines.workspace import arrays
 from pipelines.workspace.files import sha256
 from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.stage_cache import seconds_of
 from pipelines.workspace.stage_files import DatasetFiles, SubmissionFiles
+from submissions.form import read_sample
 
 SLOW_S = 4.0  # an encoder that takes longer per fold is not refitted
 N_ALONE = 100  # rows
@@ -44,7 +47,7 @@ def checks(
         _score_reproduced(competition, prepared, blend),
         _not_too_good(competition, blend),
         _duplicates(competition, prepared),
-        _giveaways(prepared),
+        _giveaways(competition, prepared),
         _csv_unchanged(prepared, folder),
     )
 
@@ -52,7 +55,7 @@ def checks(
 def _row_wise(competition: Competition, prepared: Prepared) -> Check:
     """Recompute the features on every other row alone."""
     name = "Features are row-wise"
-    raw = [column.name for column in competition.columns]
+    raw = [column.name for column in test_columns(competition)]
     if not set(raw) <= set(prepared.train.columns):
         return Check(
             name=name,
@@ -80,14 +83,16 @@ def _held_out_once(prepared: Prepared) -> Check:
     for split in prepared.folds.splits():
         times[split.repeat, split.valid_rows] += 1
         overlap += len(np.intersect1d(split.train_rows, split.valid_rows))
-    is_correct = bool((times == 1).all()) and overlap == 0
-    detail = (
-        f"{len(prepared.target):,} rows × {len(times)} repeats, {prepared.folds.n_splits} splits"
-    )
+    n_never = int((~prepared.folds.held_out).sum())
+    expected = (prepared.folds.assignment >= 0).astype(np.int64)
+    is_correct = bool((times == expected).all()) and overlap == 0
+    n_rows, n_splits = len(prepared.target), prepared.folds.n_splits
+    detail = f"{n_rows:,} rows × {len(times)} repeats, {n_splits} splits"
+    if n_never:
+        detail += f"; {n_never:,} rows are only trained on, as the fold plan says"
     if not is_correct:
-        detail = (
-            f"{int((times != 1).sum())} rows not held out exactly once, {overlap} also trained on"
-        )
+        n_wrong = int((times != expected).sum())
+        detail = f"{n_wrong} rows not held out exactly once, {overlap} also trained on"
     return Check(
         name="Every row is held out once", outcome="passed" if is_correct else "look", detail=detail
     )
@@ -101,7 +106,8 @@ def _groups_whole(competition: Competition, prepared: Prepared) -> Check:
     codes = pd.factorize(prepared.train[group], use_na_sentinel=False)[0]
     n_split = 0
     for held_out_by in prepared.folds.assignment:
-        folds_of = pd.Series(held_out_by).groupby(codes).nunique()
+        is_held_out = held_out_by >= 0
+        folds_of = pd.Series(held_out_by[is_held_out]).groupby(codes[is_held_out]).nunique()
         n_split += int((folds_of > 1).sum())
     detail = f"{codes.max() + 1:,} groups by {group}, {n_split or 'none'} split across folds"
     return Check(name=name, outcome="look" if n_split else "passed", detail=detail)
@@ -141,25 +147,30 @@ def _learns_nothing(name: str, encoder: Encoder, prepared: Prepared, stage: Path
 
 def _score_reproduced(competition: Competition, prepared: Prepared, blend: Blend) -> Check:
     """Compare the reported score with that of the stored out-of-fold predictions."""
-    name, score = "The score can be reproduced", METRICS[competition.metric].function
+    name = "The score can be reproduced"
+    goal = EnsembleSettings.of(competition).goal(prepared)
     if prepared.folds.n_repeats > 1:
         detail = (
             f"only the mean of each row's {prepared.folds.n_repeats} predictions is stored; it "
-            f"scores {score(prepared.target, blend.oof):.4f} on all rows"
+            f"scores {goal.decide(blend.oof, _as_one(prepared)).scores[0]:.4f} on all rows"
         )
         return Check(name=name, outcome="skipped", detail=detail)
-    rows = [split.valid_rows for split in prepared.folds.splits()]
-    again = np.array([score(prepared.target[r], blend.oof[r]) for r in rows])
-    same = bool(np.allclose(again, blend.scores, rtol=1e-6, atol=1e-9))
-    detail = f"recomputed from the stored out-of-fold predictions: {again.mean():.4f}"
+    again = goal.decide(blend.oof, prepared.folds.assignment).scores
+    same = bool(np.allclose(again, blend.scores, rtol=1e-6, atol=1e-9, equal_nan=True))
+    detail = f"recomputed from the stored out-of-fold predictions: {mean_defined(again):.4f}"
     return Check(name=name, outcome="passed" if same else "look", detail=detail)
+
+
+def _as_one(prepared: Prepared) -> np.ndarray:
+    """All held-out rows as one fold, `(1, n_rows)`."""
+    return np.where(prepared.folds.held_out, 0, -1)[None]
 
 
 def _not_too_good(competition: Competition, blend: Blend) -> Check:
     name, limit = "The score is not too good to be true", competition.leak_beyond
     if limit is None:
         return Check(name=name, outcome="skipped", detail="no `leak_beyond` set")
-    beyond = METRICS[competition.metric].is_better(blend.cv, than=limit)
+    beyond = competition.metric.is_better(blend.cv, than=limit)
     detail = f"{blend.cv:.4f}; `leak_beyond` is {limit:g}"
     return Check(name=name, outcome="look" if beyond else "passed", detail=detail)
 
@@ -167,7 +178,9 @@ def _not_too_good(competition: Competition, blend: Blend) -> Check:
 def _duplicates(competition: Competition, prepared: Prepared) -> Check:
     """Count rows with the same values that are in different folds."""
     group = competition.folds.group
-    raw = [c.name for c in competition.columns if c.name in prepared.train and c.name != group]
+    raw = [
+        c.name for c in test_columns(competition) if c.name in prepared.train and c.name != group
+    ]
     train = pd.util.hash_pandas_object(prepared.train[raw], index=False).to_numpy()
     test = pd.util.hash_pandas_object(prepared.test[raw], index=False).to_numpy()
     _, value, size = np.unique(train, return_inverse=True, return_counts=True)
@@ -188,23 +201,40 @@ def _duplicates(competition: Competition, prepared: Prepared) -> Check:
     )
 
 
-def _giveaways(prepared: Prepared) -> Check:
-    """Find columns that alone almost determine the label."""
+def _giveaways(competition: Competition, prepared: Prepared) -> Check:
+    """Find columns that alone almost determine the target."""
     name = "No column gives the label away"
     step = -(-len(prepared.train) // MAX_ROWS)
     numbers = as_numbers(prepared.train.iloc[::step, :MAX_COLUMNS])
-    aucs = dict(_alone(numbers, prepared.target[::step]))
-    suspects = [column for column, auc in aucs.items() if auc > GIVEAWAY]
+    target, what = prepared.target[::step], "AUC"
+    if competition.predicts.has_classes:
+        found = dict(_alone(numbers, target))
+    else:
+        found, what = dict(_correlated(numbers, target)), "rank correlation"
+    suspects = [column for column, value in found.items() if value > GIVEAWAY]
     if suspects:
-        return Check(name=name, outcome="look", detail=f"{_listed(suspects)}: AUC above {GIVEAWAY}")
-    best = max(aucs, key=lambda column: aucs[column])
+        detail = f"{_listed(suspects)}: {what} above {GIVEAWAY}"
+        return Check(name=name, outcome="look", detail=detail)
+    if not found:
+        return Check(name=name, outcome="skipped", detail="there is no column")
+    best = max(found, key=lambda column: found[column])
     n_more = prepared.train.shape[1] - numbers.shape[1]
     more = f"; {n_more} more columns not checked" if n_more else ""
-    return Check(
-        name=name,
-        outcome="passed",
-        detail=f"the best single column is {best}, AUC {aucs[best]:.3f} for its best class{more}",
-    )
+    of_what = "for its best class" if competition.predicts.has_classes else "with a target"
+    detail = f"the best single column is {best}, {what} {found[best]:.3f} {of_what}{more}"
+    return Check(name=name, outcome="passed", detail=detail)
+
+
+def _correlated(numbers: pd.DataFrame, target: np.ndarray) -> Iterator[tuple[str, float]]:
+    """Each column's best absolute rank correlation with a target column, 0 to 1."""
+    columns = target.reshape(len(target), -1).T
+    for name in numbers.columns:
+        ranks = numbers[name].fillna(-np.inf).to_numpy(np.float64)
+        yield str(name), max(_absolute(spearman(column, ranks)) for column in columns)
+
+
+def _absolute(correlation: float) -> float:
+    return 0.0 if np.isnan(correlation) else abs(correlation)
 
 
 def _alone(numbers: pd.DataFrame, target: np.ndarray) -> Iterator[tuple[str, float]]:
@@ -223,10 +253,15 @@ def _alone(numbers: pd.DataFrame, target: np.ndarray) -> Iterator[tuple[str, flo
 
 def _csv_unchanged(prepared: Prepared, folder: Path) -> Check:
     csv = SubmissionFiles(RunLayout(folder).submission).csv
-    ids = pd.read_csv(csv).iloc[:, 0]
-    wanted = prepared.sample_submission.iloc[:, 0]
-    same = set(ids.astype(str)) == set(wanted.astype(str)) and ids.is_unique
-    detail = f"{len(ids):,} ids, each once, as in the sample submission"
+    sample, form = prepared.sample_submission, prepared.form
+    written = read_sample(csv)
+    if form.id is None:
+        same = len(written) == len(sample)
+        detail = f"{len(written):,} rows, in the order of the test file"
+    else:
+        ids = written[form.id]
+        same = set(ids) == set(sample[form.id]) and ids.is_unique
+        detail = f"{len(ids):,} ids, each once, as in the sample submission"
     return Check(
         name="The submission has every test row",
         outcome="passed" if same else "look",

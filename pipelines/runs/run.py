@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from features.folds import FoldPlan
-from models.metrics import METRICS
 from models.training.hardware import choose_device
 from pipelines.configuration.assignments import resolved
 from pipelines.configuration.competition import Competition
@@ -19,6 +20,7 @@ from pipelines.console import Narrator
 from pipelines.figures.gallery import draw
 from pipelines.kaggle.retry import Patience
 from pipelines.members.member import file_digests, members_of
+from pipelines.members.predictions import mean_defined
 from pipelines.prediction import mlflow_model
 from pipelines.raw_files.raw import RawFiles
 from pipelines.report import gather as report
@@ -181,6 +183,7 @@ def _make(pipeline: Pipeline, folder: Path, narrator: Narrator, downloaded: floa
 
 
 def _warnings(pipeline: Pipeline) -> Iterator[str]:
+    yield from pipeline.prepared.warnings
     for member in pipeline.predictions:
         yield from (f"{member.member}: {warning}" for warning in member.warnings)
     yield from _leaks(pipeline)
@@ -189,16 +192,16 @@ def _warnings(pipeline: Pipeline) -> Iterator[str]:
 def _leaks(pipeline: Pipeline) -> Iterator[str]:
     """A warning where scores are better than honest models can be."""
     competition, blend = pipeline.competition, pipeline.blend
-    beyond, metric = competition.leak_beyond, METRICS[competition.metric]
+    beyond, metric = competition.leak_beyond, competition.metric
     if beyond is None:
         return
     scores = {"the blend": blend.cv} | dict(
-        zip(blend.members, blend.member_scores.mean(axis=1), strict=True)
+        zip(blend.members, np.nanmean(blend.member_scores, axis=1), strict=True)
     )
     suspects = [f"{n} {s:.4f}" for n, s in scores.items() if metric.is_better(s, beyond)]
     if suspects:
         yield (
-            f"{competition.metric} of {', '.join(suspects)}: beyond {beyond:g}, which honest "
+            f"{competition.metric.name} of {', '.join(suspects)}: beyond {beyond:g}, which honest "
             "models do not reach here; look for a column that contains the target, or for "
             "something that was fitted on rows outside the fold"
         )
@@ -213,7 +216,7 @@ def _summarise(pipeline: Pipeline, *, run: str, **of_the_run: Any) -> Summary:
         source=raw.source,
         origin=raw.origin,
         synthetic=raw.synthetic,
-        metric=competition.metric,
+        metric=competition.metric.name,
         greater_is_better=competition.greater_is_better,
         cv=blend.cv,
         cv_std=blend.cv_std,
@@ -226,7 +229,7 @@ def _summarise(pipeline: Pipeline, *, run: str, **of_the_run: Any) -> Summary:
         cv_new=blend.cv_new if blend.overlap_share else None,
         local_score=submission.local_score,
         also=_further(pipeline),
-        n_held_back=0 if holdout is None else len(holdout),
+        n_held_back=0 if holdout is None else len(holdout.ids),
         submission=str(submission_csv(competition.name, run)),
         submission_sha256=submission.sha256,
         n_rows=submission.n_rows,
@@ -237,16 +240,22 @@ def _summarise(pipeline: Pipeline, *, run: str, **of_the_run: Any) -> Summary:
 
 def _folds(plan: FoldPlan) -> str:
     """How the rows were split, in a few words."""
+    if plan.column is not None:
+        return f"folds given by {plan.column}"
+    if plan.test_share is not None:
+        return f"one split, {plan.test_share:.0%} held out"
+    if plan.time is not None:
+        return f"{plan.n_folds} folds by time {plan.time}, {plan.window} window"
     repeated = f"{plan.n_repeats} × " if plan.n_repeats > 1 else ""
     grouped = f" by {plan.group}" if plan.group else ""
     return f"{repeated}{plan.n_folds} folds{grouped}"
 
 
 def _lines(blend: Blend) -> tuple[MemberLine, ...]:
-    further = blend.member_extra_scores.mean(axis=2)
+    further = mean_defined(blend.member_extra_scores)
     members = zip(blend.members, blend.member_scores, blend.weights, further, strict=True)
     return tuple(
-        MemberLine(name=name, score=scores.mean(), std=scores.std(), weight=weight, also=also)
+        MemberLine(name=name, score=_mean(scores), std=_std(scores), weight=weight, also=also)
         for name, scores, weight, also in members
     )
 
@@ -255,11 +264,21 @@ def _further(pipeline: Pipeline) -> tuple[FurtherLine, ...]:
     metrics, scores = pipeline.competition.extra_metrics, pipeline.blend.extra_scores
     local = pipeline.submission.local_extra_scores or (None,) * len(metrics)
     return tuple(
-        FurtherLine(metric=metric, cv=cv.mean(), cv_std=cv.std(), local_score=held_back)
+        FurtherLine(metric=metric.name, cv=_mean(cv), cv_std=_std(cv), local_score=held_back)
         for metric, cv, held_back in zip(metrics, scores, local, strict=True)
     )
 
 
 def _ways(blend: Blend) -> tuple[WayLine, ...]:
     ways = zip(blend.candidates, blend.candidate_scores, strict=True)
-    return tuple(WayLine(name=name, score=cv.mean(), std=cv.std()) for name, cv in ways)
+    return tuple(WayLine(name=name, score=_mean(cv), std=_std(cv)) for name, cv in ways)
+
+
+def _mean(scores: np.ndarray) -> float:
+    """The mean over the splits where the metric is defined."""
+    return float(mean_defined(scores))
+
+
+def _std(scores: np.ndarray) -> float:
+    """The standard deviation over the splits where the metric is defined."""
+    return float(np.nanstd(scores)) if np.isfinite(scores).any() else np.nan

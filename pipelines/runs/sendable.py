@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pipelines.raw_files.sources import choose_source
 from pipelines.stages import preprocess
 from pipelines.stages.download import download
-from pipelines.stages.submission import submit_form
+from pipelines.stages.input_tables import read_sample_submission
 from pipelines.workspace.files import sha256
 from pipelines.workspace.finished_runs import NoRunError, best_first, finished, named
 from pipelines.workspace.layout import Workspace, submission_csv
@@ -89,8 +89,8 @@ def checked_csv(root: Path, competition: Competition, summary: Summary) -> Path:
         raise SubmissionError(f"{csv}: there is no such file; {again}")
     if sha256(path) != summary.submission_sha256:
         raise SubmissionError(f"{csv}: has changed since its run wrote it; {again}")
-    stage = Workspace(root).run(competition.name, summary.run).preprocess
-    check(path, preprocess.load(stage).sample_submission, submit_form(competition))
+    prepared = preprocess.load(Workspace(root).run(competition.name, summary.run).preprocess)
+    check(path, prepared.sample_submission, prepared.form)
     return path
 
 
@@ -104,6 +104,6 @@ def check_csv(
     """
     chosen = choose_source(source, competition)
     raw = download(competition, chosen, Workspace(root).data, patience=patience)
-    sample = preprocess.read_sample_submission(competition, raw)
-    check(csv, sample, submit_form(competition))
+    sample = read_sample_submission(competition, raw)
+    check(csv, sample, preprocess.submission_form(competition, sample))
     return len(sample)

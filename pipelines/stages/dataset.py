@@ -36,7 +36,7 @@ def encode(
 ) -> FoldedDataset:
     """Fit a new encoder in every fold and encode all rows with it."""
     views = list(encoded_views(prepared, encoder, progress))
-    return FoldedDataset(prepared.target, prepared.folds, views)
+    return FoldedDataset(prepared.target, prepared.folds, views, prepared.weight)
 
 
 def encoded_views(
@@ -65,8 +65,11 @@ def encode_fold(prepared: Prepared, encoder: Encoder, split: Split) -> FoldView:
     """Fit a new encoder on the split's training rows, and encode every row with it."""
     seen, target = prepared.train.iloc[split.train_rows], prepared.target[split.train_rows]
     trained_on = encoder.fit_transform(seen, target)
-    held_out = encoder.transform(prepared.train.iloc[split.valid_rows])
-    train = {key: _interleave(trained_on[key], held_out[key], split) for key in trained_on}
+    # With folds by time these are more rows than those that are held out.
+    others = np.setdiff1d(np.arange(len(prepared.train)), split.train_rows)
+    encoded = encoder.transform(prepared.train.iloc[others])
+    rows = split.train_rows, others
+    train = {key: _interleave(trained_on[key], encoded[key], *rows) for key in trained_on}
     return _view(encoder, split, train, prepared)
 
 
@@ -106,12 +109,14 @@ def _numbered(array: str, rows: np.ndarray) -> tuple[str, ...]:
     return tuple(f"{array} {number + 1}" for number in range(n_columns))
 
 
-def _interleave(trained_on: np.ndarray, held_out: np.ndarray, split: Split) -> np.ndarray:
-    """Both parts back in file order: `(n_fold_train, ...)`, `(n_fold_valid, ...)` -> `(n, ...)`."""
-    n_rows = len(split.train_rows) + len(split.valid_rows)
+def _interleave(
+    trained_on: np.ndarray, others: np.ndarray, train_rows: np.ndarray, other_rows: np.ndarray
+) -> np.ndarray:
+    """Both parts back in file order: `(n_fold_train, ...)`, `(n_others, ...)` -> `(n, ...)`."""
+    n_rows = len(train_rows) + len(other_rows)
     rows = np.empty((n_rows, *trained_on.shape[1:]), dtype=trained_on.dtype)
-    rows[split.train_rows] = trained_on
-    rows[split.valid_rows] = held_out
+    rows[train_rows] = trained_on
+    rows[other_rows] = others
     return rows
 
 
@@ -181,7 +186,7 @@ def load(
             views.append(_load_fold(files, index, split, inputs or {}))
         else:
             views.append(replace(views[-1], split=split))
-    return FoldedDataset(prepared.target, prepared.folds, views)
+    return FoldedDataset(prepared.target, prepared.folds, views, prepared.weight)
 
 
 def load_training_rows(

@@ -17,8 +17,10 @@ import numpy as np
 
 from features.folds import Folds
 from models.data import FoldData
+from models.decisions import Decision
 from models.ensembling.blending import BlendSettings, greedy_weights, nested
 from models.ensembling.combiners import Combiner, Weighted, from_description, stacker_inputs
+from models.ensembling.goal import Goal
 from models.ensembling.stacking import (
     SEEDS,
     Candidate,
@@ -29,7 +31,9 @@ from models.ensembling.stacking import (
     weighted_mean,
 )
 from models.estimators.fold_models import FoldModels, TrainingSource
-from models.metrics import METRICS, Metric
+from models.metrics import Metric
+from models.target import Target
+from models.tasks import Task
 from pipelines.stages.train_test_overlap import (
     OverlapRows,
     Tables,
@@ -52,6 +56,7 @@ STORED_NAMES = {  # names on disk are those of the first version, so that every 
 }
 STORED_ARRAYS = {
     **{name: name for name in ("weights", "oof", "test", "scores", "member_scores")},
+    "plain_scores": "plain_scores",
     "candidate_scores": "way_scores",
     "extra_scores": "also",
     "member_extra_scores": "member_also",
@@ -64,7 +69,7 @@ class EnsembleSettings:
 
     Attributes:
         metric: Decides between candidates.
-        n_classes: Columns of the probabilities.
+        task: What is predicted.
         second_level: Stackers and their context features.
         extra_metrics: Reported beside the metric.
         blend: How the members' weights are found.
@@ -72,7 +77,7 @@ class EnsembleSettings:
     """
 
     metric: Metric
-    n_classes: int
+    task: Task
     second_level: SecondLevel
     extra_metrics: tuple[Metric, ...] = ()
     blend: BlendSettings = field(default_factory=BlendSettings)
@@ -82,13 +87,17 @@ class EnsembleSettings:
     def of(cls, competition: Competition) -> EnsembleSettings:
         """The settings of a competition."""
         return cls(
-            metric=METRICS[competition.metric],
-            n_classes=len(competition.classes),
-            extra_metrics=tuple(METRICS[name] for name in competition.extra_metrics),
+            metric=competition.metric,
+            task=competition.predicts,
+            extra_metrics=competition.extra_metrics,
             blend=competition.blend,
             second_level=competition.second_level,
             overlap=competition.train_test_overlap,
         )
+
+    def goal(self, prepared: Prepared) -> Goal:
+        """What the members are combined for."""
+        return Goal(prepared.target, self.task, self.metric, prepared.weight)
 
 
 @dataclass(frozen=True)
@@ -100,13 +109,16 @@ class Blend:
         candidates: Names of the candidates that were tried, the weighted blend first.
         chosen: The candidate with the best score.
         weights: `(n_members,)` of the weighted blend, not negative, with sum 1.
-        oof: `(n_train, n_classes)`, each row predicted without its fold.
-        test: `(n_test, n_classes)`.
+        oof: `(n_train, n_columns)`, each row predicted without its fold; NaN for rows that no
+            fold holds out.
+        test: `(n_test, n_columns)`.
         scores: `(n_splits,)` the metric on each fold, predicted by what the other folds taught.
         member_scores: `(n_members, n_splits)`.
         candidate_scores: `(n_candidates, n_splits)`.
         extra_scores: `(n_extra_metrics, n_splits)`.
         member_extra_scores: `(n_members, n_extra_metrics, n_splits)`.
+        plain_scores: `(n_splits,)` the scores without the decision rule.
+        decision: Turns predictions into answers; chosen on all held-out rows.
         overlap_share: The share of the test rows that took the label of a training row. The scores
             count these as correct and estimate the rest on held-out rows that are new.
         combiner: Computes the chosen candidate's prediction; None when read back.
@@ -123,6 +135,8 @@ class Blend:
     candidate_scores: np.ndarray
     extra_scores: np.ndarray
     member_extra_scores: np.ndarray
+    plain_scores: np.ndarray
+    decision: Decision = field(default_factory=Decision)
     overlap_share: float = 0.0
     combiner: Combiner | None = None
 
@@ -133,18 +147,18 @@ class Blend:
 
     @property
     def cv(self) -> float:
-        """The cross-validated score, the mean over folds."""
-        return float(self.scores.mean())
+        """The cross-validated score, the mean over the folds where the metric is defined."""
+        return float(np.nanmean(self.scores))
 
     @property
     def cv_std(self) -> float:
         """The standard deviation of the score over folds."""
-        return float(self.scores.std())
+        return float(np.nanstd(self.scores))
 
 
 def ensemble(
     settings: EnsembleSettings,
-    target: np.ndarray,
+    goal: Goal,
     folds: Folds,
     predictions: Sequence[Predictions],
     *,
@@ -156,25 +170,32 @@ def ensemble(
 
     Args:
         settings: The competition's.
-        target: `(n_train,) int64` class index.
+        goal: The training rows' target and weights.
         folds: Which rows are held out when.
         predictions: Of every member.
         tables: Training and test rows, for context features and for overlapping test rows.
 
     Raises:
-        BlendError: Invalid probabilities, or folds that do not fit them.
+        BlendError: Invalid predictions, or folds that do not fit them.
     """
     oof, test = (np.stack([getattr(p, part) for p in predictions]) for part in ("oof", "test"))
-    inputs = EnsembleInputs(oof, test, target, folds.assignment, settings.metric)
+    inputs = EnsembleInputs(oof, test, goal, folds.assignment)
     names = [member.member for member in predictions]
-    weights = greedy_weights(oof, target, settings.blend, members=names)
+    held_out = folds.held_out
+    of_held_out = goal.at(held_out)
+    weights = greedy_weights(oof[:, held_out], of_held_out, settings.blend, members=names)
     candidates = _candidates(settings, inputs, weights, tables)
     chosen = best_of(candidates, settings.metric)
-    extra_scores = _extra_scores(settings.extra_metrics, target, folds, chosen.oof)
-    blend = _blend(predictions, candidates, chosen, weights, extra_scores)
+    decided = goal.decide(chosen.oof, folds.assignment)
+    blend = replace(
+        _blend(predictions, candidates, chosen, weights),
+        extra_scores=_extra_scores(settings.extra_metrics, goal, folds, chosen.oof),
+        plain_scores=decided.plain_scores,
+        decision=decided.decision,
+    )
     if settings.overlap is None or tables is None:
         return blend
-    rows = find_overlap(settings.overlap, tables, target, folds)
+    rows = find_overlap(settings.overlap, tables, goal.target, folds)
     return _with_overlap(blend, rows, oof=oof, candidates=candidates)
 
 
@@ -193,7 +214,6 @@ def _blend(
     candidates: Sequence[Candidate],
     chosen: Candidate,
     weights: np.ndarray,
-    extra_scores: np.ndarray,
 ) -> Blend:
     return Blend(
         members=tuple(member.member for member in predictions),
@@ -205,7 +225,8 @@ def _blend(
         scores=chosen.scores,
         member_scores=np.stack([member.scores for member in predictions]),
         candidate_scores=np.stack([candidate.scores for candidate in candidates]),
-        extra_scores=extra_scores,
+        extra_scores=np.empty((0, len(chosen.scores))),
+        plain_scores=chosen.scores,
         member_extra_scores=np.stack([member.also for member in predictions]),
         combiner=chosen.combiner,
     )
@@ -237,19 +258,19 @@ def _context(
 
 
 def _extra_scores(
-    metrics: Sequence[Metric], target: np.ndarray, folds: Folds, oof: np.ndarray
+    metrics: Sequence[Metric], goal: Goal, folds: Folds, oof: np.ndarray
 ) -> np.ndarray:
     """The extra metrics on each split's held-out rows, `(n_extra_metrics, n_splits)`."""
-    held_out = [split.valid_rows for split in folds.splits()]
-    scores = [metric.function(target[rows], oof[rows]) for metric in metrics for rows in held_out]
-    return np.array(scores).reshape(len(metrics), len(held_out))
+    scores = [replace(goal, metric=m).decide(oof, folds.assignment).scores for m in metrics]
+    return np.array(scores).reshape(len(metrics), folds.n_splits)
 
 
 def save(blend: Blend, folder: Path) -> None:
     """Arrays as npz, names as JSON, and the combiner with its models, for new rows."""
     files = EnsembleFiles(folder)
     names = {stored: getattr(blend, name) for name, stored in STORED_NAMES.items()}
-    files.members.write_text(json.dumps(names) + "\n")
+    decision = {"decision": blend.decision.to_dict()}
+    files.members.write_text(json.dumps(names | decision) + "\n")
     stored_arrays = {stored: getattr(blend, name) for name, stored in STORED_ARRAYS.items()}
     arrays.write(files.blend, stored_arrays)
     if blend.combiner is not None:
@@ -261,11 +282,13 @@ def load(folder: Path) -> Blend:
     files = EnsembleFiles(folder)
     names = json.loads(files.members.read_text())
     stored_arrays = arrays.read(files.blend)
+    stored_arrays.setdefault("plain_scores", stored_arrays["scores"])  # runs before decision rules
     return Blend(
         members=tuple(names[STORED_NAMES["members"]]),
         candidates=tuple(names[STORED_NAMES["candidates"]]),
         chosen=names[STORED_NAMES["chosen"]],
         overlap_share=names[STORED_NAMES["overlap_share"]],
+        decision=Decision.from_dict(names.get("decision")),
         **{name: stored_arrays[stored] for name, stored in STORED_ARRAYS.items()},  # type: ignore[arg-type]
     )
 
@@ -280,21 +303,22 @@ def _save_combiner(combiner: Combiner, folder: Path) -> None:
             (models / name).write_bytes(content)
 
 
-def load_combiner(folder: Path, second_level: SecondLevel, source: TrainingSource) -> Combiner:
+def load_combiner(folder: Path, settings: EnsembleSettings, source: TrainingSource) -> Combiner:
     """The combiner of the candidate that the run chose.
 
     Args:
         folder: The folder that `save` wrote into.
-        second_level: The run's.
+        settings: The run's.
         source: From `stacker_source`; trains the stackers again that have no files.
     """
 
     def load_models(name: str, n_folds: int) -> FoldModels:
-        settings = second_level.stacker(name)
+        stacker = settings.second_level.stacker(name)
         owners = [(fold, seed) for fold in range(n_folds) for seed in SEEDS]
-        return settings.load_models(EnsembleFiles(folder).stacker(name), owners, source)
+        return stacker.load_models(EnsembleFiles(folder).stacker(name), owners, source)
 
-    return from_description(json.loads(EnsembleFiles(folder).recipe.read_text()), load_models)
+    description = json.loads(EnsembleFiles(folder).recipe.read_text())
+    return from_description(description, load_models, settings.task)
 
 
 def stacker_source(
@@ -306,16 +330,18 @@ def stacker_source(
         settings: The run's.
         prepared: The run's tables.
         members_oof: Returns the members' out-of-fold predictions,
-            `(n_members, n_rows, n_classes)`.
+            `(n_members, n_rows, n_columns)`.
     """
 
     @cache
     def folds() -> list[FoldData]:
         oof = members_oof()
-        inputs = stacker_inputs(oof, _training_context(settings, prepared, oof))
+        context = _training_context(settings, prepared, oof)
+        inputs = stacker_inputs(oof, context, settings.task)
         return stacker_folds(inputs, np.atleast_2d(prepared.folds.assignment))
 
-    return TrainingSource(lambda fold: folds()[fold], prepared.target, settings.n_classes)
+    target = Target(prepared.target, settings.task, prepared.weight)
+    return TrainingSource(lambda fold: folds()[fold], target)
 
 
 def _training_context(
@@ -325,6 +351,5 @@ def _training_context(
     features = settings.second_level.context_features
     if features is None:
         return None
-    assignment, metric = prepared.folds.assignment, settings.metric
-    honest = nested(oof, prepared.target, assignment, settings.blend, metric=metric)
+    honest = nested(oof, settings.goal(prepared), prepared.folds.assignment, settings.blend)
     return features(prepared.train, honest.oof)

@@ -117,8 +117,9 @@ class Pipeline:
             "2 preprocess",
             make,
             settings=self._settings(
-                *("folds", "columns", "classes", "id", "target", "submission_column"),
-                "file_format",
+                *("folds", "columns", "classes", "id", "target", "submission_column", "task"),
+                *("file_format", "missing", "weight", "form", "answer_columns", "submission_id"),
+                "metric",
             ),
             upstream=[self.raw.digest],
             code=stage_code.of_preprocess(self.competition),
@@ -162,7 +163,7 @@ class Pipeline:
             f"4 train · {member.name}",
             make,
             settings={
-                **self._settings("metric", "extra_metrics", "classes"),
+                **self._settings("metric", "extra_metrics", "classes", "target", "task", "weight"),
                 "member": member_settings(member, encoder.as_settings()),
                 "device": self._device,
                 **member.file_digests(),
@@ -174,9 +175,10 @@ class Pipeline:
     def _ensemble(self) -> None:
         def make(folder: Path, _: Advance) -> None:
             prepared = self.prepared
+            settings = ensemble.EnsembleSettings.of(self.competition)
             blend = ensemble.ensemble(
-                ensemble.EnsembleSettings.of(self.competition),
-                prepared.target,
+                settings,
+                settings.goal(prepared),
                 prepared.folds,
                 self.predictions,
                 tables=(prepared.train, prepared.test),
@@ -187,21 +189,20 @@ class Pipeline:
             ENSEMBLE,
             "5 ensemble",
             make,
-            settings=self._settings("blend", "metric", "extra_metrics", "second_level"),
+            settings=self._settings("blend", "metric", "extra_metrics", "second_level", "task"),
             upstream=self._content(*(train_stage(m.name) for m in self.competition.members)),
             code=stage_code.of_ensemble(self.competition),
         )
 
     def _submission(self) -> None:
         def make(folder: Path, _: Advance) -> None:
-            form = submission.submit_form(self.competition)
-            submission.write(form, self.prepared, self.blend, folder)
+            submission.write(self.competition.predicts, self.prepared, self.blend, folder)
 
         self._do(
             SUBMISSION,
             "6 submission",
             make,
-            settings=self._settings("form", "classes", "id", "target", "submission_column"),
+            settings=self._settings("form", "classes", "id", "target", "submission_column", "task"),
             upstream=self._content(PREPROCESS, ENSEMBLE),
             code=stage_code.of_submission(),
         )

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from features.folds import Folds, make_folds
-from features.tables.schema import Column, check_target, check_unique, read_table
+from features.folds import FoldError, Folds, make_folds
+from pipelines.stages.input_tables import (
+    TrainingRows,
+    numbers,
+    read_holdout,
+    read_sample_submission,
+    read_test_rows,
+    read_training_rows,
+)
+from pipelines.stages.targets import check_target
 from pipelines.workspace import arrays
 from pipelines.workspace.stage_files import PreprocessFiles
 from submissions.check import check_sample_matches_test
+from submissions.form import SubmissionForm, infer_form
 
 if TYPE_CHECKING:
-    from pipelines.configuration.competition import Competition, Label
+    from pipelines.configuration.competition import Competition
     from pipelines.raw_files.raw import RawFiles
 
-FileForm = Literal["own", "plain"]
 Features = Callable[[pd.DataFrame], pd.DataFrame]
-ROWS = ("target", "train_ids", "test_ids")
 
 
 class FeaturesError(ValueError):
@@ -32,28 +40,48 @@ class FeaturesError(ValueError):
 
 
 @dataclass(frozen=True)
+class Holdout:
+    """Labels of test rows that an offline sample holds back.
+
+    Attributes:
+        ids: `(n,)` texts.
+        target: In the task's form.
+    """
+
+    ids: pd.Series
+    target: np.ndarray
+
+
+@dataclass(frozen=True)
 class Prepared:
     """Typed tables with their row-wise features.
 
     Attributes:
         train: `n_train` rows; the index is the row number.
         test: `n_test` rows.
-        target: `(n_train,) int64` class index.
-        train_ids: `(n_train,)`.
-        test_ids: `(n_test,)`.
+        target: In the task's form: `(n_train,) int64` positions of labels, or values
+            `(n_train,)` or `(n_train, n_targets) float64`.
+        train_ids: `(n_train,)` texts.
+        test_ids: `(n_test,)` texts.
         folds: Which training rows are held out when.
-        sample_submission: The form in which Kaggle wants the submission.
-        holdout: Labels of test rows that an offline sample holds back, by id; else None.
+        sample_submission: The sample submission as texts.
+        form: The columns of a submission, and what they hold.
+        weight: `(n_train,) float64`, how much each row counts; None for equal weights.
+        holdout: Labels that an offline sample holds back; else None.
+        warnings: What a person should know of the rows.
     """
 
     train: pd.DataFrame
     test: pd.DataFrame
     target: np.ndarray
-    train_ids: np.ndarray
-    test_ids: np.ndarray
+    train_ids: pd.Series
+    test_ids: pd.Series
     folds: Folds
     sample_submission: pd.DataFrame
-    holdout: pd.DataFrame | None
+    form: SubmissionForm
+    weight: np.ndarray | None = None
+    holdout: Holdout | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def prepare(competition: Competition, raw: RawFiles) -> Prepared:
@@ -61,125 +89,121 @@ def prepare(competition: Competition, raw: RawFiles) -> Prepared:
 
     Raises:
         TableError: A file does not match the competition's columns.
+        SampleError: The sample submission does not match the test file or the form.
         FoldError: There are too few rows for the folds.
         FeaturesError: `competition.features` is not row-wise.
     """
-    train = _read(competition, raw, "train", _train_columns(competition))
-    test = _read(competition, raw, "test", _test_columns(competition))
+    rows = read_training_rows(competition, raw)
+    test, test_ids = read_test_rows(competition, raw)
     sample = read_sample_submission(competition, raw)
+    form = submission_form(competition, sample)
+    _check_ids(competition, form, sample, test_ids)
+    check_target(competition, rows.target, competition.files["train"])
+    train, infinite = without_infinite(
+        _with_features(competition.features, rows.table, competition.name), "training"
+    )
+    test, infinite_test = without_infinite(
+        _with_features(competition.features, test, competition.name), "test"
+    )
+    folds = _folds(competition, rows, train)
+    return Prepared(
+        train=train,
+        test=test,
+        target=rows.target,
+        train_ids=rows.ids,
+        test_ids=test_ids,
+        folds=folds,
+        sample_submission=sample,
+        form=form,
+        weight=rows.weight,
+        holdout=_holdout(competition, raw.holdout),
+        warnings=(
+            *(*rows.warnings, *infinite, *infinite_test, *folds.warnings),
+            *_undefined(competition, rows.target, folds),
+        ),
+    )
+
+
+def submission_form(competition: Competition, sample: pd.DataFrame) -> SubmissionForm:
+    """The form of the competition's submissions, as its sample has it.
+
+    Raises:
+        SampleError: The sample lacks the id or the columns of the answers.
+    """
+    return infer_form(
+        list(sample.columns),
+        kind=competition.answer_form,
+        id_name=competition.submission_id or competition.id,
+        targets=competition.answer_names,
+        labels=competition.classes,
+        answer_columns=competition.answer_columns,
+        k=competition.metric.k,
+    )
+
+
+def _check_ids(
+    competition: Competition, form: SubmissionForm, sample: pd.DataFrame, test_ids: pd.Series
+) -> None:
+    """Check that the sample submission has the test file's rows."""
     check_sample_matches_test(
-        sample[competition.id],
-        test[competition.id],
+        numbers(len(sample)) if form.id is None else sample[form.id],
+        test_ids if form.id is not None else numbers(len(test_ids)),
         sample_file=competition.files["sample_submission"],
         test_file=competition.files["test"],
     )
-    check_target(train[competition.target], competition.files["train"])
-    target = class_indices(train[competition.target], competition.classes)
-    drop = [competition.id, competition.target]
-    return Prepared(
-        train=_with_features(competition.features, train.drop(columns=drop), competition.name),
-        test=_with_features(competition.features, test.drop(columns=drop[:1]), competition.name),
-        target=target,
-        train_ids=train[competition.id].to_numpy(),
-        test_ids=test[competition.id].to_numpy(),
-        folds=make_folds(target, competition.folds, groups=_groups(train, competition.folds.group)),
-        sample_submission=sample,
-        holdout=_read_holdout(competition, raw.holdout),
+
+
+def _folds(competition: Competition, rows: TrainingRows, train: pd.DataFrame) -> Folds:
+    """The folds, by columns of the training file or by row-wise features."""
+    plan, task = competition.folds, competition.predicts
+
+    def column(name: str | None) -> np.ndarray | None:
+        if name is None:
+            return None
+        return (rows.table if name in rows.table else train)[name].to_numpy()
+
+    return make_folds(
+        task.strata(rows.target),
+        plan,
+        groups=column(plan.group),
+        time=column(plan.time),
+        given=column(plan.column),
+        names=competition.label_names if task.has_classes else None,
     )
 
 
-def read_sample_submission(competition: Competition, raw: RawFiles) -> pd.DataFrame:
-    """The form in which Kaggle wants the submission.
+def _undefined(competition: Competition, target: np.ndarray, folds: Folds) -> list[str]:
+    """Splits on whose held-out rows the metric is undefined, as AUC is for one class alone.
 
     Raises:
-        TableError: It lacks the id or the columns of the predictions.
+        FoldError: It is undefined on all of them.
     """
-    return _read(competition, raw, "sample_submission", _sample_columns(competition))
-
-
-def class_indices(labels: pd.Series[Label], classes: tuple[Label, ...]) -> np.ndarray:
-    """Labels `(n,)` to their positions in `classes`, `(n,) int64`."""
-    return pd.Categorical(labels, categories=list(classes)).codes.astype(np.int64)
-
-
-def _read(
-    competition: Competition, raw: RawFiles, role: str, columns: tuple[Column, ...]
-) -> pd.DataFrame:
-    file = raw.files[competition.files[role]]  # type: ignore[index]
-    form: FileForm = "plain" if role == "sample_submission" else "own"
-    is_numbered = competition.file_format.row_numbers and form == "own"
-    table = read_rows(competition, file.path, columns[1:] if is_numbered else columns, form=form)
-    return table.assign(**{competition.id: numbers(len(table))}) if is_numbered else table
-
-
-def numbers(n_rows: int) -> np.ndarray:
-    """Ids of rows that have none: numbers from 1, `(n_rows,) int64`."""
-    return np.arange(1, n_rows + 1)
-
-
-def read_rows(
-    competition: Competition,
-    path: Path,
-    columns: tuple[Column, ...],
-    *,
-    form: FileForm = "own",
-) -> pd.DataFrame:
-    """Read one of the competition's tables.
-
-    Args:
-        competition: Gives the separator, the quoting and the name of the id.
-        path: The file.
-        columns: What it holds.
-        form: `own` for the competition's separator and quoting, `plain` for standard CSV.
-
-    Raises:
-        TableError: The file does not match the columns, or has an id twice.
-    """
-    is_plain = form == "plain"
-    table = read_table(
-        path,
-        columns,
-        separator="," if is_plain else competition.file_format.separator,
-        quoting=is_plain or competition.file_format.quoting,
+    metric, perfect = competition.metric, _perfect(competition, target)
+    rows = [split.valid_rows for split in folds.splits()]
+    undefined = [
+        at for at, of in enumerate(rows) if np.isnan(metric.score(target[of], perfect[of]))
+    ]
+    if not undefined:
+        return []
+    fault = (
+        f"{metric.name} is undefined on the held-out rows of {len(undefined)} of {len(rows)} "
+        f"splits, which have one target value only"
     )
-    if competition.id in table:
-        check_unique(table, competition.id, file=path.name)
-    return table
+    step = "set folds.n_folds, folds.group or folds.stratify otherwise, or another metric"
+    if len(undefined) == len(rows):
+        raise FoldError(f"{fault}; {step}")
+    return [f"{fault}, so scores are means over the others; {step}"]
 
 
-def _read_holdout(competition: Competition, path: Path | None) -> pd.DataFrame | None:
-    if path is None:
-        return None
-    return read_table(path, (id_column(competition), _target_column(competition)))
+def _perfect(competition: Competition, target: np.ndarray) -> np.ndarray:
+    """What a model that knows the target would predict, `(n_rows, n_columns)`."""
+    if competition.predicts.chooses_class:
+        return np.asarray(np.eye(competition.predicts.n_classes)[target])
+    return target.reshape(len(target), -1).astype(np.float64)
 
 
-def id_column(competition: Competition) -> Column:
-    """The id column of all files."""
-    return Column(name=competition.id, kind="int")
-
-
-def _target_column(competition: Competition, name: str | None = None) -> Column:
-    kind = "int" if isinstance(competition.classes[0], int) else "text"
-    return Column(name=name or competition.target, kind=kind, allowed=competition.classes)
-
-
-def _train_columns(competition: Competition) -> tuple[Column, ...]:
-    return (id_column(competition), _target_column(competition), *competition.columns)
-
-
-def _test_columns(competition: Competition) -> tuple[Column, ...]:
-    return (id_column(competition), *competition.columns)
-
-
-def _sample_columns(competition: Competition) -> tuple[Column, ...]:
-    if competition.form == "labels":
-        return (id_column(competition), _target_column(competition, competition.submission_column))
-    probabilities = (Column(name=str(label), kind="float") for label in competition.classes)
-    return (id_column(competition), *probabilities)
-
-
-def _groups(train: pd.DataFrame, group: str | None) -> np.ndarray | None:
-    return None if group is None else train[group].to_numpy()
+def _holdout(competition: Competition, path: Path | None) -> Holdout | None:
+    return None if path is None else Holdout(*read_holdout(competition, path))
 
 
 def _with_features(features: Features, table: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -194,6 +218,29 @@ def _with_features(features: Features, table: pd.DataFrame, name: str) -> pd.Dat
     return whole
 
 
+def without_infinite(table: pd.DataFrame, rows: str) -> tuple[pd.DataFrame, list[str]]:
+    """The table with infinite numbers as missing ones, and a warning for each such column.
+
+    Args:
+        table: With its features.
+        rows: What to call its rows.
+    """
+    warnings = []
+    for name in table.columns:
+        values = table[name]
+        if values.dtype.kind != "f":
+            continue
+        wrong = np.isinf(values.to_numpy(np.float64, na_value=np.nan))
+        if wrong.any():
+            n, first = int(wrong.sum()), int(wrong.argmax()) + 1
+            warnings.append(
+                f"column {str(name)!r} is infinite in {n:,} {rows} row{'s' * (n > 1)} (first: row "
+                f"{first}), which counts as missing; a division by 0 in `features`?"
+            )
+            table = table.assign(**{str(name): values.mask(wrong)})
+    return table, warnings
+
+
 def not_row_wise(features: Features, table: pd.DataFrame, whole: pd.DataFrame) -> list[str]:
     """Columns of `whole`, the table's features, that change when every other row is left out."""
     some = table.index[::2]
@@ -202,26 +249,43 @@ def not_row_wise(features: Features, table: pd.DataFrame, whole: pd.DataFrame) -
 
 
 def save(prepared: Prepared, folder: Path) -> None:
-    """Write everything into the folder: tables as parquet, arrays as one npz."""
+    """Write everything into the folder: tables as parquet, arrays as npz, the rest as JSON."""
     files = PreprocessFiles(folder)
     prepared.train.to_parquet(files.train)
     prepared.test.to_parquet(files.test)
     prepared.sample_submission.to_parquet(files.sample_submission)
+    rows = {"target": prepared.target, **prepared.folds.arrays()}
+    if prepared.weight is not None:
+        rows["weight"] = prepared.weight
+    ids = {files.train_ids: prepared.train_ids, files.test_ids: prepared.test_ids}
     if prepared.holdout is not None:
-        prepared.holdout.to_parquet(files.holdout)
-    rows = {name: getattr(prepared, name) for name in ROWS}
-    arrays.write(files.rows, rows | {"assignment": prepared.folds.assignment})
+        ids[files.holdout_ids] = prepared.holdout.ids
+        rows["holdout"] = prepared.holdout.target
+    for path, texts in ids.items():
+        texts.rename("id").to_frame().to_parquet(path)
+    arrays.write(files.rows, rows)
+    described = {"form": prepared.form.model_dump(mode="json"), "warnings": prepared.warnings}
+    files.description.write_text(json.dumps(described) + "\n")
 
 
 def load(folder: Path) -> Prepared:
     """Read back what `save` wrote."""
     files = PreprocessFiles(folder)
-    rows = arrays.read(files.rows)
+    rows, described = arrays.read(files.rows), json.loads(files.description.read_text())
     return Prepared(
         train=pd.read_parquet(files.train),
         test=pd.read_parquet(files.test),
-        folds=Folds(rows.pop("assignment")),
+        target=rows["target"],
+        train_ids=_ids(files.train_ids),
+        test_ids=_ids(files.test_ids),
+        folds=Folds.from_arrays(rows),
         sample_submission=pd.read_parquet(files.sample_submission),
-        holdout=pd.read_parquet(files.holdout) if files.holdout.exists() else None,
-        **rows,
+        form=SubmissionForm.model_validate(described["form"]),
+        weight=rows.get("weight"),
+        holdout=Holdout(_ids(files.holdout_ids), rows["holdout"]) if "holdout" in rows else None,
+        warnings=tuple(described["warnings"]),
     )
+
+
+def _ids(path: Path) -> pd.Series:
+    return pd.read_parquet(path)["id"]

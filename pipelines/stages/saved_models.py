@@ -40,6 +40,7 @@ def load_models(
         n_splits=prepared.folds.n_splits,
         device=device,
         target=prepared.target,
+        weight=prepared.weight,
         view_of=lambda split: load_training_rows(encoded, prepared, split, member.inputs),
     )
     return member.load(TrainFiles(folder).models, context)

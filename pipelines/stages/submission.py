@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from models.metrics import METRICS
-from pipelines.stages.preprocess import class_indices
+from models.decisions import Decision, score_with
+from models.tasks import Task
 from pipelines.workspace.files import sha256
 from pipelines.workspace.stage_files import SubmissionFiles
 from submissions.build import build, write_csv
-from submissions.check import SubmissionForm, check
+from submissions.check import check
+from submissions.form import SubmissionForm
 
 if TYPE_CHECKING:
     from pipelines.configuration.competition import Competition
@@ -41,28 +42,33 @@ class Submission:
     local_extra_scores: tuple[float, ...]
 
 
-def submit_form(competition: Competition) -> SubmissionForm:
-    """The form of the competition's submissions."""
-    labels = competition.form == "labels"
-    column = competition.submission_column or competition.target
-    columns = (column,) if labels else tuple(map(str, competition.classes))
-    return SubmissionForm(
-        id=competition.id,
-        kind=competition.form,
-        columns=columns,
-        labels=competition.classes if labels else (),
-    )
-
-
-def write(form: SubmissionForm, prepared: Prepared, blend: Blend, folder: Path) -> None:
+def write(task: Task, prepared: Prepared, blend: Blend, folder: Path) -> None:
     """Build and check the CSV, and write it into the folder.
 
     Raises:
         SubmissionError: The table fails its check; nothing is written.
     """
-    table = build(prepared.test_ids, blend.test, prepared.sample_submission, form)
-    check(table, prepared.sample_submission, form)
+    form, sample = prepared.form, prepared.sample_submission
+    made = answers_of(blend.test, form, task, blend.decision)
+    table = build(prepared.test_ids, made, sample, form)
+    check(table, sample, form)
     write_csv(table, SubmissionFiles(folder).csv)
+
+
+def answers_of(
+    prediction: np.ndarray, form: SubmissionForm, task: Task, decision: Decision
+) -> np.ndarray:
+    """What a form of that kind takes: labels by the decision rule, or the prediction.
+
+    Args:
+        prediction: `(n_rows, n_columns)`.
+        form: The contents of the columns.
+        task: What is predicted.
+        decision: From predictions to answers.
+    """
+    if form.kind == "labels" or decision.rule == "range":
+        return decision.apply(prediction, task)
+    return prediction
 
 
 def describe(
@@ -85,7 +91,9 @@ def _local_scores(competition: Competition, prepared: Prepared, blend: Blend) ->
     if prepared.holdout is None:
         return ()
     row_of_id = pd.Series(np.arange(len(prepared.test_ids)), index=prepared.test_ids)
-    rows = row_of_id.loc[prepared.holdout[competition.id]].to_numpy()
-    target = class_indices(prepared.holdout[competition.target], competition.classes)
-    metrics = (competition.metric, *competition.extra_metrics)
-    return tuple(METRICS[metric].function(target, blend.test[rows]) for metric in metrics)
+    rows = row_of_id.loc[prepared.holdout.ids].to_numpy()
+    target, task = prepared.holdout.target, competition.predicts
+    return tuple(
+        score_with(blend.decision, metric, task, target, blend.test[rows])
+        for metric in (competition.metric, *competition.extra_metrics)
+    )

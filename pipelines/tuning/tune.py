@@ -161,7 +161,7 @@ class _Tuner:
             tuning = Tuning(
                 competition=self._competition.name,
                 member=self._member.name,
-                metric=self._competition.metric,
+                metric=self._competition.metric.name,
                 source=self._raw.source,
                 synthetic=self._raw.synthetic,
                 study=study,
@@ -293,7 +293,7 @@ class _Tuner:
             member=self._member.name,
             study=self._plan.name,
             source="synthetic" if self._raw.synthetic else self._raw.source,
-            metric=self._competition.metric,
+            metric=self._competition.metric.name,
         )
 
     def _send(self, writer: StudyWriter, tuning: Tuning) -> str | None:

@@ -31,13 +31,28 @@ class PreprocessFiles:
         return self.folder / "sample_submission.parquet"
 
     @property
-    def holdout(self) -> Path:
-        """Labels of test rows that were held back; absent where none were."""
-        return self.folder / "holdout.parquet"
+    def train_ids(self) -> Path:
+        """The training rows' ids."""
+        return self.folder / "train_ids.parquet"
+
+    @property
+    def test_ids(self) -> Path:
+        """The test rows' ids."""
+        return self.folder / "test_ids.parquet"
+
+    @property
+    def holdout_ids(self) -> Path:
+        """The ids of test rows whose labels were held back; absent where none were."""
+        return self.folder / "holdout_ids.parquet"
+
+    @property
+    def description(self) -> Path:
+        """The submission's form, and what a person should know of the rows."""
+        return self.folder / "description.json"
 
     @property
     def rows(self) -> Path:
-        """Target, ids and folds."""
+        """Target, weights and folds."""
         return self.folder / "rows.npz"
 
 

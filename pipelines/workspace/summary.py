@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from pipelines.workspace import files
 from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.stage_files import BLEND as BLEND
+
+# NaN where a metric is undefined, as AUC is for rows of one class; JSON holds null.
+Score = Annotated[float, BeforeValidator(lambda value: float("nan") if value is None else value)]
 
 JSON_KEYS = {
     *("run", "competition", "source", "synthetic", "metric", "cv", "cv_std", "local_score"),
@@ -23,10 +27,10 @@ class MemberLine(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    score: float
-    std: float
+    score: Score
+    std: Score
     weight: float
-    also: tuple[float, ...] = ()
+    also: tuple[Score, ...] = ()
 
 
 class FurtherLine(BaseModel):
@@ -35,8 +39,8 @@ class FurtherLine(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     metric: str
-    cv: float
-    cv_std: float
+    cv: Score
+    cv_std: Score
     local_score: float | None
 
 
@@ -46,8 +50,8 @@ class WayLine(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    score: float
-    std: float
+    score: Score
+    std: Score
 
 
 class TunedLine(BaseModel):

@@ -78,7 +78,7 @@ def test_ids_match_as_text():
         ([11, 12], PROBABILITIES[:2], OTTO, "1 ids of the sample are missing .first: '13'"),
         ([11, 12, 14], PROBABILITIES, OTTO, "1 ids are not in the sample .'14'; line 4"),
         ([11, 12, 12], PROBABILITIES, OTTO, "1 ids are repeated .'12'; line 4"),
-        (IDS, PROBABILITIES[:2], OTTO, r"found the shape \(2, 3\), expected \(3, n_classes\)"),
+        (IDS, PROBABILITIES[:2], OTTO, "found 2 rows, expected 3"),
         (IDS, PROBABILITIES[:, :2], OTTO, r"found the shape \(3, 2\), expected \(3, 3\)"),
         (IDS, PROBABILITIES[:, :2], LABELS, r"found the shape \(3, 2\), expected \(3, 3\)"),
         (IDS, PROBABILITIES * [1, np.nan, 1], LABELS, "3 rows are missing or infinite"),

@@ -177,7 +177,8 @@ def test_a_sample_that_disagrees_with_the_test_file(sample_ids, test_ids, expect
 @pytest.mark.parametrize(
     "fields",
     [
-        {"kind": "labels", "columns": ("a", "b"), "labels": (0, 1)},
+        {"kind": "top_k", "columns": ("a", "b"), "labels": (0, 1)},
+        {"kind": "top_k", "columns": ("a",), "labels": ("one", "one two")},
         {"kind": "labels", "columns": ("a",)},
         {"kind": "labels", "columns": ("a",), "labels": (1, 1)},
         {"kind": "probabilities", "columns": ()},

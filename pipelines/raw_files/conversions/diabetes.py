@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from features.tables.schema import Column, read_table
+from features.tables.reader import read_table
+from features.tables.schema import Column
 
 FILES = ("diabetes.csv", "pytorch-notes-diabetes.csv")
 SEED = 1988

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from features.tables.schema import Column, read_table
+from features.tables.reader import read_table
+from features.tables.schema import Column
 
 FILES = ("names_train.csv", "names_test.csv")
 ID, NAME, COUNTRY = "Id", "Surname", "Country"

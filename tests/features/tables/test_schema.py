@@ -9,8 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from features.tables.schema import Column, TableError, check_target, check_unique, read_table
-from features.tables.text_file import TextFile, find_faults
+from features.tables.reader import check_unique, read_table
+from features.tables.schema import Column
+from features.tables.text_file import TableError, TextFile, find_faults
 
 COLUMNS = (
     Column(name="id", kind="int", minimum=1),
@@ -256,11 +257,3 @@ def test_a_doubled_id():
     with pytest.raises(TableError, match=r"found 892 in rows 1, 3 \(and 1 more such rows\)"):
         check_unique(table, "id", "test.csv")
     check_unique(table.drop_duplicates(), "id", "test.csv")
-
-
-def test_a_target_of_one_class():
-    with pytest.raises(
-        TableError, match=r"train.csv: target 'y', all 3 rows: found only the class"
-    ):
-        check_target(pd.Series([1, 1, 1], name="y"), "train.csv")
-    check_target(pd.Series([1, 0, 1], name="y"), "train.csv")

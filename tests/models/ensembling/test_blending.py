@@ -5,10 +5,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.ensembling.blending import BlendError, BlendSettings, blend, greedy_weights, nested
-from models.metrics import METRICS
+from models.ensembling import blending
+from models.ensembling.blending import BlendSettings, blend
+from models.ensembling.checks import BlendError
+from models.ensembling.goal import Goal
+from models.metrics import METRICS, metric_named
+from models.tasks import Task
 
 N_CLASSES = 3
+
+
+def goal_of(oof, target, metric=METRICS["log_loss"]):
+    n_classes = oof.shape[-1] if oof.ndim else 2
+    return Goal(target, Task("binary" if n_classes == 2 else "multiclass", n_classes), metric)
+
+
+def greedy_weights(oof, target, settings=None, *, members=None):
+    return blending.greedy_weights(oof, goal_of(oof, target), settings, members=members)
+
+
+def nested(oof, target, folds, settings=None, *, metric):
+    return blending.nested(oof, goal_of(oof, target, metric), folds, settings)
 
 
 def softmax(logits):
@@ -192,19 +209,70 @@ def test_every_bad_member_is_named():
 
 @pytest.mark.parametrize("shape", [(5, 3), (0, 5, 3), (2, 4, 3)])
 def test_a_wrong_shape_is_an_error(shape):
-    with pytest.raises(BlendError, match="expected \\(n_members, 5, n_classes\\)"):
-        greedy_weights(np.full(shape, 1 / 3), np.zeros(5, dtype=np.int64))
+    with pytest.raises(BlendError, match="expected \\(n_members, 5, 3\\)"):
+        goal = Goal(np.zeros(5, dtype=np.int64), Task("multiclass", 3), METRICS["log_loss"])
+        blending.greedy_weights(np.full(shape, 1 / 3), goal)
 
 
 @pytest.mark.parametrize(
     ("folds", "message"),
     [
         (np.arange(9) % 3, "folds are for 9 rows, predictions for 10"),
-        (np.zeros(10, dtype=int), "at least two folds"),
-        (np.arange(10) % 3 - 1, "every row in one of them"),
+        (np.full(10, -1), "found none"),
     ],
 )
 def test_folds_that_do_not_fit_are_an_error(folds, message):
     oof, target = make(10, [1.0])
     with pytest.raises(BlendError, match=message):
         nested(oof, target, folds, metric=METRICS["accuracy"])
+
+
+def values_of(noises, n_rows=4000, seed=0):
+    """Members that see the values through independent noise, and the values."""
+    rng = np.random.default_rng(seed)
+    target = rng.gamma(2.0, size=n_rows)
+    return np.stack([target + s * rng.normal(size=n_rows) for s in noises])[..., None], target
+
+
+@pytest.mark.parametrize("metric", ["rmse", "mae", "rmsle", "pearson", "pinball@0.7"])
+def test_a_blend_of_values_beats_its_members_by_the_metric_s_loss(metric):
+    oof, target = values_of([0.5, 0.7, 3.0])
+    goal = Goal(target, Task("regression"), metric_named(metric))
+    weights = blending.greedy_weights(oof, goal)
+    assert weights.sum() == pytest.approx(1)
+    assert weights[2] < 0.1 < weights[1] < weights[0]
+    honest = blending.nested(oof, goal, np.arange(len(target)) % 5).mean
+    best = goal.metric.score(target, oof[0])
+    assert goal.metric.is_better(honest, best)
+
+
+def test_a_member_of_values_worse_than_a_constant_has_no_weight():
+    oof, target = values_of([0.5, 9.0])
+    goal = Goal(target, Task("regression"), METRICS["rmse"])
+    assert blending.greedy_weights(oof, goal).tolist() == [1, 0]
+
+
+def test_several_labels_and_weighted_rows():
+    rng = np.random.default_rng(1)
+    target = (rng.random((2000, 3)) < 0.3).astype(float)
+    good = np.clip(0.6 * target + 0.2 + 0.1 * rng.random(target.shape), 0, 1)
+    oof = np.stack([good, rng.random(target.shape)])
+    goal = Goal(target, Task("multilabel", 2, 3), METRICS["auc"])
+    assert blending.greedy_weights(oof, goal)[0] > 0.95
+    values, truth = values_of([1.0, 1.0])
+    values[0, :2000], values[1, 2000:] = truth[:2000, None], truth[2000:, None]
+    weight = np.repeat([9.0, 1.0], 2000)
+    weighted = Goal(truth, Task("regression"), METRICS["rmse"], weight)
+    assert blending.greedy_weights(values, weighted)[0] > 0.7
+
+
+def test_rows_that_no_fold_holds_out_are_not_looked_at():
+    oof, target = make(200, [0.5, 0.8])
+    folds = np.where(np.arange(200) < 50, -1, np.arange(200) % 3)
+    oof[:, :50] = np.nan
+    honest = nested(oof, target, folds, metric=METRICS["log_loss"])
+    assert np.isnan(honest.oof[:50]).all()
+    assert np.isfinite(honest.oof[50:]).all()
+    single = np.where(np.arange(200) < 150, -1, 0)
+    oof, target = make(200, [0.5, 0.8])
+    assert nested(oof, target, single, metric=METRICS["log_loss"]).weights.tolist() == [[0.5, 0.5]]

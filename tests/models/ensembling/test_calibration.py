@@ -3,8 +3,24 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.ensembling.blending import BlendError
-from models.ensembling.calibration import nested_temperature, scale, temperature
+from models.ensembling import calibration
+from models.ensembling.calibration import scale
+from models.ensembling.checks import BlendError
+from models.ensembling.goal import Goal
+from models.metrics import METRICS
+from models.tasks import Task
+
+
+def goal_of(oof, target):
+    return Goal(target, Task("multiclass", oof.shape[-1]), METRICS["log_loss"])
+
+
+def temperature(oof, target):
+    return calibration.temperature(oof, goal_of(oof, target))
+
+
+def nested_temperature(oof, target, folds):
+    return calibration.nested_temperature(oof, goal_of(oof, target), folds)
 
 
 def make(n_rows, confidence, seed=0, n_classes=4):

@@ -5,8 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from models.ensembling.blending import BlendError, nested
+from models.ensembling.blending import nested
+from models.ensembling.checks import BlendError
 from models.ensembling.combiners import Weighted, member_logits
+from models.ensembling.goal import Goal
 from models.ensembling.stacking import (
     Candidate,
     EnsembleInputs,
@@ -20,6 +22,7 @@ from models.ensembling.stacking import (
 from models.estimators.sklearn_models import LogisticSettings
 from models.estimators.trees import TreesSettings
 from models.metrics import METRICS
+from models.tasks import Task
 
 LOG_LOSS = METRICS["log_loss"]
 FAMILIES = {
@@ -47,7 +50,8 @@ def softmax(logits):
 
 
 def inputs_of(oof, test, target, folds, metric=LOG_LOSS):
-    return EnsembleInputs(oof, test, target, folds, metric)
+    task = Task("multiclass", oof.shape[-1])
+    return EnsembleInputs(oof, test, Goal(target, task, metric), folds)
 
 
 def candidate_of(oof, target, folds, name="blend"):
@@ -60,9 +64,9 @@ def test_a_stacker_learns_what_no_mean_can_express(name):
     oof, target, folds = make_members()
     test, truth, _ = make_members(seed=1)
     made = stack(name, FAMILIES[name], inputs_of(oof, test, target, folds))
-    mean = LOG_LOSS.function(target, oof.mean(axis=0))
+    mean = LOG_LOSS.score(target, oof.mean(axis=0))
     assert made.mean < mean - 0.1
-    assert LOG_LOSS.function(truth, made.test) < mean - 0.1
+    assert LOG_LOSS.score(truth, made.test) < mean - 0.1
     np.testing.assert_allclose(made.oof.sum(axis=1), 1, atol=1e-6)
     assert made.scores.shape == (5,)
 
@@ -139,7 +143,7 @@ def test_the_weighted_mean_is_scored_with_weights_of_the_other_folds():
     inputs, combiner = inputs_of(oof, oof[:, :10], target, folds), Weighted(np.array([0.25, 0.75]))
     made, honest = (
         weighted_mean("blend", combiner, inputs),
-        nested(oof, target, folds, metric=LOG_LOSS),
+        nested(oof, inputs.goal, folds),
     )
     np.testing.assert_array_equal(made.oof, honest.oof)
     np.testing.assert_array_equal(made.scores, honest.fold_scores)

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from models.data import FoldData
 from models.estimators.fold_models import TrainingSource, file_name, model_files
-from models.estimators.sklearn_models import LogisticSettings, NeighboursSettings
+from models.estimators.sklearn_models import (
+    LogisticSettings,
+    NeighboursSettings,
+    RidgeSettings,
+)
 from models.estimators.trees import TreesSettings
+from models.target import Target, fit_scales
+from models.tasks import Task
+
+THREE = Task("multiclass", 3)
 
 KINDS = {
     "trees": TreesSettings(n_estimators=5, num_leaves=4, n_threads=1),
@@ -33,7 +42,7 @@ TESTS = [{"x_num": INPUTS["x_num"][:9] + f} for f in range(4)]
 @pytest.mark.parametrize("name", KINDS)
 def test_models_that_are_written_and_loaded_predict_the_same_bytes(name, tmp_path):
     settings = KINDS[name]
-    fitted = settings.fit_folds(FOLDS, TESTS, TARGET, n_classes=3, seeds=(0, 1))
+    fitted = settings.fit_folds(FOLDS, TESTS, Target(TARGET, THREE), seeds=(0, 1))
     for file, content in fitted.models.files().items():
         (tmp_path / file).write_bytes(content)
     read = []
@@ -43,15 +52,46 @@ def test_models_that_are_written_and_loaded_predict_the_same_bytes(name, tmp_pat
         return FOLDS[fold]
 
     owners = [(fold, seed) for fold in range(4) for seed in (0, 1)]
-    loaded = settings.load_models(tmp_path, owners, TrainingSource(fold_data, TARGET, 3))
+    loaded = settings.load_models(
+        tmp_path, owners, TrainingSource(fold_data, Target(TARGET, THREE))
+    )
     np.testing.assert_array_equal(loaded.predict_mean(TESTS), fitted.models.predict_mean(TESTS))
-    np.testing.assert_allclose(fitted.models.predict_mean(TESTS), fitted.test_probabilities)
-    assert [p.shape for p in fitted.valid_probabilities] == [(30, 3)] * 8
+    np.testing.assert_allclose(fitted.models.predict_mean(TESTS), fitted.test_predictions)
+    assert [p.shape for p in fitted.valid_predictions] == [(30, 3)] * 8
     assert read == ([f for f, _ in owners] if name == "trained again" else [])
 
 
+OF_VALUES = {
+    "trees": TreesSettings(n_estimators=5, num_leaves=4, n_threads=1),
+    "stored": RidgeSettings(),
+    "trained again": NeighboursSettings(n_neighbors=5),
+}
+
+
+@pytest.mark.parametrize("name", OF_VALUES)
+def test_models_of_scaled_values_too(name, tmp_path):
+    settings = OF_VALUES[name]
+    values = np.exp(np.column_stack([TARGET, 2 - TARGET]) + INPUTS["x_num"][:, :2] / 4)
+    target = Target(
+        values,
+        Task("regression", 0, 2),
+        scales=fit_scales(values, FOLDS, "log1p", standardise=False),
+    )
+    fitted = settings.fit_folds(FOLDS, TESTS, target, seeds=(0,))
+    for file, content in fitted.models.files().items():
+        (tmp_path / file).write_bytes(content)
+    owners = [(fold, 0) for fold in range(4)]
+    source = TrainingSource(FOLDS.__getitem__, replace(target, scales=()))
+    loaded = settings.load_models(tmp_path, owners, source)
+    np.testing.assert_array_equal(loaded.predict_mean(TESTS), fitted.models.predict_mean(TESTS))
+    np.testing.assert_allclose(fitted.models.predict_mean(TESTS), fitted.test_predictions)
+    assert (
+        np.corrcoef(fitted.valid_predictions[0][:, 0], values[FOLDS[0].valid_rows, 0])[0, 1] > 0.6
+    )
+
+
 def test_a_folder_that_is_not_there_means_that_every_estimator_is_trained_again(tmp_path):
-    source = TrainingSource(FOLDS.__getitem__, TARGET, 3)
+    source = TrainingSource(FOLDS.__getitem__, Target(TARGET, THREE))
     loaded = NeighboursSettings().load_models(tmp_path / "absent", [(0, 0)], source)
     assert loaded.predict_mean(TESTS).shape == (9, 3)
 

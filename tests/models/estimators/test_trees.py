@@ -9,10 +9,21 @@ import pytest
 from pydantic import ValidationError
 
 from models.data import FoldData
-from models.estimators.trees import TreesError, TreesSettings, fit_trees
+from models.estimators import boosting
+from models.estimators.boosting import TreesError
+from models.estimators.trees import TreesSettings
+from models.target import Target
+from models.tasks import Task
 
 SMALL = TreesSettings(n_estimators=20, learning_rate=0.2, num_leaves=7, n_threads=2)
 N_ROWS, N_TEST, N_FOLDS = 240, 50, 3
+
+
+def fit_trees(folds, tests, target, settings, *, n_classes, seeds, on_fold=None):
+    task = Task("binary" if n_classes == 2 else "multiclass", n_classes)
+    return boosting.fit_trees(
+        folds, tests, Target(np.asarray(target), task), settings, seeds=seeds, on_fold=on_fold
+    )
 
 
 def make(n_classes=2, *, n_cat=0, seed=0):
@@ -52,11 +63,11 @@ def test_learns_from_a_column(n_classes):
     assert [(r.fold, r.seed) for r in fit.replicas] == [(f, s) for f in range(3) for s in (0, 1)]
     for replica in fit.replicas:
         rows = folds[replica.fold].valid_rows
-        assert replica.valid_probabilities.shape == (len(rows), n_classes)
-        np.testing.assert_allclose(replica.valid_probabilities.sum(axis=1), 1)
-        assert (replica.valid_probabilities.argmax(axis=1) == target[rows]).mean() > 0.8
-    assert fit.test_probabilities.shape == (N_TEST, n_classes)
-    assert (fit.test_probabilities.argmax(axis=1) == truth).mean() > 0.8
+        assert replica.valid_predictions.shape == (len(rows), n_classes)
+        np.testing.assert_allclose(replica.valid_predictions.sum(axis=1), 1)
+        assert (replica.valid_predictions.argmax(axis=1) == target[rows]).mean() > 0.8
+    assert fit.test_predictions.shape == (N_TEST, n_classes)
+    assert (fit.test_predictions.argmax(axis=1) == truth).mean() > 0.8
     assert fit.importance.argmax() == 0
     assert fit.importance.sum() == pytest.approx(1)
 
@@ -66,10 +77,10 @@ def test_test_rows_are_the_mean_over_folds_each_by_its_own_encoding():
     tests = [test, {"x_num": test["x_num"] + 1}, {"x_num": test["x_num"] - 1}]
     fit = fit_trees(make_folds(train), tests, target, SMALL, n_classes=2, seeds=(0, 7))
     second = [
-        lightgbm.Booster(model_str=replica.model).predict(tests[replica.fold]["x_num"])
+        lightgbm.Booster(model_str=replica.models[0]).predict(tests[replica.fold]["x_num"])
         for replica in fit.replicas
     ]
-    np.testing.assert_allclose(fit.test_probabilities[:, 1], np.mean(second, axis=0))
+    np.testing.assert_allclose(fit.test_predictions[:, 1], np.mean(second, axis=0))
 
 
 def test_a_held_out_target_is_not_seen():
@@ -81,8 +92,8 @@ def test_a_held_out_target_is_not_seen():
         fit_trees(folds, [test] * 3, labels, SMALL, n_classes=2, seeds=(0,)).replicas
         for labels in (target, changed)
     )
-    assert before[0].model == after[0].model
-    assert before[1].model != after[1].model
+    assert before[0].models[0] == after[0].models[0]
+    assert before[1].models[0] != after[1].models[0]
 
 
 def test_the_number_of_threads_changes_nothing():
@@ -98,17 +109,17 @@ def test_the_number_of_threads_changes_nothing():
         )
         for n_threads in (1, 4)
     )
-    np.testing.assert_array_equal(one.test_probabilities, many.test_probabilities)
+    np.testing.assert_array_equal(one.test_predictions, many.test_predictions)
     for a, b in zip(one.replicas, many.replicas, strict=True):
-        np.testing.assert_array_equal(a.valid_probabilities, b.valid_probabilities)
+        np.testing.assert_array_equal(a.valid_predictions, b.valid_predictions)
 
 
 def test_the_seed_decides():
     train, test, target, _ = make()
     fit = fit_trees(make_folds(train), [test] * 3, target, SMALL, n_classes=2, seeds=(0, 1, 0))
     first, other, again = fit.replicas[:3]
-    assert first.model == again.model
-    assert first.model != other.model
+    assert first.models[0] == again.models[0]
+    assert first.models[0] != other.models[0]
 
 
 def test_category_columns_are_split_by_name():
@@ -122,10 +133,10 @@ def test_category_columns_are_split_by_name():
         return {"x_num": np.hstack([inputs["x_num"], inputs["x_cat"]], dtype=np.float32)}
 
     named, sizes = fit(train, test), fit(as_numbers(train), as_numbers(test))
-    assert "num_cat=0" in sizes.replicas[0].model
-    assert "num_cat=1" in named.replicas[0].model
+    assert "num_cat=0" in sizes.replicas[0].models[0]
+    assert "num_cat=1" in named.replicas[0].models[0]
     assert named.importance.shape == (6,)
-    right = [(f.test_probabilities.argmax(axis=1) == truth).mean() for f in (named, sizes)]
+    right = [(f.test_predictions.argmax(axis=1) == truth).mean() for f in (named, sizes)]
     assert right[0] > right[1]
 
 
@@ -135,7 +146,7 @@ def test_only_categories():
     train, test = {"x_cat": codes[:N_ROWS]}, {"x_cat": codes[N_ROWS:]}
     target = codes[:N_ROWS, 0] % 2
     fit = fit_trees(make_folds(train), [test] * 3, target, SMALL, n_classes=2, seeds=(0,))
-    assert (fit.test_probabilities.argmax(axis=1) == codes[N_ROWS:, 0] % 2).all()
+    assert (fit.test_predictions.argmax(axis=1) == codes[N_ROWS:, 0] % 2).all()
 
 
 def test_early_stopping_looks_at_the_stop_rows():
@@ -150,7 +161,7 @@ def test_early_stopping_looks_at_the_stop_rows():
     for noisy, valid in zip(on_noise.replicas, on_valid.replicas, strict=True):
         assert noisy.n_trees != valid.n_trees
         assert valid.n_trees < 200
-        assert lightgbm.Booster(model_str=valid.model).num_trees() == valid.n_trees
+        assert lightgbm.Booster(model_str=valid.models[0]).num_trees() == valid.n_trees
     without = fit_trees(make_folds(train), [test] * 3, noise, SMALL, n_classes=2, seeds=(0,))
     assert {replica.n_trees for replica in without.replicas} == {20}
 
@@ -186,8 +197,8 @@ def test_a_class_that_a_fold_never_saw_has_a_probability_all_the_same():
     fit = fit_trees(
         make_folds(train), [test] * 3, np.minimum(target, 1), SMALL, n_classes=3, seeds=(0,)
     )
-    assert np.isfinite(fit.test_probabilities).all()
-    assert (fit.test_probabilities[:, 2] < 1e-6).all()
+    assert np.isfinite(fit.test_predictions).all()
+    assert (fit.test_predictions[:, 2] < 1e-6).all()
 
 
 def test_no_split_at_all_is_no_error():
@@ -195,7 +206,7 @@ def test_no_split_at_all_is_no_error():
     settings = SMALL.model_copy(update={"min_child_samples": 1000})
     fit = fit_trees(make_folds(train), [test] * 3, target, settings, n_classes=2, seeds=(0,))
     assert fit.importance.tolist() == [0, 0, 0, 0]
-    assert np.ptp(fit.test_probabilities[:, 1]) < 1e-12
+    assert np.ptp(fit.test_predictions[:, 1]) < 1e-12
 
 
 def test_an_interrupt_ends_the_boosters_that_are_under_way(monkeypatch):
@@ -303,4 +314,4 @@ def test_every_setting_reaches_lightgbm():
         "deterministic: 1",
         "force_row_wise: 1",
     ):
-        assert f"[{line}]" in fit.replicas[0].model
+        assert f"[{line}]" in fit.replicas[0].models[0]

@@ -125,5 +125,5 @@ def test_new_rows_are_predicted_as_held_out_rows_are() -> None:
     )
     new = {key: array[held_out] for key, array in inputs.items()}
     np.testing.assert_allclose(
-        fitted.predict_mean([new]), fitted.replicas[0].valid_probabilities, atol=1e-6
+        fitted.predict_mean([new]), fitted.replicas[0].valid_predictions, atol=1e-6
     )

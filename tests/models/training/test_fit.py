@@ -80,7 +80,7 @@ def train(
 
 
 def bytes_of(fitted: Fitted) -> list[bytes]:
-    return [r.valid_probabilities.tobytes() for r in fitted.replicas] + [
+    return [r.valid_predictions.tobytes() for r in fitted.replicas] + [
         tensor.numpy().tobytes() for r in fitted.replicas for tensor in r.state_dict.values()
     ]
 
@@ -96,13 +96,13 @@ def test_replicas_are_fold_major_and_complete() -> None:
     assert [(r.fold, r.seed) for r in fitted.replicas] == [(f, s) for f in range(3) for s in (0, 1)]
     for replica in fitted.replicas:
         assert replica.fault is None
-        assert replica.valid_probabilities.shape == (40, 2)
-        assert replica.valid_probabilities.dtype == np.float32
-        np.testing.assert_allclose(replica.valid_probabilities.sum(axis=1), 1, rtol=1e-6)
+        assert replica.valid_predictions.shape == (40, 2)
+        assert replica.valid_predictions.dtype == np.float32
+        np.testing.assert_allclose(replica.valid_predictions.sum(axis=1), 1, rtol=1e-6)
         assert replica.curve.epoch == [1, 2, 3, 4]
         assert replica.best_epoch == 4
         held_out = TARGET[FOLDS[replica.fold].valid_rows]
-        assert replica.score == METRICS["accuracy"](held_out, replica.valid_probabilities)
+        assert replica.score == METRICS["accuracy"](held_out, replica.valid_predictions)
 
 
 @pytest.mark.parametrize("_threads", [1, 2], indirect=True)
@@ -168,7 +168,7 @@ def test_early_stopping_takes_the_best_epoch_and_stops_each_replica_by_itself() 
         assert replica.best_epoch == 1 + int(np.argmin(losses))
         assert len(losses) == min(60, replica.best_epoch + 3)
         target = torch.as_tensor(TARGET[FOLDS[replica.fold].valid_rows])
-        columns = torch.as_tensor(replica.valid_probabilities)
+        columns = torch.as_tensor(replica.valid_predictions)
         loss = nn.functional.nll_loss(columns.log(), target).item()
         assert loss == pytest.approx(min(losses), rel=1e-4)
         lengths.append(len(losses))
@@ -190,7 +190,7 @@ def test_a_stopped_replica_is_out_of_the_stack_and_stays_as_it_was() -> None:
     assert all(len(w) == len(left) for w in training.stack.weights.values())
     training.run_epoch()
     after = training.result().replicas[stopped]
-    assert before.valid_probabilities.tobytes() == after.valid_probabilities.tobytes()
+    assert before.valid_predictions.tobytes() == after.valid_predictions.tobytes()
     assert before.curve == after.curve
 
 
@@ -208,10 +208,10 @@ def test_stop_rows_are_watched_in_place_of_the_valid_rows() -> None:
     columns = (
         train(folds=[FoldData({"x_num": X}, learn, stop)], seeds=(0, 1))
         .replicas[0]
-        .valid_probabilities
+        .valid_predictions
     )
     assert replica.curve.valid_score[-1] == METRICS["accuracy"](TARGET[stop], columns)
-    assert len(replica.valid_probabilities) == 40
+    assert len(replica.valid_predictions) == 40
 
 
 class Explodes(nn.Module):
@@ -245,7 +245,7 @@ def test_a_nan_stops_its_own_replica_and_no_other(strategy: str) -> None:
         else:
             assert replica.fault is None
             np.testing.assert_allclose(
-                replica.valid_probabilities, reference.valid_probabilities, rtol=1e-5
+                replica.valid_predictions, reference.valid_predictions, rtol=1e-5
             )
     every = fitted.predict([{"x_num": X}] * 3)
     mean = fitted.predict_mean([{"x_num": X}] * 3)
@@ -272,9 +272,7 @@ def test_each_replica_can_have_its_own_dropout(
             seeds=(replica.seed,),
             settings=settings | {"strategy": "sequential"},
         ).replicas[0]
-        np.testing.assert_allclose(
-            replica.valid_probabilities, alone.valid_probabilities, rtol=1e-9
-        )
+        np.testing.assert_allclose(replica.valid_predictions, alone.valid_predictions, rtol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -307,9 +305,7 @@ def test_each_replica_can_have_its_own_rate_and_decay() -> None:
             seeds=(replica.seed,),
             settings={"lr": rate, "weight_decay": decay, "precision": "float64"},
         ).replicas[0]
-        np.testing.assert_allclose(
-            replica.valid_probabilities, alone.valid_probabilities, rtol=1e-9
-        )
+        np.testing.assert_allclose(replica.valid_predictions, alone.valid_predictions, rtol=1e-9)
 
 
 def test_predict_gives_the_valid_rows_again_and_streams_the_mean() -> None:
@@ -318,7 +314,7 @@ def test_predict_gives_the_valid_rows_again_and_streams_the_mean() -> None:
     assert every.shape == (6, N_ROWS, 2)
     for replica, own in zip(fitted.replicas, every, strict=True):
         np.testing.assert_allclose(
-            own[FOLDS[replica.fold].valid_rows], replica.valid_probabilities, rtol=1e-5
+            own[FOLDS[replica.fold].valid_rows], replica.valid_predictions, rtol=1e-5
         )
     mean = fitted.predict_mean([{"x_num": X}] * 3)
     np.testing.assert_allclose(mean, every.mean(axis=0), rtol=1e-6)

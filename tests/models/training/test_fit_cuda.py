@@ -49,7 +49,7 @@ def test_a_card_trains_what_the_cpu_trains(family):
     here, there = (train(family, device, is_quiet=True) for device in ("cpu", "cuda"))
     for one, other in zip(here.replicas, there.replicas, strict=True):
         np.testing.assert_allclose(
-            one.valid_probabilities, other.valid_probabilities, rtol=1e-7, atol=1e-8
+            one.valid_predictions, other.valid_predictions, rtol=1e-7, atol=1e-8
         )
 
 
@@ -61,7 +61,7 @@ def test_a_replica_in_the_stack_is_the_replica_alone(family):
             family, "cuda", seeds=(replica.seed,), fold=replica.fold, strategy="sequential"
         ).replicas
         np.testing.assert_allclose(
-            replica.valid_probabilities, alone.valid_probabilities, rtol=1e-7, atol=1e-8
+            replica.valid_predictions, alone.valid_predictions, rtol=1e-7, atol=1e-8
         )
 
 
@@ -74,7 +74,7 @@ def test_no_replica_fails_in_low_precision(family, precision):
 def test_the_same_training_gives_the_same_bytes():
     one, other = (train("dropout", "cuda", precision="float32") for _ in range(2))
     for first, second in zip(one.replicas, other.replicas, strict=True):
-        assert np.array_equal(first.valid_probabilities, second.valid_probabilities)
+        assert np.array_equal(first.valid_predictions, second.valid_predictions)
 
 
 class Wide(nn.Module):

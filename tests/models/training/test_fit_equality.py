@@ -186,7 +186,7 @@ def test_a_replica_in_the_stack_is_the_replica_alone(family: str, strategy: str)
             family, [folds[replica.fold]], (replica.seed,), strategy="sequential"
         ).replicas[0]
         np.testing.assert_allclose(
-            replica.valid_probabilities, alone.valid_probabilities, rtol=1e-9, atol=1e-13
+            replica.valid_predictions, alone.valid_predictions, rtol=1e-9, atol=1e-13
         )
         np.testing.assert_allclose(replica.curve.train_loss, alone.curve.train_loss, rtol=1e-9)
         assert replica.score == pytest.approx(alone.score, rel=1e-9)
@@ -203,7 +203,7 @@ def test_a_replica_is_warped_in_a_stack_as_it_is_alone(strategy: str) -> None:
     for replica, other in zip(together.replicas, still.replicas, strict=True):
         alone = train("modern", [folds[replica.fold]], (replica.seed,), **settings).replicas[0]
         np.testing.assert_allclose(
-            replica.valid_probabilities, alone.valid_probabilities, rtol=1e-9, atol=1e-13
+            replica.valid_predictions, alone.valid_predictions, rtol=1e-9, atol=1e-13
         )
         assert replica.curve.train_loss[-1] != pytest.approx(other.curve.train_loss[-1], rel=1e-4)
 
@@ -217,7 +217,7 @@ def test_predictions_are_the_mean_over_the_views(strategy: str) -> None:
     views = [{"image": in_view(images, view).numpy()} for view in range(4)]
     expected = np.mean([plain.predict([view] * 3) for view in views], axis=0)
     np.testing.assert_allclose(fitted.predict([IMAGES] * 3), expected, rtol=1e-6)
-    held_out = fitted.replicas[0].valid_probabilities
+    held_out = fitted.replicas[0].valid_predictions
     np.testing.assert_allclose(held_out, expected[0][folds[0].valid_rows], rtol=1e-6)
 
 
@@ -227,7 +227,7 @@ def test_replicas_side_by_side_predict_what_they_predict_one_after_the_other() -
     torch.set_num_threads(3)
     side_by_side = train("modern", folds, (3, 8), epochs=1, n_views=2)
     for replica, other in zip(side_by_side.replicas, one_by_one.replicas, strict=True):
-        assert np.array_equal(replica.valid_probabilities, other.valid_probabilities)
+        assert np.array_equal(replica.valid_predictions, other.valid_predictions)
     rows = [IMAGES] * 3
     assert np.array_equal(side_by_side.predict(rows), one_by_one.predict(rows))
     assert np.array_equal(side_by_side.predict_mean(rows), one_by_one.predict_mean(rows))
@@ -241,9 +241,9 @@ def test_batches_of_like_length_leave_a_replica_as_it_is_alone(family: str) -> N
     for replica, other in zip(together.replicas, in_any_order.replicas, strict=True):
         alone = train(family, [folds[replica.fold]], (replica.seed,), length_pool=2).replicas[0]
         np.testing.assert_allclose(
-            replica.valid_probabilities, alone.valid_probabilities, rtol=1e-9, atol=1e-13
+            replica.valid_predictions, alone.valid_predictions, rtol=1e-9, atol=1e-13
         )
-        assert not np.allclose(replica.valid_probabilities, other.valid_probabilities, rtol=1e-6)
+        assert not np.allclose(replica.valid_predictions, other.valid_predictions, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_float32_agrees_to_rounding(family: str, rtol: float) -> None:
     together = train(family, folds, (3, 8), precision="float32", strategy="layers")
     alone = train(family, folds[2:], (8,), precision="float32", strategy="sequential").replicas[0]
     np.testing.assert_allclose(
-        together.replicas[-1].valid_probabilities, alone.valid_probabilities, rtol=rtol, atol=1e-5
+        together.replicas[-1].valid_predictions, alone.valid_predictions, rtol=rtol, atol=1e-5
     )
 
 
@@ -301,7 +301,7 @@ def test_a_plain_loop_gives_the_same_replica(family: str) -> None:
         Replicas((3, 8)),
         device="cpu",
     )
-    np.testing.assert_allclose(fitted.replicas[3].valid_probabilities, expected, rtol=1e-9)
+    np.testing.assert_allclose(fitted.replicas[3].valid_predictions, expected, rtol=1e-9)
 
 
 def silence_dropout(network: nn.Module) -> None:

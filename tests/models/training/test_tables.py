@@ -40,7 +40,7 @@ def test_an_epoch_gathered_at_once_gives_the_batches_of_single_steps(monkeypatch
     tables = Tables(training_sets(*({"x": array} for array in arrays)), torch.float32, CPU)
     orders = torch.tensor([[3, 1, 7, 0], [9, 2, 5, 4]])
     target, weight = torch.arange(10), torch.linspace(0, 1, 10)
-    rows = EpochRows(tables, target, weight, orders, torch.tensor([0, 1]))
+    rows = EpochRows(tables, target[None], weight, orders, torch.tensor([0, 1]))
     batch = rows.batch(Group(low=1, high=2, start=1, size=2))
     np.testing.assert_array_equal(batch.inputs["x"], arrays[1][np.array([[2, 5]])])
     assert batch.target.tolist() == [[2, 5]]
@@ -54,7 +54,7 @@ def test_the_trainer_gathers_what_the_folds_datasets_give():
     at = torch.tensor([[4, 0, 7], [1, 1, 8]])  # positions in each fold's dataset
     rows = torch.stack([dataset.rows[own] for dataset, own in zip(datasets, at, strict=True)])
     epoch = EpochRows(
-        Tables(datasets, torch.float32, CPU), datasets[0].target, None, rows, torch.arange(2)
+        Tables(datasets, torch.float32, CPU), datasets[0].target[None], None, rows, torch.arange(2)
     )
     batch = epoch.batch(Group(low=0, high=2, start=0, size=3))
     for k, dataset in enumerate(datasets):

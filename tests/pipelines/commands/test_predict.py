@@ -84,7 +84,13 @@ def test_json_is_one_line_with_every_probability(finished, titanic_files, tmp_pa
     (line,) = capsys.readouterr().out.splitlines()
     told = json.loads(line)
     assert told["run"] == finished
-    assert [row["PassengerId"] for row in told["predictions"]] == [892, 893, 894, 895, 896]
+    assert [row["PassengerId"] for row in told["predictions"]] == [
+        "892",
+        "893",
+        "894",
+        "895",
+        "896",
+    ]
     for row in told["predictions"]:
         assert row["name"] in ("died", "survived")
         assert row["probabilities"][str(row["label"])] >= 0.5

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from features.encoders.tabular import TabularEncoder
 from features.tables.schema import Column
+from models.metrics import METRICS
 from pipelines.commands import app
 from pipelines.compare_losses.compare import (
     CompareLossesError,
@@ -64,7 +65,7 @@ def three(toy):
         "name": "three",
         "target": "level",
         "classes": CLASSES,
-        "metric": "log_loss",
+        "metric": METRICS["log_loss"],
         "form": "probabilities",
         "columns": (Column(name="size", kind="float"), Column(name="weight", kind="float")),
         "features": unchanged,
@@ -196,7 +197,7 @@ def test_two_classes_are_refused_on_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert app.main(["compare-losses", "titanic", "--source", "sample"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("foldwise: titanic has two classes")
+    assert line.startswith("foldwise: titanic has a binary target")
     assert not list(tmp_path.iterdir())
 
 

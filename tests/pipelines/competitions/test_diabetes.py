@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.tables.schema import TableError
+from features.tables.text_file import TableError
 from pipelines.competitions.diabetes import COMPETITION, MEASURED, scaled, zeros_are_missing
 from pipelines.configuration.assignments import configure
 from pipelines.raw_files.conversions import diabetes as conversion

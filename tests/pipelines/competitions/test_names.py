@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.tables.schema import TableError
+from features.tables.text_file import TableError
 from pipelines.commands import app
 from pipelines.competitions.names import COMPETITION, characters, mark_ends
 from pipelines.configuration.assignments import configure

@@ -1,7 +1,5 @@
 """The registry: competitions by name, and one line for what is wrong with a competition's file."""
 
-import sys
-
 import pytest
 
 from pipelines import competitions
@@ -20,24 +18,81 @@ FAULTS = {
 
 @pytest.fixture
 def write(tmp_path, monkeypatch):
-    """Adds a competition's file in another folder."""
+    """Adds a competition's file in a folder of one's own."""
+    monkeypatch.setenv("FOLDWISE_COMPETITIONS", str(tmp_path))
 
-    def add(code):
-        (tmp_path / "faulty_one.py").write_text(code)
-        monkeypatch.setattr(competitions, "__path__", [*competitions.__path__, str(tmp_path)])
-        monkeypatch.delitem(sys.modules, "pipelines.competitions.faulty_one", raising=False)
+    def add(code, name="faulty_one"):
+        (tmp_path / f"{name}.py").write_text(code)
+        return tmp_path / f"{name}.py"
 
-    yield add
-    sys.modules.pop("pipelines.competitions.faulty_one", None)
+    return add
+
+
+GOOD = """
+from foldwise import Column, Competition, FoldPlan, TabularEncoder, TreesMember
+
+def encoder():
+    return TabularEncoder(["a"], scaling="none")
+
+COMPETITION = Competition(
+    name="my-own", title="Mine", id="id", target="y", metric="rmse", folds=FoldPlan(),
+    files={"train": "train.csv", "test": "test.csv", "sample_submission": "s.csv"},
+    columns=(Column(name="a", kind="float"),),
+    members=(TreesMember(name="trees", encoder=encoder),),
+)
+"""
 
 
 @pytest.mark.parametrize("code", FAULTS)
 def test_a_fault_in_a_file_is_one_line(code, write, capsys):
-    write(code)
+    path = write(code)
     assert app.main(["show", "faulty-one"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("foldwise: pipelines/competitions/faulty_one.py: ")
+    assert line.startswith(f"foldwise: {path}")
     assert FAULTS[code] in line
+
+
+def test_a_broken_file_does_not_hide_the_others(write, capsys):
+    path = write("x = 1\ndef broken(:")
+    write(GOOD, "my_own")
+    assert app.main(["list"]) == 0
+    out, err = capsys.readouterr()
+    assert "my-own              Mine" in out.splitlines()
+    assert "titanic" in out
+    (line,) = err.splitlines()
+    assert line.startswith(f"foldwise: {path}, line 2: SyntaxError")
+
+
+def test_an_option_names_a_folder(write, capsys, monkeypatch, tmp_path):
+    write(GOOD, "my_own")
+    monkeypatch.setenv("FOLDWISE_COMPETITIONS", "")
+    assert app.main(["show", "my-own"]) == 2
+    assert app.main(["show", "my-own", "--competitions", str(tmp_path)]) == 0
+    assert "rmse" in capsys.readouterr().out
+    assert app.main(["list", f"--competitions={tmp_path / 'absent'}"]) == 2
+
+
+def test_the_folder_where_one_works_is_looked_at(tmp_path, monkeypatch):
+    (tmp_path / "competitions").mkdir()
+    (tmp_path / "competitions" / "my_own.py").write_text(GOOD.replace("rmse", "mae"))
+    monkeypatch.chdir(tmp_path)
+    assert competitions.load_competition("my-own").metric.name == "mae"
+
+
+def test_a_name_unlike_the_file_s_and_one_that_two_files_have_are_errors(write):
+    write(GOOD, "other")
+    with pytest.raises(competitions.CompetitionFileError, match=r"found name='my-own'.*'other'"):
+        competitions.load_competition("other")
+    write(GOOD.replace("my-own", "titanic"), "titanic")
+    with pytest.raises(competitions.CompetitionFileError, match=r"titanic\.py and .*titanic\.py"):
+        competitions.load_competition("titanic")
+
+
+def test_files_beside_it_can_be_imported(write):
+    write("def double(table):\n    return table\n", "helpers_of_mine")
+    write(f"from helpers_of_mine import double\n{GOOD}", "my_own")
+    assert competitions.load_competition("my-own").title == "Mine"
+    assert "helpers-of-mine" not in competitions.list_competitions()
 
 
 def test_debug_gives_the_traceback(write):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.tables.schema import TableError
+from features.tables.text_file import TableError
 from pipelines.commands import app
 from pipelines.competitions.rotten_tomatoes import COMPETITION, context, is_new, phrase_encoder
 from pipelines.raw_files.samples import rotten_tomatoes as sample
@@ -68,7 +68,9 @@ def test_odd_phrases_are_encoded_and_have_a_context(odd) -> None:
 def test_a_missing_sentence_is_told_with_its_row(tmp_path) -> None:
     train = "1\t1\tgood\t3\n2\t\tbad\t1\n3\t2\tdull\t1\n"
     write_files(tmp_path / "files", train, "4\t3\tfine\n")
-    with pytest.raises(TableError, match=r"column 'SentenceId', line 3: found an empty field"):
+    with pytest.raises(
+        TableError, match=r"column 'SentenceId', line 3 \(PhraseId 2\): found an empty field"
+    ):
         prepare(tmp_path / "files", tmp_path / "data")
 
 

@@ -5,6 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from models.estimators.sklearn_models import LogisticSettings
+from models.metrics import METRICS
 from pipelines.configuration.competition import (
     Competition,
     FileFormat,
@@ -41,7 +42,7 @@ FORMER = {
     "kin": (context, {"second_level": SecondLevel(context_features=context)}),
     "known": (OVERLAP, {"train_test_overlap": OVERLAP}),
     "spare": ((), {"optional_members": ()}),
-    "also": (("macro_f1",), {"extra_metrics": ("macro_f1",)}),
+    "also": (("macro_f1",), {"extra_metrics": (METRICS["macro_f1"],)}),
     "answer": ("Win", {"submission_column": "Win"}),
     "foreign": ((FORM,), {"other_forms": (FORM,)}),
 }
@@ -83,7 +84,7 @@ def test_both_names_of_a_field_are_an_error(former, fields):
 
 def test_every_fault_is_reported_at_once_with_suggestions(fields):
     del fields["metric"]
-    fields |= {"folds_": 3, "wholly_unlike": 1, "form": "values"}
+    fields |= {"folds_": 3, "wholly_unlike": 1, "form": "valuess"}
     with pytest.raises(ValidationError) as told:
         Competition(**fields, kaggle_={"slug": 1})
     message = one_line(told.value)
@@ -91,7 +92,7 @@ def test_every_fault_is_reported_at_once_with_suggestions(fields):
     assert "kaggle_: unknown field: did you mean 'kaggle'?" in message
     assert "wholly_unlike: unknown field: known: name, title" in message
     assert "metric: Field required" in message
-    assert "form: Input should be 'labels' or 'probabilities'" in message
+    assert "form: Input should be 'labels', 'probabilities', 'values' or 'top_k'" in message
     assert "\n" not in message
 
 

@@ -242,10 +242,10 @@ def test_a_person_reads_one_line(toy_of, monkeypatch, tmp_path, capsys):
     broken = toy_of(member("one", size, encoder_name="x"), member("two", double, encoder_name="x"))
     module = type(sys)("pipelines.competitions.broken")
     module.COMPETITION = broken
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(competitions, "list_competitions", lambda: ["broken"])
+    monkeypatch.setattr(competitions, "_files", lambda: {"toy": [tmp_path / "toy.py"]})
+    monkeypatch.setattr(competitions, "_import", lambda _: module)
     monkeypatch.chdir(tmp_path)
-    assert app.main(["run", "broken"]) == 2
+    assert app.main(["run", "toy"]) == 2
     printed = capsys.readouterr().err
     assert len(printed.splitlines()) == 1
     assert "expected a name for each" in printed

@@ -45,7 +45,9 @@ def make_all(note=None):
     direction = {"greater_is_better": True}
     return {
         "curves": curves.learning_curves({"mlp": make_curves()}, **options, **direction),
-        "confusion": predictions.confusion(target, probabilities, classes, note=note),
+        "confusion": predictions.confusion(
+            target, probabilities.argmax(axis=1), classes, note=note
+        ),
         "reliability": predictions.reliability(target, probabilities, classes, note=note),
         "weights": scores.blend_weights(
             ["mlp", "trees"], np.array([0.7, 0.3]), np.array([0.8, 0.7]), **options
@@ -71,7 +73,7 @@ def test_every_figure_carries_the_note_and_is_saved(tmp_path):
 def test_the_same_figure_has_the_same_bytes_without_metadata(tmp_path):
     for path in (tmp_path / "a.png", tmp_path / "b.png"):
         target, probabilities = make_predictions(n_classes=3)
-        save(predictions.confusion(target, probabilities, "abc"), path)
+        save(predictions.confusion(target, probabilities.argmax(axis=1), "abc"), path)
     first, second = ((tmp_path / f"{name}.png").read_bytes() for name in "ab")
     assert first == second
     assert b"atplotlib" not in first

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from pydantic import Field
 
+from models.metrics import METRICS
 from pipelines.configuration.search_space import Real
 from pipelines.members.member import Member
 from pipelines.members.predictions import HeldOut
@@ -53,7 +54,7 @@ class Steps:
 @dataclass(frozen=True)
 class Tried:
     fold: int
-    valid_probabilities: np.ndarray
+    valid_predictions: np.ndarray
 
 
 class StepMember(Member):
@@ -101,7 +102,7 @@ def stepped(toy):
         search={"height": Real(low=0.01, high=0.49)},
     )
     members = (toy.members[0], step)
-    return toy.model_copy(update={"members": members, "metric": "log_loss"})
+    return toy.model_copy(update={"members": members, "metric": METRICS["log_loss"]})
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +114,13 @@ def folder(stepped, narrator, tmp_path_factory):
 
 def test_a_run_has_it_beside_the_others(stepped, folder):
     configured = json.loads((folder / "run.json").read_text())["configuration"]["members"]
-    assert configured[1] == {"name": "step", "inputs": {}, "height": 0.3, "n_seeds": 1}
+    assert configured[1] == {
+        "name": "step",
+        "inputs": {},
+        "target_transform": None,
+        "height": 0.3,
+        "n_seeds": 1,
+    }
     assert ensemble.load(folder / "stages" / "ensemble").members == ("linear", "step")
 
 

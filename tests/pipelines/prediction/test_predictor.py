@@ -24,7 +24,6 @@ from pipelines.members.estimator import EstimatorMember
 from pipelines.members.network import NetworkMember
 from pipelines.members.trees import TreesMember
 from pipelines.prediction import new_rows
-from pipelines.prediction.answers import Answers
 from pipelines.prediction.predictor import Predictor, PredictorError
 from pipelines.runs import run as runs
 from pipelines.runs.run import RunRequest
@@ -92,7 +91,7 @@ def rich(toy):
         update={
             "members": MEMBERS,
             "second_level": SecondLevel(stackers=STACKERS),
-            "metric": "log_loss",
+            "metric": METRICS["log_loss"],
             "form": "probabilities",
             "folds": toy.folds.model_copy(update={"n_repeats": 1}),
         }
@@ -140,7 +139,7 @@ def submission(folder):
 def answers_of(folder, competition, path):
     predictor = Predictor.open(folder, competition)
     rows = new_rows.read(competition, path)
-    return Answers(predictor.competition, rows, predictor.predict(rows.table))
+    return predictor.answers(rows, predictor.predict(rows.table))
 
 
 def test_the_test_file_gives_the_bytes_of_the_submission(made, tmp_path):
@@ -169,9 +168,9 @@ def test_rows_of_their_own_and_in_any_order_come_out_alike(made, tmp_path):
     table.drop(columns="Id").to_csv(tmp_path / "few.csv", index=False)
     few = answers_of(folder, competition, tmp_path / "few.csv")
     kept = ensemble.load(folder / "stages" / "ensemble").test[[7, 3, 30]]
-    np.testing.assert_allclose(few.probabilities, kept, rtol=1e-5)
+    np.testing.assert_allclose(few.predictions, kept, rtol=1e-5)
     assert list(few.table().columns) == ["row", "0", "1"]
-    assert list(few.table()["row"]) == [1, 2, 3]
+    assert list(few.table()["row"]) == ["1", "2", "3"]
 
 
 @pytest.fixture(scope="module")
@@ -180,8 +179,8 @@ def tried(made):
     prepared = preprocess.load(made[2] / "stages" / "preprocess")
     members = [train.load(made[2] / "stages" / f"train-{m.name}") for m in MEMBERS]
     oof, test = (np.stack([getattr(m, part) for m in members]) for part in ("oof", "test"))
-    target, folds, metric = prepared.target, prepared.folds.assignment, METRICS["log_loss"]
-    inputs = EnsembleInputs(oof, test, target, folds, metric)
+    goal = EnsembleSettings.of(made[1]).goal(prepared)
+    inputs = EnsembleInputs(oof, test, goal, prepared.folds.assignment)
     first = weighted_mean("blend", Weighted(np.full(len(MEMBERS), 1 / len(MEMBERS))), inputs)
     return prepared, oof, test, make_candidates(first, STACKERS, inputs)
 
@@ -194,7 +193,7 @@ def test_every_candidate_is_stored(made, tried, number, tmp_path):
     combiner = candidates[number].combiner
     ensemble.save(dataclasses.replace(kept, combiner=combiner), tmp_path)
     source = ensemble.stacker_source(settings, prepared, lambda: oof)
-    read = ensemble.load_combiner(tmp_path, settings.second_level, source)
+    read = ensemble.load_combiner(tmp_path, settings, source)
     np.testing.assert_array_equal(read.predict(test), candidates[number].test)
     assert len(candidates) == 10
 
@@ -249,7 +248,7 @@ def test_members_that_stand_in_another_order_today_keep_their_weights(made):
     turned = competition.model_copy(update={"members": MEMBERS[::-1]})
     answers = answers_of(folder, turned, file_of(root))
     kept = ensemble.load(folder / "stages" / "ensemble").test
-    np.testing.assert_array_equal(answers.probabilities, kept)
+    np.testing.assert_array_equal(answers.predictions, kept)
 
 
 def test_no_encoded_rows_are_left_behind(made):

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from features.folds import FoldPlan, make_folds
+from models.ensembling.goal import Goal
 from models.estimators.sklearn_models import LogisticSettings
 from models.metrics import METRICS
+from models.tasks import Task
 from pipelines.configuration.competition import SecondLevel
 from pipelines.members.predictions import Predictions
 from pipelines.stages import ensemble
@@ -16,7 +18,11 @@ from pipelines.stages.ensemble import EnsembleSettings
 from pipelines.workspace import arrays
 
 N_ROWS, N_TEST = 300, 50
-SETTINGS = EnsembleSettings(METRICS["accuracy"], n_classes=2, second_level=SecondLevel())
+SETTINGS = EnsembleSettings(METRICS["accuracy"], task=Task("binary", 2), second_level=SecondLevel())
+
+
+def goal_of(settings, target):
+    return Goal(target, settings.task, settings.metric)
 
 
 @pytest.fixture
@@ -34,7 +40,7 @@ def predictions(name, target, folds, *, noise):
     positive = np.clip((target * 0.6 + 0.2) + rng.normal(scale=noise, size=N_ROWS), 0.02, 0.98)
     oof = np.column_stack([1 - positive, positive])
     test = np.full((N_TEST, 2), 0.5)
-    score = METRICS["accuracy"].function
+    score = METRICS["accuracy"].score
     scores = [score(target[s.valid_rows], oof[s.valid_rows]) for s in folds.splits()]
     return Predictions(name, oof, test, np.array(scores))
 
@@ -42,7 +48,7 @@ def predictions(name, target, folds, *, noise):
 def test_the_better_member_weighs_more_and_weights_sum_to_one(target, folds):
     good = predictions("good", target, folds, noise=0.15)
     poor = predictions("poorer", target, folds, noise=0.6)
-    blend = ensemble.ensemble(SETTINGS, target, folds, [good, poor])
+    blend = ensemble.ensemble(SETTINGS, goal_of(SETTINGS, target), folds, [good, poor])
     assert blend.members == ("good", "poorer")
     assert blend.weights[0] > blend.weights[1] >= 0
     assert blend.weights.sum() == pytest.approx(1)
@@ -53,20 +59,22 @@ def test_the_score_is_that_of_rows_blended_without_their_fold(target, folds):
         predictions("a", target, folds, noise=0.3),
         predictions("bb", target, folds, noise=0.3),
     ]
-    blend = ensemble.ensemble(SETTINGS, target, folds, members)
+    blend = ensemble.ensemble(SETTINGS, goal_of(SETTINGS, target), folds, members)
     assert blend.scores.shape == (10,)
     assert blend.cv == pytest.approx(blend.scores.mean())
     swapped = target.copy()
     held_out = next(folds.splits()).valid_rows
     swapped[held_out] = 1 - swapped[held_out]
-    again = ensemble.ensemble(SETTINGS, swapped, folds, members)
+    again = ensemble.ensemble(SETTINGS, goal_of(SETTINGS, swapped), folds, members)
     # The labels of a fold have no say in how that fold is blended, only in how it scores.
     assert again.scores[0] == pytest.approx(1 - blend.scores[0])
 
 
 def test_a_blend_is_read_back_as_it_was_written(target, folds, tmp_path):
     settings = dataclasses.replace(SETTINGS, extra_metrics=(METRICS["log_loss"],))
-    blend = ensemble.ensemble(settings, target, folds, [predictions("a", target, folds, noise=0.3)])
+    blend = ensemble.ensemble(
+        settings, goal_of(settings, target), folds, [predictions("a", target, folds, noise=0.3)]
+    )
     ensemble.save(blend, tmp_path)
     read = ensemble.load(tmp_path)
     assert (read.members, read.candidates) == (blend.members, blend.candidates)
@@ -90,16 +98,17 @@ def test_a_run_keeps_the_names_on_disk_of_the_first_version(tmp_path):
     again = tmp_path / "again"
     again.mkdir()
     ensemble.save(blend, again)
-    assert json.loads((again / "members.json").read_text()) == members
-    assert list(arrays.read(again / "blend.npz")) == list(stored)
+    rule = {"decision": {"rule": "plain", "numbers": []}}
+    assert json.loads((again / "members.json").read_text()) == members | rule
+    assert set(arrays.read(again / "blend.npz")) == {*stored, "plain_scores"}
 
 
 def test_stackers_are_tried_beside_the_blend_and_the_best_candidate_is_chosen(target, folds):
     level = SecondLevel(stackers={"lines": LogisticSettings(C=0.1)})
-    settings = EnsembleSettings(METRICS["log_loss"], n_classes=2, second_level=level)
+    settings = EnsembleSettings(METRICS["log_loss"], task=Task("binary", 2), second_level=level)
     # Both are far from confident enough: a logistic regression on their logits corrects that.
     members = [predictions(name, target, folds, noise=0.1) for name in ("a", "bb")]
-    blend = ensemble.ensemble(settings, target, folds, members)
+    blend = ensemble.ensemble(settings, goal_of(settings, target), folds, members)
     assert blend.candidates[:3] == ("blend", "lines", "blend + lines")
     assert blend.candidate_scores.shape == (6, 10)
     means = dict(zip(blend.candidates, blend.candidate_scores.mean(axis=1), strict=True))
@@ -110,16 +119,18 @@ def test_stackers_are_tried_beside_the_blend_and_the_best_candidate_is_chosen(ta
 
 
 def test_without_stackers_there_is_one_candidate(target, folds):
-    blend = ensemble.ensemble(SETTINGS, target, folds, [predictions("a", target, folds, noise=0.3)])
+    blend = ensemble.ensemble(
+        SETTINGS, goal_of(SETTINGS, target), folds, [predictions("a", target, folds, noise=0.3)]
+    )
     assert blend.candidates == ("blend",) == (blend.chosen,)
     np.testing.assert_array_equal(blend.candidate_scores, blend.scores[None])
 
 
 def test_the_settings_of_a_competition(toy):
     level = SecondLevel(stackers={"lines": LogisticSettings(C=0.1)})
-    changed = toy.model_copy(update={"extra_metrics": ("auc",), "second_level": level})
+    changed = toy.model_copy(update={"extra_metrics": (METRICS["auc"],), "second_level": level})
     settings = EnsembleSettings.of(changed)
-    assert settings.metric is METRICS[toy.metric]
+    assert settings.metric is toy.metric
     assert settings.extra_metrics == (METRICS["auc"],)
-    assert (settings.n_classes, settings.blend) == (len(toy.classes), toy.blend)
+    assert (settings.task, settings.blend) == (toy.predicts, toy.blend)
     assert (settings.second_level, settings.overlap) == (level, None)

@@ -117,7 +117,7 @@ def digests():
 
 
 EDITS = {
-    "features.tables.text_file": {"preprocess", "submission"},
+    "features.tables.text_file": {"preprocess"},
     "features.encoders.tabular": {"dataset"},
     "models.networks.mlp": {"train"},
     "models.ensembling.stacking": {"ensemble"},

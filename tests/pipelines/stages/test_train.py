@@ -3,7 +3,9 @@ import pytest
 
 from models.architectures.linear import LinearSettings
 from models.estimators.trees import TreesSettings
+from models.metrics import METRICS
 from pipelines.configuration.assignments import assign
+from pipelines.members.data import DatasetError
 from pipelines.members.network import NetworkMember
 from pipelines.members.predictions import TrainingError
 from pipelines.members.trees import TreesMember
@@ -51,10 +53,17 @@ def test_out_of_fold_rows_were_never_trained_on(toy, encoded):
     assert (made.oof.argmax(axis=1) == by_lot).mean() < 0.65
 
 
-def test_a_replica_that_goes_to_nan_is_left_out_and_told(toy, encoded):
-    x = encoded.views[0].train["x_num"]
-    x[encoded.views[0].split.train_rows[0]] = np.nan
-    with pytest.raises(TrainingError, match="repeat 0 fold 0: every seed went to NaN"):
+def test_replicas_that_go_to_nan_are_left_out_with_a_message(toy, encoded):
+    wild = member(toy, "mlp")
+    wild = wild.model_copy(update={"train": wild.train.model_copy(update={"lr": 1e30})})
+    with pytest.raises(TrainingError, match=r"repeat 0 fold 0.*every seed went to NaN"):
+        train.train(toy, wild, encoded, device="cpu")
+
+
+def test_a_missing_number_is_named_before_the_training(toy, encoded):
+    row = encoded.views[0].split.train_rows[0]
+    encoded.views[0].train["x_num"][row] = np.nan
+    with pytest.raises(DatasetError, match=rf"mlp: column 'size' .* training row {row + 1}"):
         train.train(toy, member(toy, "mlp"), encoded, device="cpu")
 
 
@@ -96,7 +105,7 @@ def test_curves_have_a_gap_where_no_replica_was_evaluated(toy, encoded):
 
 
 def test_three_classes_take_a_softmax(toy, encoded):
-    three = toy.model_copy(update={"classes": (0, 1, 2), "metric": "log_loss"})
+    three = toy.model_copy(update={"classes": (0, 1, 2), "metric": METRICS["log_loss"]})
     target = np.arange(len(encoded.target)) % 3
     data = type(encoded)(target, encoded.folds, encoded.views)
     soft = NetworkMember(name="soft", encoder=toy.members[0].encoder, model=LinearSettings())

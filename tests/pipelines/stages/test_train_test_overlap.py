@@ -8,8 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from features.folds import Folds
+from models.ensembling.goal import Goal
 from models.estimators.sklearn_models import LogisticSettings
 from models.metrics import METRICS
+from models.tasks import Task
 from pipelines.configuration.competition import SecondLevel, TrainTestOverlap
 from pipelines.members.predictions import Predictions
 from pipelines.stages.ensemble import EnsembleSettings, ensemble
@@ -22,6 +24,7 @@ FOLDS = Folds(np.arange(N_ROWS)[None] % 4)
 TRAIN = pd.DataFrame({"text": [f"t{row}" for row in range(N_ROWS)]})
 TEST = pd.DataFrame({"text": ["t3", "new", "t8", "both", "newer"]})
 KEYED = TrainTestOverlap("text", lambda table, fold: np.arange(len(table)) % 8 < 4)
+GOAL = Goal(TARGET, Task("binary", 2), METRICS["accuracy"])
 
 
 def member(right: np.ndarray) -> Predictions:
@@ -46,7 +49,7 @@ def test_overlapping_rows_take_the_label_of_the_training_row() -> None:
 def test_the_score_is_that_of_new_rows_for_the_share_that_is_new() -> None:
     is_right = np.arange(N_ROWS) % 8 >= 4  # wrong on every row that is new
     settings = EnsembleSettings(ACCURACY, 2, SecondLevel(), overlap=KEYED)
-    made = ensemble(settings, TARGET, FOLDS, [member(is_right)], tables=(TRAIN, TEST))
+    made = ensemble(settings, GOAL, FOLDS, [member(is_right)], tables=(TRAIN, TEST))
     assert made.overlap_share == pytest.approx(2 / 5)
     assert made.scores == pytest.approx(2 / 5)
     assert made.member_scores == pytest.approx(2 / 5)
@@ -59,10 +62,10 @@ def test_context_features_are_inputs_of_the_second_level() -> None:
         stackers={"lines": LogisticSettings()},
         context_features=lambda table, _: (tells if len(table) == N_ROWS else TARGET[:5])[:, None],
     )
-    settings = EnsembleSettings(ACCURACY, n_classes=2, second_level=second_level)
+    settings = EnsembleSettings(ACCURACY, task=Task("binary", 2), second_level=second_level)
     guesses = member(RNG.random(N_ROWS) < 0.55)
-    blind = ensemble(settings, TARGET, FOLDS, [guesses])
-    seeing = ensemble(settings, TARGET, FOLDS, [guesses], tables=(TRAIN, TEST))
+    blind = ensemble(settings, GOAL, FOLDS, [guesses])
+    seeing = ensemble(settings, GOAL, FOLDS, [guesses], tables=(TRAIN, TEST))
     assert blind.cv < 0.65
     assert seeing.cv == pytest.approx(0.8, abs=0.01)
     assert seeing.test.argmax(axis=1).tolist() == TARGET[:5].tolist()

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.tables.schema import TableError
+from features.tables.text_file import TableError
 from models.estimators.sklearn_models import NeighboursSettings
 from pipelines import competitions
 from pipelines.members.estimator import EstimatorMember
@@ -154,7 +154,7 @@ def test_the_model_tells_what_it_takes_and_shows_an_example(tracked, model):
 
     loaded = mlflow.pyfunc.load_model(f"models:/{model.model_id}")
     assert loaded.metadata.signature.inputs.required_input_names() == ["size", "kind"]
-    assert loaded.metadata.signature.inputs.optional_input_names() == ["Id"]
+    assert loaded.metadata.signature.inputs.optional_input_names() == []
     assert loaded.metadata.signature.outputs.input_names() == ["win", "0", "1"]
     example = loaded.input_example
     assert list(example.columns) == ["size", "kind"]
