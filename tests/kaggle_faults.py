@@ -15,7 +15,7 @@ class Case:
     fault: str
     arrange: Callable
     code: int
-    told: str
+    message: str
     left: str
     n_sent: int = 0
 

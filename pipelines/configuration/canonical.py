@@ -107,9 +107,9 @@ class _Describer:
         return items if isinstance(value, list) else {type(value).__name__: items}
 
     def _set(self, value: Any) -> Any:
-        told = {**self._class(type(value)), "items": sorted(self._all(value), key=text_of)}
+        parts_of = {**self._class(type(value)), "items": sorted(self._all(value), key=text_of)}
         state = getattr(value, "__dict__", None)
-        return {**told, "state": self.describe(state)} if state else told
+        return {**parts_of, "state": self.describe(state)} if state else parts_of
 
     def _array(self, value: np.ndarray) -> Any:
         if value.dtype.hasobject:
@@ -122,8 +122,8 @@ class _Describer:
     def _tensor(self, value: Any) -> Any:
         """A torch tensor: what pickle would keep of it holds the address of its storage."""
         content = value.detach().cpu().contiguous().reshape(-1).view(sys.modules["torch"].uint8)
-        told = {_path(type(value)): str(value.dtype), "shape": list(value.shape)}
-        return told | {"sha256": _digest(content.numpy().tobytes())}
+        parts_of = {_path(type(value)): str(value.dtype), "shape": list(value.shape)}
+        return parts_of | {"sha256": _digest(content.numpy().tobytes())}
 
     def _class(self, value: type) -> dict[str, Any]:
         if _is_found_by_name(value) or not value.__flags__ & MADE_BY_PYTHON:
@@ -131,20 +131,20 @@ class _Describer:
         # Made inside a function: what its methods close over tells it from its namesakes.
         own = {name: v for name, v in vars(value).items() if name not in CLASS_BOOKKEEPING}
         members = [[name, self.describe(member)] for name, member in sorted(own.items())]
-        told: dict[str, Any] = {"class": _path(value), "bases": self._all(value.__bases__)}
-        return told | {"members": _shortened(members)}
+        parts_of: dict[str, Any] = {"class": _path(value), "bases": self._all(value.__bases__)}
+        return parts_of | {"members": _shortened(members)}
 
     def _function(self, value: types.FunctionType) -> Any:
-        told: dict[str, Any] = {"function": _path(value)}
+        parts_of: dict[str, Any] = {"function": _path(value)}
         if not _is_found_by_name(value):
-            told["code"] = _digest(text_of(self._code(value.__code__)).encode())
+            parts_of["code"] = _digest(text_of(self._code(value.__code__)).encode())
         parts = {
             "closure": [_content(cell) for cell in value.__closure__ or ()],
             "defaults": value.__defaults__,
             "keyword defaults": value.__kwdefaults__,
             "attributes": vars(value),
         }
-        return told | {name: self.describe(part) for name, part in parts.items() if part}
+        return parts_of | {name: self.describe(part) for name, part in parts.items() if part}
 
     def _code(self, code: types.CodeType) -> Any:
         """What a function does, wherever in its file it stands."""
@@ -156,8 +156,8 @@ class _Describer:
 
     def _partial(self, value: functools.partial[Any]) -> Any:
         parts = {"arguments": value.args, "keywords": value.keywords}
-        told = {name: self.describe(part) for name, part in parts.items() if part}
-        return {"partial": self.describe(value.func), **told}
+        parts_of = {name: self.describe(part) for name, part in parts.items() if part}
+        return {"partial": self.describe(value.func), **parts_of}
 
     def _estimator(self, value: Any) -> Any:
         """Class, parameters and what was set on it later; None where it gives no parameters."""
@@ -165,8 +165,8 @@ class _Describer:
             parameters = {**getattr(value, "__dict__", {}), **value.get_params(deep=False)}
         except (AttributeError, TypeError, RuntimeError):  # not stored, or not as scikit-learn does
             return None
-        told = {str(name): self.describe(v) for name, v in parameters.items()}
-        return {**self._class(type(value)), "parameters": told}
+        parts_of = {str(name): self.describe(v) for name, v in parameters.items()}
+        return {**self._class(type(value)), "parameters": parts_of}
 
     def _reduced(self, value: Any) -> Any:
         reduce = copyreg.dispatch_table.get(type(value))
@@ -190,11 +190,11 @@ class _Describer:
 
     def _by_appearance(self, value: Any) -> Any:
         """For locks, generators and the like: its text where that holds no address."""
-        told = self._class(type(value))
+        parts_of = self._class(type(value))
         if getattr(value, "__dict__", None):
-            return {**told, "state": self.describe(vars(value))}
+            return {**parts_of, "state": self.describe(vars(value))}
         shown = repr(value)
-        return told if ADDRESS.search(shown) else {**told, "text": _shortened(shown)}
+        return parts_of if ADDRESS.search(shown) else {**parts_of, "text": _shortened(shown)}
 
 
 def _shortened(value: Sequence[Any]) -> Any:

@@ -55,14 +55,14 @@ def encoder_identities(competition: Competition) -> dict[str, EncoderIdentity]:
         EncoderNameError: two different encoders have one name.
     """
     settings = _Settings()
-    told = {}
+    identity_of = {}
     for member in competition.members:
         name = member.encoder_name or _name_of(member.encoder)
         if name is None:
             name = f"{_first_user(competition, member, settings)}-encoder"
-        told[member.name] = EncoderIdentity(_safe(name), settings.of(member.encoder))
-    _check(competition, told)
-    return told
+        identity_of[member.name] = EncoderIdentity(_safe(name), settings.of(member.encoder))
+    _check(competition, identity_of)
+    return identity_of
 
 
 def check_encoders(competition: Competition) -> None:
@@ -120,12 +120,12 @@ def _all_members(competition: Competition) -> Iterator[MemberSettings]:
     yield from present.values()
 
 
-def _check(competition: Competition, told: dict[str, EncoderIdentity]) -> None:
+def _check(competition: Competition, identity_of: dict[str, EncoderIdentity]) -> None:
     users: dict[str, MemberSettings] = {}
     for member in competition.members:
-        name = told[member.name].name
+        name = identity_of[member.name].name
         first = users.setdefault(name, member)
-        if text_of(told[first.name].settings) != text_of(told[member.name].settings):
+        if text_of(identity_of[first.name].settings) != text_of(identity_of[member.name].settings):
             raise EncoderNameError(
                 f"competition {competition.name}: members {first.name} and {member.name} have "
                 f"different encoders of one name, found {name!r} from {_origin(first.encoder)} "
@@ -141,8 +141,8 @@ def _origin(maker: Maker) -> str:
 
 def _safe(name: str) -> str:
     """The name with what no file system takes written as `%` and a number."""
-    told = UNSAFE.sub(lambda found: quote(found[0], safe=""), name)
-    if len(told.encode()) <= LONGEST_NAME:
-        return told
+    identity_of = UNSAFE.sub(lambda found: quote(found[0], safe=""), name)
+    if len(identity_of.encode()) <= LONGEST_NAME:
+        return identity_of
     digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-    return f"{told[: LONGEST_NAME // 4]}-{digest}"
+    return f"{identity_of[: LONGEST_NAME // 4]}-{digest}"

@@ -53,7 +53,7 @@ def read_training_rows(competition: Competition, raw: RawFiles) -> TrainingRows:
     ignored = tuple(Column(name=column, kind="text", missing=True) for column in extra)
     table, ids = read_rows(competition, path, (*columns, *ignored))
     target, is_there = read_target(competition, table, name)
-    warnings = [*_said_of(extra, name), *_said_of_rows(is_there, name)]
+    warnings = [*_note_columns(extra, name), *_note_rows(is_there, name)]
     rows = table[is_there].reset_index(drop=True)
     weight = None if competition.weight is None else rows[competition.weight].to_numpy(np.float64)
     kept = [column.name for column in competition.columns if not column.train_only]
@@ -189,14 +189,14 @@ def _only_in_training(competition: Competition, raw: RawFiles) -> tuple[str, ...
     return tuple(name for name in train if name not in declared)
 
 
-def _said_of(extra: tuple[str, ...], file: str) -> list[str]:
+def _note_columns(extra: tuple[str, ...], file: str) -> list[str]:
     if not extra:
         return []
     names = ", ".join(extra)
     return [f"{file} has columns that the test file lacks, so they are left out: {names}"]
 
 
-def _said_of_rows(is_there: np.ndarray, file: str) -> list[str]:
+def _note_rows(is_there: np.ndarray, file: str) -> list[str]:
     n_missing = int((~is_there).sum())
     if not n_missing:
         return []

@@ -107,9 +107,9 @@ FAULTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("target", "plan", "groups", "told"), FAULTS.values(), ids=FAULTS.keys())
-def test_rows_that_cannot_be_dealt(target, plan, groups, told):
-    with pytest.raises(FoldError, match=told) as caught:
+@pytest.mark.parametrize(("target", "plan", "groups", "wrong"), FAULTS.values(), ids=FAULTS.keys())
+def test_rows_that_cannot_be_dealt(target, plan, groups, wrong):
+    with pytest.raises(FoldError, match=wrong) as caught:
         make_folds(np.array(target, dtype=object), plan, groups)
     assert caught.value.exit_code == 3
 

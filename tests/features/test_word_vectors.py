@@ -23,7 +23,7 @@ def test_glove_and_word2vec_plain_and_gzipped(tmp_path, head: str, name: str) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "found no word vectors"),
         ("a 1 2 3\nb 1 2\n", "line 2: found 2 numbers after the word, expected 3"),
@@ -31,14 +31,14 @@ def test_glove_and_word2vec_plain_and_gzipped(tmp_path, head: str, name: str) ->
         ("bad nan 1 2\n", "line 1: found a number that is not finite"),
     ],
 )
-def test_what_is_no_vector_is_told_with_its_line(tmp_path, text: str, told: str) -> None:
+def test_what_is_no_vector_is_reported_with_its_line(tmp_path, text: str, message: str) -> None:
     path = tmp_path / "vectors.txt"
     path.write_text(text)
-    with pytest.raises(VectorsError, match=told):
+    with pytest.raises(VectorsError, match=message):
         read_vectors(path, WORDS)
 
 
-def test_files_that_are_absent_or_damaged_are_told(tmp_path) -> None:
+def test_files_that_are_absent_or_damaged_are_reported(tmp_path) -> None:
     with pytest.raises(VectorsError, match="cannot be read"):
         read_vectors(tmp_path / "none.txt", WORDS)
     damaged = tmp_path / "vectors.txt.gz"

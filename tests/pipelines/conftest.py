@@ -133,15 +133,17 @@ def suffer(kaggle, patience, capsys, table):
             code = app.main(list(typed), patience=patience)
         printed = capsys.readouterr()
         assert code == case.code, printed
-        seen = printed.err or next(line for line in printed.out.splitlines() if case.told in line)
-        assert case.told in seen, printed
+        seen = printed.err or next(
+            line for line in printed.out.splitlines() if case.message in line
+        )
+        assert case.message in seen, printed
         assert not [
             secret for secret in kaggle_server.SECRETS if secret in printed.out + printed.err
         ]
         n_lines = 2 if case.fault == "no credentials" else 1 if code else 0
         assert len(printed.err.splitlines()) == n_lines, printed.err
-        told = seen.strip().replace("\n", " ⏎ ").replace("|", "\\|")
-        row = f"| {typed[0]}: {case.fault} | `` {told} `` | {code} | {case.left} |"
+        message = seen.strip().replace("\n", " ⏎ ").replace("|", "\\|")
+        row = f"| {typed[0]}: {case.fault} | `` {message} `` | {code} | {case.left} |"
         table[typed[0], case.fault] = row
 
     return suffer

@@ -24,9 +24,9 @@ def test_a_file_has_a_line_as_soon_as_a_stage_ends():
 
 
 def test_a_file_gets_no_bar_and_no_control_characters():
-    told = in_a_file()
-    assert "━" not in told
-    assert "\x1b" not in told
+    message = in_a_file()
+    assert "━" not in message
+    assert "\x1b" not in message
 
 
 def test_a_terminal_gets_the_bar():

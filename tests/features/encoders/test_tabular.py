@@ -151,7 +151,7 @@ def test_a_changed_held_out_row_leaves_the_state_as_it_was(scaling):
     assert clone(encoder).fit(changed).state()["medians"][0] != expected["medians"][0]
 
 
-def test_faults_are_told():
+def test_faults_are_reported():
     with pytest.raises(EncodingError, match="reads the columns fare, deck, found only age"):
         TabularEncoder(("age", "fare"), ("deck",)).fit(make_table())
     encoder = TabularEncoder(("age",)).fit(make_table())

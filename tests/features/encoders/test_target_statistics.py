@@ -90,7 +90,7 @@ def test_the_table_itself_is_left_alone_and_row_order_does_not_matter():
     assert forward.columns.tolist() == [*before.columns, "p_lift", "p_count"]
 
 
-def test_faults_are_told():
+def test_faults_are_reported():
     table, target = make_table([("a", "x", True, 1), ("a", "x", True, 0)])
     with pytest.raises(EncodingError, match="target of row 1 is 2"):
         GroupStatistics("party").fit(table, np.array([0, 2]))

@@ -19,7 +19,7 @@ def fitted(**settings: object) -> TextEncoder:
     return TextEncoder("Phrase", **settings).fit(table(*SEEN))
 
 
-def told(encoder: TextEncoder, text: str) -> list[str]:
+def message(encoder: TextEncoder, text: str) -> list[str]:
     encoded = encoder.transform(table(text))
     return [encoder.vocabulary_[i] for i in encoded["tokens"][0, : encoded["lengths"][0]]]
 
@@ -43,7 +43,7 @@ def test_the_vocabulary_is_counted_frequent_first_and_rare_words_are_unknown() -
     assert vocabulary([["b", "a"], ["a", "c", "b"], ["d"]], min_count=2) == [*SPECIAL, "a", "b"]
     encoder = fitted(min_count=2)
     assert encoder.vocabulary_ == [*SPECIAL, "a", "good", "film"]
-    assert told(encoder, "a bad film") == ["a", "<unknown>", "film"]
+    assert message(encoder, "a bad film") == ["a", "<unknown>", "film"]
     assert encoder.coverage(table("a bad film", "")) == pytest.approx(2 / 3)
 
 
@@ -59,7 +59,7 @@ def test_rows_are_padded_to_the_longest_text_seen() -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "\u2003", "zzz", "🎬"])
 def test_texts_without_a_known_word_are_one_unknown_word(text: str) -> None:
-    assert told(fitted(), text) == ["<unknown>"]
+    assert message(fitted(), text) == ["<unknown>"]
 
 
 def test_special_names_in_a_text_are_unknown_words() -> None:
@@ -69,13 +69,13 @@ def test_special_names_in_a_text_are_unknown_words() -> None:
 
 def test_emoji_are_words_of_their_own() -> None:
     encoder = TextEncoder("Phrase").fit(table("great 🎬🎬 film", "so so"))
-    assert told(encoder, "🎬film") == ["🎬", "film"]
+    assert message(encoder, "🎬film") == ["🎬", "film"]
 
 
 def test_ten_thousand_words_keep_beginning_and_end() -> None:
     encoder = fitted()
     long = " ".join(["good", *["dull"] * 10_000, "film"])
-    assert told(encoder, long) == ["good", *["<unknown>"] * 3, "film"]
+    assert message(encoder, long) == ["good", *["<unknown>"] * 3, "film"]
     capped = TextEncoder("Phrase", max_len=64).fit(table(long))
     assert capped.transform(table(long))["tokens"].shape == (1, 64)
 

@@ -134,14 +134,14 @@ BAD_INPUT = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("content", "told"), BAD_INPUT.values(), ids=BAD_INPUT.keys())
-def test_bad_input_is_told_in_one_line(csv_file, content, told):
+@pytest.mark.parametrize(("content", "reported"), BAD_INPUT.values(), ids=BAD_INPUT.keys())
+def test_bad_input_is_reported_in_one_line(csv_file, content, reported):
     path = csv_file(content)
     with pytest.raises(TableError) as caught:
         read_table(path, COLUMNS, id_column="id")
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
-    assert all(part in message for part in [*told, "expected ", ". Next: "])
+    assert all(part in message for part in [*reported, "expected ", ". Next: "])
     assert "\n" not in message
     assert caught.value.exit_code == 3
 
@@ -161,7 +161,7 @@ def test_a_lone_quote_inside_a_field_is_text(csv_file):
     assert read_table(csv_file('id,text\n1,5" pipe\n'), columns)["text"].tolist() == ['5" pipe']
 
 
-def test_all_faults_are_told_at_once_with_counts(csv_file):
+def test_all_faults_are_reported_at_once_with_counts(csv_file):
     rows = "".join(f"{i},x,male,old,,0\n" for i in range(1, 6))
     with pytest.raises(TableError) as caught:
         read_table(csv_file(HEADER + rows + "6,x,man,1,,zero\n7\n"), COLUMNS, id_column="id")
@@ -174,7 +174,7 @@ def test_all_faults_are_told_at_once_with_counts(csv_file):
     assert "line 8 (id 7): found 1 fields" in message
 
 
-def test_no_more_than_a_handful_of_faults_is_told(csv_file):
+def test_no_more_than_a_handful_of_faults_is_reported(csv_file):
     columns = [Column(name=f"c{i}", kind="int") for i in range(9)]
     path = csv_file(",".join(c.name for c in columns) + "\n" + ",".join("x" * 9) + "\n")
     with pytest.raises(TableError, match=r"; and 4 more faults. Next: ") as caught:
@@ -238,7 +238,7 @@ def test_the_quick_reader_and_the_fault_finder_agree(tmp_path_factory, rows):
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "reported"),
     [
         ({"kind": "text", "minimum": 0}, "minimum and maximum are for numbers"),
         ({"kind": "int", "keep_empty": True}, "keep_empty is for text"),
@@ -247,8 +247,8 @@ def test_the_quick_reader_and_the_fault_finder_agree(tmp_path_factory, rows):
         ({"kind": "int", "min": 0}, "Extra inputs are not permitted"),
     ],
 )
-def test_a_column_that_contradicts_itself(fields, told):
-    with pytest.raises(ValidationError, match=re.escape(told)):
+def test_a_column_that_contradicts_itself(fields, reported):
+    with pytest.raises(ValidationError, match=re.escape(reported)):
         Column(name="x", **fields)
 
 

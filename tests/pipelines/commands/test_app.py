@@ -122,11 +122,11 @@ BAD_FILES = {
 
 @pytest.mark.parametrize("fault", BAD_FILES, ids=str)
 def test_bad_files_get_one_line_and_code_3(workspace, files, capsys, fault):
-    harm, told = BAD_FILES[fault]
+    harm, message = BAD_FILES[fault]
     harm(files)
     assert app.main([*TITANIC, "--source", str(files)]) == 3
     line = one_line(capsys)
-    assert all(word in line for word in told), line
+    assert all(word in line for word in message), line
     assert left_behind(workspace) == []
 
 
@@ -148,7 +148,7 @@ def test_a_cut_zip_and_one_that_climbs_out_are_refused(workspace, files, capsys,
 
 
 @pytest.mark.parametrize(
-    ("typed", "told"),
+    ("typed", "message"),
     [
         (["run", "titanik"], "did you mean 'titanic'"),
         (["run", "titanic", "--members", "tree"], "did you mean 'trees'"),
@@ -163,9 +163,9 @@ def test_a_cut_zip_and_one_that_climbs_out_are_refused(workspace, files, capsys,
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_wrong_usage_gets_one_line_and_code_2(workspace, capsys, typed, told):
+def test_wrong_usage_gets_one_line_and_code_2(workspace, capsys, typed, message):
     assert app.main(typed) == 2
-    assert told in one_line(capsys)
+    assert message in one_line(capsys)
     assert left_behind(workspace) == []
 
 
@@ -203,27 +203,27 @@ def test_ctrl_c_gets_one_line_and_code_130_and_nothing_half_written(workspace):
             time.sleep(0.05)
         running.send_signal(signal.SIGINT)
         try:
-            _, told = running.communicate(timeout=60)
+            _, message = running.communicate(timeout=60)
         finally:
             running.kill()
-    assert running.returncode == 130, told
-    assert told.strip().splitlines()[-1].startswith("foldwise: interrupted")
-    assert "Traceback" not in told
+    assert running.returncode == 130, message
+    assert message.strip().splitlines()[-1].startswith("foldwise: interrupted")
+    assert "Traceback" not in message
     assert left_behind(workspace) == []
 
 
 def test_json_is_the_last_line_and_all_else_is_for_the_person(workspace, capsys):
     assert app.main([*TITANIC, "--source", "sample", "--json", "--out", "mine.csv"]) == 0
     printed = capsys.readouterr()
-    told = json.loads(printed.out.splitlines()[-1])
+    message = json.loads(printed.out.splitlines()[-1])
     assert len(printed.out.splitlines()) == 1
     assert {
         *("run", "competition", "source", "cv", "cv_std", "metric", "local_score"),
         *("submission", "seconds", "mlflow_run_id"),
-    } <= set(told)
+    } <= set(message)
     assert "passengers" in printed.err
     assert "trees" in printed.err
-    assert Path("mine.csv").read_text() == Path(told["submission"]).read_text()
+    assert Path("mine.csv").read_text() == Path(message["submission"]).read_text()
 
 
 def test_a_run_ends_with_what_a_person_wants_to_know_and_runs_lists_it(workspace, capsys):

@@ -82,16 +82,16 @@ def test_json_is_one_line_with_every_probability(finished, titanic_files, tmp_pa
     few = few_rows(titanic_files, tmp_path / "few.csv")
     assert app.main(["predict", "titanic", "--csv", str(few), "--json"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
-    told = json.loads(line)
-    assert told["run"] == finished
-    assert [row["PassengerId"] for row in told["predictions"]] == [
+    message = json.loads(line)
+    assert message["run"] == finished
+    assert [row["PassengerId"] for row in message["predictions"]] == [
         "892",
         "893",
         "894",
         "895",
         "896",
     ]
-    for row in told["predictions"]:
+    for row in message["predictions"]:
         assert row["name"] in ("died", "survived")
         assert row["probabilities"][str(row["label"])] >= 0.5
 
@@ -107,12 +107,12 @@ BAD = {
 
 @pytest.mark.parametrize("fault", BAD)
 def test_bad_rows_get_one_line_and_code_3(finished, titanic_files, tmp_path, capsys, fault):
-    change, told = BAD[fault]
+    change, message = BAD[fault]
     bad = few_rows(titanic_files, tmp_path / "bad.csv", change)
     assert app.main(["predict", "titanic", "--csv", str(bad), "--out", str(tmp_path / "o")]) == 3
     line = one_line(capsys)
     assert "bad.csv" in line
-    assert told in line
+    assert message in line
     assert not (tmp_path / "o").exists()
 
 
@@ -125,7 +125,7 @@ def one_line(capsys):
 
 
 @pytest.mark.parametrize(
-    ("typed", "told"),
+    ("typed", "message"),
     [
         (["titanic"], "give either --text or --csv, found neither"),
         (["titanic", "--text", "a", "--csv", "few.csv"], "found both"),
@@ -137,11 +137,11 @@ def one_line(capsys):
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_wrong_usage_gets_one_line_and_code_2(
-    finished, titanic_files, tmp_path, capsys, typed, told
+    finished, titanic_files, tmp_path, capsys, typed, message
 ):
     few = few_rows(titanic_files, tmp_path / "few.csv")
     assert app.main(["predict", *(word.format(few=few) for word in typed)]) == 2
-    assert told in one_line(capsys)
+    assert message in one_line(capsys)
 
 
 def test_a_file_that_is_not_there_gets_code_3(finished, capsys):
@@ -149,7 +149,7 @@ def test_a_file_that_is_not_there_gets_code_3(finished, capsys):
     assert "nowhere.csv" in one_line(capsys)
 
 
-def test_an_unfinished_run_and_no_run_at_all_are_told(workspace, titanic_files, tmp_path, capsys):
+def test_an_unfinished_run_and_no_run_are_reported(workspace, titanic_files, tmp_path, capsys):
     few = few_rows(titanic_files, tmp_path / "few.csv")
     newest, older = sorted(Path("runs/titanic").iterdir(), reverse=True)
     (newest / "summary.json").unlink()
@@ -169,8 +169,8 @@ def write_texts(folder):
     rng = np.random.default_rng(0)
     words = np.repeat(rng.choice(list(WORDS), 80), 2)
     table = pd.DataFrame({"Id": range(160), "Sentence": np.arange(160) // 2})
-    told = [f"a {word} film" for word in words]
-    table["Phrase"] = np.where(np.arange(160) % 2, "a film", told)
+    message = [f"a {word} film" for word in words]
+    table["Phrase"] = np.where(np.arange(160) % 2, "a film", message)
     label = pd.Series([WORDS[word] for word in words])
     table.assign(Mood=label).head(120).to_csv(folder / "train.tsv", index=False, sep="\t")
     table.tail(40).to_csv(folder / "test.tsv", index=False, sep="\t")
@@ -267,11 +267,11 @@ def test_texts_as_json_and_as_a_file(texts, capsys, tmp_path):
     out = tmp_path / "moods.csv"
     typed = ["predict", "moods", "--text", "a dull film", "--text", "good", "--out", str(out)]
     assert app.main([*typed, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [row["text"] for row in told["predictions"]] == ["a dull film", "good"]
-    assert [row["name"] for row in told["predictions"]] == ["sad", "glad"]
+    message = json.loads(capsys.readouterr().out)
+    assert [row["text"] for row in message["predictions"]] == ["a dull film", "good"]
+    assert [row["name"] for row in message["predictions"]] == ["sad", "glad"]
     assert out.read_text() == "row,Mood\n1,0\n2,1\n"
-    assert any("made-up" in warning for warning in told["warnings"])
+    assert any("made-up" in warning for warning in message["warnings"])
 
 
 @pytest.mark.parametrize("separator", ["\t", ","])
@@ -297,12 +297,12 @@ def test_changed_code_is_held_against_whole_sentences(texts, moods):
     (folder,) = texts.glob("runs/moods/*")
     predictor = Predictor.open(folder, moods)
     predictor.run.described["code"] = "another"
-    told = predictor.change()
-    assert "predictions of 16 of its test rows still match" in told
+    message = predictor.change()
+    assert "predictions of 16 of its test rows still match" in message
 
 
 @pytest.mark.parametrize("empty", ["", "  \n"])
-def test_an_empty_text_is_told(texts, capsys, empty):
+def test_an_empty_text_is_reported(texts, capsys, empty):
     assert app.main(["predict", "moods", "--text", empty]) == 2
     assert "--text is empty" in one_line(capsys)
     assert app.main(["predict", "moods", "--text", "good", "--text", empty]) == 2

@@ -89,7 +89,7 @@ def test_the_courses_copy_becomes_the_same_files(name, patients, dealt, tmp_path
     assert pd.read_csv(raw.holdout).equals(dealt["holdout.csv"])
 
 
-def test_a_fault_in_a_foreign_table_is_told_with_its_place(patients, tmp_path):
+def test_a_fault_in_a_foreign_table_is_reported_with_its_place(patients, tmp_path):
     wrong = patients.assign(Glucose=patients["Glucose"].mask(patients.index == 3, 9999))
     wrong.to_csv(tmp_path / "diabetes.csv", index=False)
     with pytest.raises(TableError, match=r"^diabetes\.csv in .*line 5.*9999.*run the same"):
@@ -116,7 +116,7 @@ def test_the_run_scores_the_patients_held_back(finished):
     assert summary.warnings == ()
 
 
-def test_accuracy_is_told_beside_auc_for_all_members(finished):
+def test_accuracy_is_reported_beside_auc_for_all_members(finished):
     _, summary = finished
     (accuracy,) = summary.also
     assert accuracy.metric == "accuracy"

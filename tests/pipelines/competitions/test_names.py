@@ -67,7 +67,7 @@ def test_the_courses_archive_gives_numbered_rows_and_holds_the_labels_back(tmp_p
     }
 
 
-def test_a_country_that_is_none_is_told(tmp_path):
+def test_a_country_that_is_none_is_reported(tmp_path):
     source = course_archive(tmp_path / "names.zip", test=b'"Abl","Atlantis"\r\n')
     with pytest.raises(TableError, match=r"line 1: found 'Atlantis', expected one of Arabic"):
         download(COMPETITION, source, tmp_path / "data")

@@ -60,15 +60,17 @@ def test_a_text_without_a_value_says_what_to_type():
     ],
 )
 def test_an_unknown_key_gets_a_suggestion(toy, key, suggestion):
-    with pytest.raises(ConfigurationError, match=f"unknown setting '{key}': did you mean") as told:
+    with pytest.raises(
+        ConfigurationError, match=f"unknown setting '{key}': did you mean"
+    ) as caught:
         assign(toy, {key: 1})
-    assert suggestion.split(".")[-1][:3] in str(told.value).split("did you mean")[1]
+    assert suggestion.split(".")[-1][:3] in str(caught.value).split("did you mean")[1]
 
 
-def test_all_faults_are_told_at_once_on_one_line(toy):
-    with pytest.raises(ConfigurationError) as told:
+def test_all_faults_are_reported_at_once_on_one_line(toy):
+    with pytest.raises(ConfigurationError) as caught:
         assign(toy, {"folds.n_fold": 3, "mlp.train.lr": -1, "mlp.train.schedule": "wild"})
-    message = str(told.value)
+    message = str(caught.value)
     assert "folds.n_fold" in message
     assert "mlp.train.lr cannot be -1: " in message
     assert "mlp.train.schedule cannot be 'wild'" in message
@@ -87,7 +89,7 @@ def test_an_unknown_member_gets_a_suggestion(toy):
         choose_members(toy, ["tree"])
 
 
-def test_the_configuration_is_told_apart_by_its_fingerprint(toy):
+def test_the_configuration_is_reported_apart_by_its_fingerprint(toy):
     mark = fingerprint(resolved(toy))
     assert fingerprint(resolved(assign(toy, {"mlp.train.lr": 0.5}))) != mark
     assert fingerprint(resolved(assign(toy, {}))) == mark
@@ -107,7 +109,7 @@ class OwnSettings(Architecture):
         return nn.Linear(shape.n_num, n_outputs)
 
 
-def test_a_network_of_one_s_own_is_set_and_told_apart_like_the_others(toy):
+def test_a_network_of_one_s_own_is_set_and_reported_apart_like_the_others(toy):
     own = toy.members[0].model_copy(update={"model": OwnSettings()})
     brought = toy.model_copy(update={"members": (own,)})
     changed = assign(brought, {"linear.model.width": 5})

@@ -77,17 +77,17 @@ def test_former_names_of_one_group_go_together(fields):
 @pytest.mark.parametrize("former", FORMER)
 def test_both_names_of_a_field_are_an_error(former, fields):
     value, present = FORMER[former]
-    with pytest.raises(ValidationError, match=r"former name of .*leave one of them out") as told:
+    with pytest.raises(ValidationError, match=r"former name of .*leave one of them out") as caught:
         Competition(**fields, **present, **{former: value})
-    assert one_line(told.value).startswith(f"{former}: unknown field")
+    assert one_line(caught.value).startswith(f"{former}: unknown field")
 
 
 def test_every_fault_is_reported_at_once_with_suggestions(fields):
     del fields["metric"]
     fields |= {"folds_": 3, "wholly_unlike": 1, "form": "valuess"}
-    with pytest.raises(ValidationError) as told:
+    with pytest.raises(ValidationError) as caught:
         Competition(**fields, kaggle_={"slug": 1})
-    message = one_line(told.value)
+    message = one_line(caught.value)
     assert "folds_: unknown field: did you mean 'folds'?" in message
     assert "kaggle_: unknown field: did you mean 'kaggle'?" in message
     assert "wholly_unlike: unknown field: known: name, title" in message
@@ -97,9 +97,9 @@ def test_every_fault_is_reported_at_once_with_suggestions(fields):
 
 
 def test_unknown_fields_of_a_group_get_suggestions_too(fields):
-    with pytest.raises(ValidationError) as told:
+    with pytest.raises(ValidationError) as caught:
         Competition(**fields, file_format={"seperator": ";"}, kaggle_="x")
-    message = one_line(told.value)
+    message = one_line(caught.value)
     assert "file_format.seperator: unknown field: did you mean 'separator'?" in message
     assert "kaggle_: unknown field" in message
     with pytest.raises(ValidationError, match="did you mean 'slug'"):

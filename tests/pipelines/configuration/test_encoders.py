@@ -222,8 +222,8 @@ def test_two_functions_of_one_name_are_refused_at_once(tmp_path, monkeypatch, to
     with pytest.raises(EncoderNameError) as refused:
         check_encoders(competition)
     assert refused.value.exit_code == 2
-    for told in ("one_place.scaled", "other_place.scaled", 'encoder_name="two-scaled"', "toy"):
-        assert told in str(refused.value)
+    for message in ("one_place.scaled", "other_place.scaled", 'encoder_name="two-scaled"', "toy"):
+        assert message in str(refused.value)
     named = member("two", makers[1], encoder_name="two-scaled")
     assert names(toy_of(member("one", makers[0]), named)) == {"one": "scaled", "two": "two-scaled"}
     for name in ("one_place", "other_place"):

@@ -52,31 +52,31 @@ def test_a_member_that_is_left_out_uses_nothing(toy, kept, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ({"train.lrr": 0.5}, r"mlp/tuned\.toml: unknown setting 'mlp\.train\.lrr'.*--no-tuned"),
         ({"train.lr": -1}, r"mlp/tuned\.toml: mlp\.train\.lr cannot be -1.*--no-tuned"),
     ],
     ids=["an unknown key", "a value that does not fit"],
 )
-def test_a_file_that_no_longer_fits_is_an_error_with_the_key(toy, kept, tmp_path, values, told):
+def test_a_file_that_no_longer_fits_is_an_error_with_the_key(toy, kept, tmp_path, values, message):
     kept(values)
-    with pytest.raises(TunedError, match=told):
+    with pytest.raises(TunedError, match=message):
         tuned_values.apply(toy, tuned_values.find(toy, tmp_path))
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [("[study", r"tuned\.toml: .*rm "), ("[study]\nscore = 1", r"has no 'values'")],
     ids=["no TOML", "half of it"],
 )
-def test_a_broken_file_is_an_error_with_its_name(toy, kept, tmp_path, text, told):
+def test_a_broken_file_is_an_error_with_its_name(toy, kept, tmp_path, text, message):
     kept({}).write_text(text)
-    with pytest.raises(TunedError, match=told):
+    with pytest.raises(TunedError, match=message):
         tuned_values.find(toy, tmp_path)
 
 
-def test_show_uses_the_tuned_file_unless_told_not_to(tmp_path, monkeypatch, capsys):
+def test_show_uses_the_tuned_file_unless_reported_not_to(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     folder = tuned_values.study_folder(tmp_path, "titanic", "mlp")
     folder.mkdir(parents=True)

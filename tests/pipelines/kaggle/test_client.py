@@ -102,15 +102,15 @@ def test_a_token_that_nobody_answers_for_is_waited_for_a_bounded_time(
 def test_without_credentials_nothing_is_asked_and_no_folder_is_made(
     in_a_process, kaggle, signed_out
 ):
-    told = in_a_process()
-    assert "kaggle auth login" in told
-    assert "--source sample" in told
-    assert told.count("\n") == 1
+    message = in_a_process()
+    assert "kaggle auth login" in message
+    assert "--source sample" in message
+    assert message.count("\n") == 1
     assert kaggle.calls == []
     assert list(signed_out.iterdir()) == []
 
 
-def test_refused_credentials_are_told_in_a_process_without_secrets(in_a_process, monkeypatch):
+def test_refused_credentials_are_reported_in_a_process_without_secrets(in_a_process, monkeypatch):
     monkeypatch.setenv("KAGGLE_USERNAME", USER)
     monkeypatch.setenv("KAGGLE_KEY", "an-old-key")
     assert "refused the credentials in the environment variables" in in_a_process()
@@ -169,11 +169,11 @@ def inodes(folder):
 
 def test_a_refresh_downloads_nothing_that_is_unchanged(kaggle, stage_1):
     before = inodes(stage_1().folder)
-    told = []
-    raw = stage_1(refresh=True, progress=lambda *n: told.append(n))
+    message = []
+    raw = stage_1(refresh=True, progress=lambda *n: message.append(n))
     assert raw.note == UNCHANGED
     assert inodes(raw.folder) == before
-    assert told == []
+    assert message == []
     assert len(kaggle.asked("storage")) == 2
 
 

@@ -61,14 +61,14 @@ def test_a_configured_folder_goes_before_the_home(home, monkeypatch):
 
 @pytest.mark.parametrize(("path", "content"), STORED)
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True)])
-def test_a_file_that_others_can_read_is_told_with_the_command(home, path, content, mode, warned):
+def test_a_file_that_others_can_read_is_reported(home, path, content, mode, warned):
     (home / path).parent.mkdir(parents=True)
     (home / path).write_text(content)
     (home / path).chmod(mode)
-    told = exposure()
-    assert (told is not None) == warned
+    message = exposure()
+    assert (message is not None) == warned
     if warned:
-        assert told.endswith(f"chmod 600 {home / path}")
+        assert message.endswith(f"chmod 600 {home / path}")
 
 
 def test_a_token_file_that_the_environment_names_is_looked_at_too(home, monkeypatch):
@@ -98,7 +98,7 @@ def test_a_secret_of_the_environment_is_hidden_as_a_header_too(home, monkeypatch
 
 
 def test_an_address_loses_its_signature(home):
-    told = "no file at https://storage.example/a.zip?X-Signature=abc&Expires=3 today, is it?"
-    assert hide_secrets(told) == "no file at https://storage.example/a.zip?*** today, is it?"
+    message = "no file at https://storage.example/a.zip?X-Signature=abc&Expires=3 today, is it?"
+    assert hide_secrets(message) == "no file at https://storage.example/a.zip?*** today, is it?"
     plain = "are its rules accepted?; open https://www.kaggle.com/competitions/titanic/rules"
     assert hide_secrets(plain) == plain

@@ -84,7 +84,7 @@ def test_pauses_have_a_bound(waited):
     assert waited == [1.0, 2.0, 4.0, 5.0, 5.0, 5.0, 5.0, 5.0]
 
 
-def test_each_pause_is_told_with_its_reason(waited):
+def test_each_pause_is_reported_with_its_reason(waited):
     heard = []
     patience = Patience(sleep=waited.append, tell=heard.append)
     patience.persist(attempts(answered(500), requests.ReadTimeout()))
@@ -101,7 +101,7 @@ def test_an_error_of_our_own_is_not_tried_again(patience, waited):
 
 
 @pytest.mark.parametrize(
-    ("error", "told", "passing", "undelivered"),
+    ("error", "wrong", "passing", "undelivered"),
     [
         (answered(500), "answered 500", True, True),
         (answered(504), "answered 504", True, False),
@@ -120,5 +120,9 @@ def test_an_error_of_our_own_is_not_tried_again(patience, waited):
     ],
     ids=str,
 )
-def test_what_an_error_means(error, told, passing, undelivered):
-    assert (cause(error), is_passing(error), is_undelivered(error)) == (told, passing, undelivered)
+def test_what_an_error_means(error, wrong, passing, undelivered):
+    assert (cause(error), is_passing(error), is_undelivered(error)) == (
+        wrong,
+        passing,
+        undelivered,
+    )

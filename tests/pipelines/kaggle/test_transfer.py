@@ -22,7 +22,7 @@ def archive(seed):
 def fetch(kaggle, patience, tmp_path):
     """Fetches `toy` into `toy.zip`; a second call goes on where the first one stopped."""
     kaggle.archives["toy"] = archive(1)
-    told = []
+    message = []
 
     def fetch(**options):
         return client.download(
@@ -30,12 +30,12 @@ def fetch(kaggle, patience, tmp_path):
             "competition",
             tmp_path / "toy.zip",
             tmp_path / "parts",
-            progress=lambda *n: told.append(n),
+            progress=lambda *n: message.append(n),
             patience=patience,
             **options,
         )
 
-    fetch.told = told
+    fetch.message = message
     return fetch
 
 
@@ -54,8 +54,8 @@ def test_a_whole_archive(kaggle, fetch, tmp_path, pauses):
     remote = fetch()
     assert (tmp_path / "toy.zip").read_bytes() == kaggle.archives["toy"]
     assert remote.n_bytes == len(kaggle.archives["toy"])
-    assert fetch.told[-1] == (remote.n_bytes, remote.n_bytes)
-    assert len(fetch.told) > 3
+    assert fetch.message[-1] == (remote.n_bytes, remote.n_bytes)
+    assert len(fetch.message) > 3
     assert (pauses, parts(tmp_path)) == ([], [])
 
 
@@ -75,7 +75,7 @@ def test_a_cut_goes_on_from_the_byte_where_it_broke(kaggle, fetch, tmp_path, pau
     assert starts(kaggle) == [0, 0, BROKE_AT]
     assert kaggle.asked("storage")[2]["If-Range"].startswith('"')
     assert pauses == [1.0]
-    assert [done for done, _ in fetch.told] == sorted(done for done, _ in fetch.told)
+    assert [done for done, _ in fetch.message] == sorted(done for done, _ in fetch.message)
 
 
 def test_a_stall_in_the_middle_is_not_waited_for_and_goes_on(kaggle, fetch, tmp_path):
@@ -176,9 +176,9 @@ def test_a_range_that_was_not_asked_for_is_not_taken(kaggle, fetch, tmp_path):
 def test_what_is_here_already_is_not_fetched(kaggle, fetch, tmp_path):
     remote = fetch()
     (tmp_path / "toy.zip").unlink()
-    fetch.told.clear()
+    fetch.message.clear()
     assert fetch(unless=remote) is None
-    assert fetch.told == []
+    assert fetch.message == []
     assert not (tmp_path / "toy.zip").exists()
     kaggle.archives["toy"] = archive(2)
     assert fetch(unless=remote) != remote

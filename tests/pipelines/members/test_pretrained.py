@@ -56,7 +56,7 @@ def vectors(tmp_path):
     return path
 
 
-def test_the_embedding_starts_from_the_file_and_its_coverage_is_told(toy, data, vectors) -> None:
+def test_the_embedding_starts_from_the_file_which_is_reported(toy, data, vectors) -> None:
     from safetensors.torch import load
 
     made = train.train(toy, member(vectors), data, device="cpu")
@@ -78,7 +78,7 @@ def test_notes_are_read_back(toy, data, vectors, tmp_path) -> None:
     assert train.load(folder).notes == made.notes
 
 
-def test_vectors_of_another_size_are_told_with_what_to_type(data, vectors) -> None:
+def test_vectors_of_another_size_are_reported_with_what_to_type(data, vectors) -> None:
     folds = [fold_data(view) for view in data.views]
     with pytest.raises(VectorsError, match=r"--set gru.model.embedding_size=3"):
         embedded(folds, data.views, member(vectors, embedding_size=5))

@@ -208,7 +208,7 @@ def test_nothing_is_pickled_and_what_tells_nothing_of_itself_is_not_kept(made):
     assert len(list((folder / "stages" / "train-trees" / "models").iterdir())) == 33
 
 
-def test_code_that_has_changed_is_told_and_held_against_the_test_rows(made, copy):
+def test_code_that_has_changed_is_reported_and_held_against_the_test_rows(made, copy):
     _, competition, folder = made
     assert Predictor.open(folder, competition).change() is None
     described = json.loads((copy / "run.json").read_text())
@@ -220,9 +220,9 @@ def test_code_that_has_changed_is_told_and_held_against_the_test_rows(made, copy
     blended = copy / "stages" / "ensemble" / "blend.npz"
     kept = arrays.read(blended)
     arrays.write(blended, {**kept, "test": kept["test"][:, ::-1]})
-    told = Predictor.open(copy, competition).change()
-    assert "now differ, by up to" in told
-    assert "foldwise run toy" in told
+    message = Predictor.open(copy, competition).change()
+    assert "now differ, by up to" in message
+    assert "foldwise run toy" in message
 
 
 def test_the_settings_are_those_of_the_run(made):

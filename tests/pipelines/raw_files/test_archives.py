@@ -171,7 +171,7 @@ def test_zips_are_opened_to_a_bounded_depth(archive: Path, into: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.999])
-def test_an_archive_that_is_cut_off_is_told(archive: Path, into: Path, share: float) -> None:
+def test_an_archive_that_is_cut_off_is_reported(archive: Path, into: Path, share: float) -> None:
     content = zip_bytes({"train.csv": TRAIN, "test.csv": TEST})
     archive.write_bytes(content[: int(len(content) * share)])
     message = refused(archive, ["train.csv", "test.csv"], into)
@@ -217,19 +217,19 @@ def test_every_cut_and_every_flipped_byte_is_refused_or_harmless(tmp_path: Path)
         (b"id,y\n1,0\n", "starts with b'id,y"),
     ],
 )
-def test_what_is_no_zip_is_told_apart(
+def test_what_is_no_zip_is_reported_apart(
     archive: Path, into: Path, content: bytes, found: str
 ) -> None:
     archive.write_bytes(content)
     assert found in refused(archive, ["train.csv"], into)
 
 
-def test_a_damaged_gzip_member_is_told(archive: Path, into: Path) -> None:
+def test_a_damaged_gzip_member_is_reported(archive: Path, into: Path) -> None:
     archive.write_bytes(zip_bytes({"train.csv.gz": gzip.compress(TRAIN)[:-9]}))
     assert "member 'train.csv.gz': is cut off" in refused(archive, ["train.csv"], into)
 
 
-def test_an_encrypted_member_is_told(archive: Path, into: Path) -> None:
+def test_an_encrypted_member_is_reported(archive: Path, into: Path) -> None:
     content = bytearray(zip_bytes({"train.csv": TRAIN}))
     content[6] |= 1  # the local header's flags
     content[content.index(b"PK\x01\x02") + 8] |= 1

@@ -105,7 +105,7 @@ def test_a_tilde_is_the_home(nobody: Path) -> None:
     assert choose_source("~", Competition()).path == nobody
 
 
-def test_an_unknown_path_is_told_with_the_nearest(tmp_path: Path) -> None:
+def test_an_unknown_path_is_reported_with_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "titanic.zip").write_bytes(b"PK")
     message = refused(str(tmp_path / "titanik.zip"))
     assert f"did you mean --source {tmp_path / 'titanic.zip'}?" in message
@@ -113,7 +113,7 @@ def test_an_unknown_path_is_told_with_the_nearest(tmp_path: Path) -> None:
     assert "type one of auto, kaggle, sample" in refused("/nowhere/at/all")
 
 
-def test_a_plain_file_is_told(tmp_path: Path) -> None:
+def test_a_plain_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("id,y\n")
     assert f"type --source {tmp_path}" in refused(str(tmp_path / "train.csv"))
 

@@ -63,7 +63,7 @@ def test_the_newest_comes_first_or_the_best_whichever_way_the_metric_points(page
         page(sort="worst")
 
 
-def test_when_a_run_was_sent_is_told_and_that_it_was_refused(page):
+def test_when_a_run_was_sent_is_reported_and_that_it_was_refused(page):
     refused = make_entry(2, 0.8, submitted_utc=NOW, refused="wrong ids")
     text = page(make_entry(1, 0.7, 0.6), refused, make_entry(3, 0.5))
     assert [line.split()[-1] for line in text.splitlines()[1:4]] == ["-", "refused", "2026-07-01"]
@@ -103,7 +103,7 @@ def test_the_finding_is_what_the_ranks_say(public, verdict):
     assert verdict in ledger_figure.finding(entries)
 
 
-def test_how_far_public_lies_from_cv_is_told():
+def test_how_far_public_lies_from_cv_is_reported():
     entries = [make_entry(i, 0.8 + i / 100, 0.78 + i / 100) for i in range(6)]
     assert ledger_figure.finding(entries).endswith("public lies 0.0200 below cv on average")
 
@@ -132,21 +132,21 @@ def test_the_figure_shows_every_run_and_the_line_of_equality():
 def test_pick_proposes_the_best_and_what_differs(workspace, signed_out, capsys):
     older, newest = sorted(path.name for path in Path("runs/titanic").iterdir())
     assert app.main(["pick", "titanic"]) == 0
-    told = capsys.readouterr().out
-    assert f"1 best cv   {older}" in told
-    assert f"2 differs   {newest}" in told
-    assert "no other of 2 runs is within one standard error of the best" in told
-    assert "% of the labels differ" in told
-    assert f"foldwise submit titanic {older}" in told
-    assert "https://www.kaggle.com/competitions/titanic/submissions" in told
+    message = capsys.readouterr().out
+    assert f"1 best cv   {older}" in message
+    assert f"2 differs   {newest}" in message
+    assert "no other of 2 runs is within one standard error of the best" in message
+    assert "% of the labels differ" in message
+    assert f"foldwise submit titanic {older}" in message
+    assert "https://www.kaggle.com/competitions/titanic/submissions" in message
     scores = ledger.Scores(
         run=older, competition="titanic", submitted_utc=NOW, public_score=0.77, kaggle_ref=1
     )
     ledger.update_scores(LEDGER, scores)
     assert app.main(["pick", "titanic"]) == 0
-    told = capsys.readouterr().out
-    assert "public 0.77000" in told
-    assert f"foldwise submit titanic {older}" not in told
+    message = capsys.readouterr().out
+    assert "public 0.77000" in message
+    assert f"foldwise submit titanic {older}" not in message
 
 
 def test_pick_with_no_run_says_what_to_type(tmp_path, signed_out, monkeypatch, capsys):

@@ -220,19 +220,19 @@ def test_a_csv_of_wrong_form_is_not_sent(kaggle, foldwise):
 
 @pytest.mark.parametrize("named", [False, True])
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "reported"),
     [
         ({"synthetic": True}, "made by a generator"),
         ({"source": "sample", "origin": "1,309 real passengers"}, "1,309 real passengers"),
     ],
     ids=["synthetic", "sample"],
 )
-def test_rows_that_are_not_kaggles_are_not_sent(kaggle, foldwise, change, told, named):
+def test_rows_that_are_not_kaggles_are_not_sent(kaggle, foldwise, change, reported, named):
     for run in runs():
         change_summary(run, **change)
     code, _, err = foldwise("submit", "titanic", *([runs()[0]] if named else []), "--yes")
     assert (code, kaggle.calls) == (2, [])
-    assert told in err
+    assert reported in err
     assert "cannot be sent" in err
     assert err.count("\n") == 1
 
@@ -245,7 +245,7 @@ def test_the_newest_that_may_be_sent_is_taken(kaggle, foldwise):
 
 
 @pytest.mark.parametrize(
-    ("typed", "told"),
+    ("typed", "reported"),
     [
         (["submit", "titanik"], "did you mean 'titanic'"),
         (["submit", "titanic", "20200101-000000-abcdef"], "no finished run"),
@@ -254,10 +254,10 @@ def test_the_newest_that_may_be_sent_is_taken(kaggle, foldwise):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_wrong_usage(kaggle, foldwise, typed, told):
+def test_wrong_usage(kaggle, foldwise, typed, reported):
     code, _, err = foldwise(*typed)
     assert (code, kaggle.calls) == (2, [])
-    assert told in err
+    assert reported in err
     assert err.count("\n") == 1
 
 
@@ -297,7 +297,7 @@ def test_a_file_of_credentials_that_others_can_read_is_a_warning(
     assert "warning" not in foldwise("submit", "titanic")[1]
 
 
-def test_what_kaggle_says_is_told_without_our_secrets(kaggle, foldwise):
+def test_what_kaggle_says_is_reported_without_our_secrets(kaggle, foldwise):
     leak = f"bad key {KEY} of {USER}, see https://x.y/z?X-Signature={SIGNATURE}&a=1 for more"
     kaggle.always("ListSubmissions", lambda handler, _: handler.refuse(400, leak))
     code, _, err = foldwise("submit", "titanic", "--yes")

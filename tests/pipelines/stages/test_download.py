@@ -162,7 +162,7 @@ def test_a_sample_is_written_once_per_fingerprint(data: Path) -> None:
     assert competition.sample.n_writes == 2
 
 
-def test_a_sample_that_lacks_a_file_is_told(data: Path) -> None:
+def test_a_sample_that_lacks_a_file_is_reported(data: Path) -> None:
     with pytest.raises(DownloadError, match=r"wrote no test\.csv"):
         download(Competition(sample=Sample(leaves_out="test.csv")), SAMPLE, data)
     assert held(data / "toy") == [".lock"]
@@ -216,7 +216,7 @@ def test_a_damaged_archive_leaves_nothing(archive: Path, data: Path) -> None:
     assert held(data / "toy") == [".lock"]
 
 
-def test_a_folder_that_lacks_files_is_told(folder: Path, archive: Path, data: Path) -> None:
+def test_a_folder_that_lacks_files_is_reported(folder: Path, archive: Path, data: Path) -> None:
     (folder / "train.csv").unlink()
     (folder / "test.csv").unlink()
     archive.rename(folder / "toy.zip")
@@ -231,7 +231,7 @@ def test_a_folder_that_lacks_files_is_told(folder: Path, archive: Path, data: Pa
 
 
 @pytest.mark.parametrize("root", ["/proc/data", "blocked/data"], ids=["read-only", "a file"])
-def test_a_place_that_cannot_be_written_is_told(
+def test_a_place_that_cannot_be_written_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -264,16 +264,16 @@ except DownloadError as error:
 
 
 @pytest.mark.parametrize("kind", ["folder", "archive"])
-def test_a_full_disk_is_told_and_leaves_nothing(
+def test_a_full_disk_is_reported_and_leaves_nothing(
     kind: str, folder: Path, tmp_path: Path, data: Path
 ) -> None:
     (folder / "train.csv").write_bytes(os.urandom(300_000))
     given = folder
     if kind == "archive":
         given = Path(shutil.make_archive(str(tmp_path / "big"), "zip", folder))
-    told, _ = run_in_a_process(FULL_DISK, given, data).communicate()
-    assert f"{data / 'toy'}: the disk is full" in told
-    assert told.count("\n") == 1
+    reported, _ = run_in_a_process(FULL_DISK, given, data).communicate()
+    assert f"{data / 'toy'}: the disk is full" in reported
+    assert reported.count("\n") == 1
     assert held(data / "toy") == [".lock"]
 
 
@@ -314,8 +314,8 @@ download(Competition(sample=Slow()), SAMPLE, Path(sys.argv[1]))
 
 
 def test_two_runs_at_once_write_once(data: Path) -> None:
-    told = [process.communicate()[0] for process in [run_in_a_process(SLOW, data) for _ in "ab"]]
-    assert sorted(told) == ["", "writing\n"]
+    outputs = [process.communicate()[0] for process in [run_in_a_process(SLOW, data) for _ in "ab"]]
+    assert sorted(outputs) == ["", "writing\n"]
 
 
 def test_titanics_sample_is_of_the_form_that_stage_1_expects(data: Path) -> None:

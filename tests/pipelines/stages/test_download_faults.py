@@ -189,5 +189,5 @@ def test_what_is_there_stays_when_a_refresh_fails(
     kaggle.archives["titanic"] = bigger(kaggle)
     with suffering(case, kaggle):
         assert app.main([*RUN, *QUICK, "--refresh"], patience=patience) == case.code
-    assert case.told in capsys.readouterr().err
+    assert case.message in capsys.readouterr().err
     assert held() == before

@@ -69,12 +69,12 @@ def test_a_missing_number_is_named_before_the_training(toy, encoded):
 
 @pytest.mark.parametrize(("name", "total"), [("mlp", 8), ("trees", 6)])
 def test_progress_counts_to_the_end(toy, encoded, name, total):
-    told = []
+    message = []
     train.train(
-        toy, member(toy, name), encoded, device="cpu", progress=lambda *step: told.append(step)
+        toy, member(toy, name), encoded, device="cpu", progress=lambda *step: message.append(step)
     )
-    assert told[-1] == (total, total)
-    assert told == sorted(told)
+    assert message[-1] == (total, total)
+    assert message == sorted(message)
 
 
 def test_predictions_are_read_back_as_they_were_written(toy, encoded, tmp_path):

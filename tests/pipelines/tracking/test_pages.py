@@ -311,10 +311,10 @@ def contents_of(folder):
 def test_a_server_lost_in_the_middle_gets_the_rest_by_sync(
     page, untracked, monkeypatch, capsys, narrator
 ):
-    told = Narrator(Console(width=400))
+    message = Narrator(Console(width=400))
     with door(page, n_requests=4) as address:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-        tracker = Tracker.start(Path(), told)
+        tracker = Tracker.start(Path(), message)
         assert track(tracker, Summary.read(untracked), contents_of(untracked)).mlflow_run_id is None
         assert tracker.family(family(), "far") is None
     assert capsys.readouterr().out.count("type foldwise sync") == 2
@@ -348,7 +348,7 @@ def test_a_server_lost_in_the_middle_gets_the_rest_by_sync(
     assert len(scores) == 6
 
 
-def test_a_server_that_is_not_there_is_replaced_and_told(untracked, monkeypatch, capsys):
+def test_a_server_that_is_not_there_is_replaced_and_reported(untracked, monkeypatch, capsys):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"http://me:secret@127.0.0.1:{probe.getsockname()[1]}"
@@ -365,10 +365,10 @@ def test_a_server_that_is_not_there_is_replaced_and_told(untracked, monkeypatch,
         tags={"kaggle.status": "complete"},
     )
     tracker.update(update)
-    told = capsys.readouterr().out
-    assert "cannot be reached" in told
-    assert "own store is used instead" in told
-    assert "secret" not in told
+    message = capsys.readouterr().out
+    assert "cannot be reached" in message
+    assert "own store is used instead" in message
+    assert "secret" not in message
     assert [one.run for one in outbox.waiting(Path())] == [summary.run]
     from mlflow import MlflowClient
 
@@ -382,11 +382,11 @@ def test_sync_says_what_is_missing(untracked, monkeypatch, capsys):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     outbox.keep_run(Path(), "far", untracked.name)
     assert app.main(["sync"]) == 4
-    told = capsys.readouterr().err
-    assert "1 to send, but MLFLOW_TRACKING_URI names no server" in told
+    message = capsys.readouterr().err
+    assert "1 to send, but MLFLOW_TRACKING_URI names no server" in message
 
 
-def test_a_port_that_is_taken_is_told(workspace, monkeypatch, capsys):
+def test_a_port_that_is_taken_is_reported(workspace, monkeypatch, capsys):
     monkeypatch.chdir(workspace[0])
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     with socket.socket() as taken:

@@ -57,8 +57,8 @@ def test_slices_have_a_panel_for_each_parameter_and_numbers_on_its_axis(study):
     figure.canvas.draw()
     panels = {axes.get_xlabel(): axes for axes in figure.axes}
     assert set(panels) == set(SPACE)
-    told = [label.get_text() for label in panels["train.lr"].get_xticklabels()]
-    assert {"0.001", "0.01", "0.1"} <= set(told)
+    message = [label.get_text() for label in panels["train.lr"].get_xticklabels()]
+    assert {"0.001", "0.01", "0.1"} <= set(message)
     assert [label.get_text() for label in panels["model.hidden"].get_xticklabels()] == ["8", "16-8"]
 
 

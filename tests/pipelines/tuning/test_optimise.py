@@ -153,16 +153,16 @@ def test_a_diverged_trial_is_kept_as_pruned(bench, tmp_path):
     assert study.best is None
 
 
-def test_trees_are_told_fold_by_fold(trees, tmp_path):
-    told = []
+def test_trees_are_reported_fold_by_fold(trees, tmp_path):
+    message = []
 
     def note(_, step, score):
-        told.append((step, score))
+        message.append((step, score))
         return False
 
     (score,) = trees.score([{"trees.num_leaves": 4}], note)
-    assert [step for step, _ in told] == list(range(6))
-    assert score == pytest.approx(sum(score for _, score in told) / 6)
+    assert [step for step, _ in message] == list(range(6))
+    assert score == pytest.approx(sum(score for _, score in message) / 6)
 
 
 def test_trees_are_pruned_by_pairs_of_folds(trees, tmp_path):
@@ -292,7 +292,7 @@ def test_workers_on_one_database_share_a_study(bench, tmp_path):
     "address",
     ["nonsense", "sqlite:////proc/none/studies.db", "postgresql+nodriver://u:secret@h/d"],
 )
-def test_a_storage_that_cannot_be_opened_is_told_without_its_password(bench, tmp_path, address):
+def test_a_storage_that_cannot_be_opened_is_reported_without_its_password(bench, tmp_path, address):
     with pytest.raises(StorageError, match="cannot be opened") as caught:
         run_study(plan(tmp_path, storage=address), bench)
     assert "secret" not in str(caught.value)

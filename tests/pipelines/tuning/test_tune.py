@@ -74,10 +74,10 @@ def page(done, recorder):
 
 
 def test_the_best_values_stand_in_the_file_beside_the_study(done, root):
-    told = tomllib.loads((root / "studies" / "toy" / "mlp" / "tuned.toml").read_text())
-    assert told["study"]["score"] == done.best.score
-    assert told["values"]["train"]["lr"] == done.best.values["train.lr"]
-    assert told["values"]["model"]["hidden"] == list(done.best.values["model.hidden"])
+    message = tomllib.loads((root / "studies" / "toy" / "mlp" / "tuned.toml").read_text())
+    assert message["study"]["score"] == done.best.score
+    assert message["values"]["train"]["lr"] == done.best.values["train.lr"]
+    assert message["values"]["model"]["hidden"] == list(done.best.values["model.hidden"])
 
 
 def test_the_tuning_folds_are_not_those_of_a_run(searched, root, done):
@@ -90,7 +90,7 @@ def test_the_tuning_folds_are_not_those_of_a_run(searched, root, done):
     assert not (folds["folds"].assignment[0] == folds["scored"].assignment).all(axis=1).any()
 
 
-def test_both_scores_are_told_and_which_of_them_is_optimistic(done, page):
+def test_both_scores_are_reported_and_which_of_them_is_optimistic(done, page):
     assert f"{done.best.score:.4f}" in page
     assert f"{done.tuned.mean:.4f} ± {done.tuned.std:.4f}" in page
     assert f"{done.default.mean:.4f} ± {done.default.std:.4f}" in page
@@ -116,21 +116,21 @@ def test_the_next_run_says_what_it_uses(searched, root, done, recorder, tmp_path
     request = runs.RunRequest(source="sample", track=False, root=root, tuned=tuple(found))
     summary = runs.run(tuned_values.apply(searched, found), request, Narrator(recorder))
     run_page.show(summary, recorder)
-    told = recorder.file.getvalue()
-    assert f"tuned       mlp: train.lr = {done.best.values['train.lr']:.4g}" in told
-    assert f"mlp: best of 12 trials; {done.best.score:.4f} on the tuning folds" in told
+    message = recorder.file.getvalue()
+    assert f"tuned       mlp: train.lr = {done.best.values['train.lr']:.4g}" in message
+    assert f"mlp: best of 12 trials; {done.best.score:.4f} on the tuning folds" in message
     foreign = [replace(found[0], data="other rows", source="path")]
     request = replace(request, tuned=tuple(foreign))
     runs.run(tuned_values.apply(searched, foreign), request, Narrator(recorder))
     assert "mlp was tuned on other rows (source path)" in recorder.file.getvalue()
 
 
-def test_figures_are_drawn_and_the_study_is_told_as_json(done, root):
+def test_figures_are_drawn_and_the_study_is_reported_as_json(done, root):
     assert {path.stem for path in done.figures} >= {"history", "slices", "parallel_coordinates"}
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in done.figures)
-    told = json.loads((done.folder / "study.json").read_text())
-    assert len(told["study"]["trials"]) == 12
-    assert told["tuned"]["mean"] == done.tuned.mean
+    message = json.loads((done.folder / "study.json").read_text())
+    assert len(message["study"]["trials"]) == 12
+    assert message["tuned"]["mean"] == done.tuned.mean
 
 
 @pytest.fixture(scope="module")
@@ -195,8 +195,8 @@ def test_only_what_this_process_ran_is_written_as_it_ends(
     )
     list(tuning.tune(searched, first, narrator))
     list(tuning.tune(searched, replace(first, study=StudyOptions(n_trials=3)), narrator))
-    told = [[record.name for record in records] for records in written]
-    assert told == [[], ["trial 0000"], ["trial 0000", "trial 0001"], [], ["trial 0002"]]
+    message = [[record.name for record in records] for records in written]
+    assert message == [[], ["trial 0000"], ["trial 0000", "trial 0001"], [], ["trial 0002"]]
 
 
 def test_a_server_that_is_not_there_costs_nothing_but_a_warning(
@@ -208,9 +208,9 @@ def test_a_server_that_is_not_there_costs_nothing_but_a_warning(
     )
     (made,) = tuning.tune(searched, request, Narrator(recorder))
     assert made.mlflow_run_id is not None
-    told = recorder.file.getvalue()
-    assert "MLflow at http://127.0.0.1:9 cannot be reached" in told
-    assert "the workspace's own store is used instead" in told
+    message = recorder.file.getvalue()
+    assert "MLflow at http://127.0.0.1:9 cannot be reached" in message
+    assert "the workspace's own store is used instead" in message
     (kept,) = outbox.waiting(root)
     assert [kept.family.parent.name, kept.family.children[0].name] == ["tune mlp", "trial 0000"]
 
@@ -231,7 +231,7 @@ def test_ctrl_c_keeps_the_best_of_what_there_is(searched, tmp_path, narrator, mo
     )
 
 
-def test_an_unknown_member_is_told_on_one_line(tmp_path, monkeypatch, capsys):
+def test_an_unknown_member_is_reported_on_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert app.main(["tune", "titanic", "--member", "mpl"]) == 2
     assert capsys.readouterr().err == (
@@ -240,15 +240,15 @@ def test_an_unknown_member_is_told_on_one_line(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("asked", "message"),
     [
         ({"member": "linear"}, "linear has a search space; those that have: mlp"),
         ({"pruner": "medium"}, "unknown pruner 'medium'; known: auto, median"),
     ],
 )
-def test_what_cannot_be_tuned_is_told(searched, tmp_path, narrator, asked, told):
+def test_what_cannot_be_tuned_is_reported(searched, tmp_path, narrator, asked, message):
     request = tuning.TuneRequest(source="sample", root=tmp_path, track=False, **asked)
-    with pytest.raises(tuning.TuneError, match=told):
+    with pytest.raises(tuning.TuneError, match=message):
         list(tuning.tune(searched, request, narrator))
 
 

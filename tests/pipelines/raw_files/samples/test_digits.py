@@ -128,22 +128,22 @@ def test_mnists_own_files_are_a_source(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "told"),
+    ("name", "data", "wrong"),
     [
         ("train-images-idx3-ubyte", b"\x1f\x8b\x08\x00" * 9, "1f8b0800, expected 00000803"),
         ("train-images-idx3-ubyte", b"\0\0\x08", "000008, expected 00000803"),
         ("t10k-labels-idx1-ubyte", bytes([0, 0, 8, 1, 0, 0, 0, 12, 1]), "9 bytes, expected 20"),
     ],
 )
-def test_a_broken_idx_file_is_told(tmp_path: Path, name: str, data: bytes, told: str) -> None:
+def test_a_broken_idx_file_is_reported(tmp_path: Path, name: str, data: bytes, wrong: str) -> None:
     write_mnist(tmp_path)
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(TableError, match=told) as caught:
+    with pytest.raises(TableError, match=wrong) as caught:
         mnist.convert(tmp_path, tmp_path)
     assert name in str(caught.value)
 
 
-def test_pictures_without_labels_are_told(tmp_path: Path) -> None:
+def test_pictures_without_labels_are_reported(tmp_path: Path) -> None:
     write_mnist(tmp_path)
     write_idx(tmp_path / "t10k-labels-idx1-ubyte", np.arange(11))
     with pytest.raises(TableError, match=r"\(12, 28, 28\), expected .* for each of 11 labels"):
