@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    KFold,
+    ShuffleSplit,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+)
 
 from features.fold_plan import FoldPlan as FoldPlan
 from features.time_folds import FoldError as FoldError
@@ -148,10 +156,9 @@ def make_folds(
     if group_codes is not None:
         _check_enough(group_codes.max() + 1, plan.n_folds, f"groups of {plan.group!r}")
     remarks = _rare(classes, called, plan) if plan.stratify else []
-    repeats = [_assign(classes, group_codes, plan, repeat) for repeat in range(plan.n_repeats)]
+    assign = _assign if plan.test_share is None else _hold_out_share
+    repeats = [assign(classes, group_codes, plan, repeat) for repeat in range(plan.n_repeats)]
     assignment = np.stack(repeats)
-    if plan.test_share is not None:
-        assignment = np.where(assignment == 0, 0, NEVER).astype(np.int16)
     remarks += _unseen(assignment, classes, called, plan)
     return Folds(assignment, warnings=tuple(remarks))
 
@@ -252,6 +259,23 @@ def _assign(classes: Int64s, group_codes: Int64s | None, plan: FoldPlan, repeat:
     if has_strata and group_codes is not None and len(np.unique(held_out_by)) < _n_folds(plan):
         # StratifiedGroupKFold may leave a fold empty when there are few, very unequal groups.
         held_out_by = _split(classes, group_codes, plan, repeat, stratified=False)
+    return held_out_by
+
+
+def _hold_out_share(
+    classes: Int64s, group_codes: Int64s | None, plan: FoldPlan, repeat: int
+) -> Int16s:
+    """0 for the rows of a single split's share, -1 for the others, (n_rows,) int16."""
+    seed = int(np.random.SeedSequence((plan.seed, repeat)).generate_state(1)[0])
+    kind: Any = ShuffleSplit
+    if group_codes is not None:
+        kind = GroupShuffleSplit
+    elif plan.stratify and np.bincount(classes).min() > 1:
+        kind = StratifiedShuffleSplit
+    splitter = kind(1, test_size=plan.test_share, random_state=seed)
+    _, valid_rows = next(splitter.split(classes, classes, group_codes))
+    held_out_by = np.full(len(classes), NEVER, dtype=np.int16)
+    held_out_by[valid_rows] = 0
     return held_out_by
 
 

@@ -183,10 +183,13 @@ def test_dates_are_times_and_a_missing_one_is_named():
 def test_given_folds_and_a_single_split():
     given_folds = make_folds(np.zeros(4), FoldPlan(column="fold"), given=["b", "a", None, "a"])
     assert given_folds.assignment.tolist() == [[1, 0, -1, 0]]
-    single = make_folds([0, 1] * 50, FoldPlan(test_share=0.2))
-    (split,) = single.splits()
-    assert len(split.valid_rows) == 20
-    assert len(split.train_rows) == 80
+    for share in (0.15, 0.2, 0.4, 0.7):
+        (split,) = make_folds([0, 1] * 50, FoldPlan(test_share=share)).splits()
+        assert len(split.valid_rows) == round(100 * share)
+        assert len(split.train_rows) == 100 - round(100 * share)
+    grouped = FoldPlan(test_share=0.3, group="shop")
+    (split,) = make_folds([0, 1] * 50, grouped, np.arange(100) // 5).splits()
+    assert len(split.valid_rows) == 30
     last = make_folds(np.zeros(60), FoldPlan(test_share=0.25, time="day"), time=DAYS)
     assert np.flatnonzero(last.held_out).tolist() == list(range(45, 60))
 
