@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from features.encoders.counts import LogCounts as LogCounts
     from features.encoders.dates import DateParts as DateParts
     from features.encoders.dates import date_parts as date_parts
+    from features.encoders.images import GreyPixels as GreyPixels
     from features.encoders.images import ImageEncoder as ImageEncoder
     from features.encoders.levels import Frequencies as Frequencies
     from features.encoders.levels import OrderedLevels as OrderedLevels
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from pipelines.configuration.competition import SecondLevel as SecondLevel
     from pipelines.configuration.competition import TrainTestOverlap as Known
     from pipelines.configuration.competition import TrainTestOverlap as TrainTestOverlap
+    from pipelines.configuration.extra_files import ExtraFile as ExtraFile
     from pipelines.configuration.search_space import Choice as Choice
     from pipelines.configuration.search_space import Real as Real
     from pipelines.configuration.search_space import Search as Search

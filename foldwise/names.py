@@ -9,6 +9,7 @@ MODULES: Mapping[str, str] = {
     # A competition
     "Competition": "pipelines.configuration.competition",
     "Kaggle": "pipelines.configuration.competition",
+    "ExtraFile": "pipelines.configuration.extra_files",
     "FileFormat": "pipelines.configuration.competition",
     "SecondLevel": "pipelines.configuration.competition",
     "TrainTestOverlap": "pipelines.configuration.competition",
@@ -70,6 +71,7 @@ MODULES: Mapping[str, str] = {
     "BinPlaces": "features.encoders.bins",
     "ClassNeighbours": "features.encoders.neighbours",
     "ImageEncoder": "features.encoders.images",
+    "GreyPixels": "features.encoders.images",
     "TextEncoder": "features.encoders.text",
     # Competitions by name, and their data
     "list_competitions": "pipelines.competitions",

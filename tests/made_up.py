@@ -45,7 +45,10 @@ class Form:
         change: Changes the tables (train, test) before they are written.
         texts: Whether the signal is in a text.
         features: The competition's `features`, and the numeric columns that it adds.
-        train_only: Columns that only the training file has.
+        columns: Further columns.
+        without: Which of the usual columns a, b and c the files lack.
+        texts_as_levels: Further categories.
+        write_more: Writes further files, or the same ones in another form, into the folder.
     """
 
     slug: str
@@ -63,6 +66,9 @@ class Form:
     features: Callable[[Rows], Rows] = lambda table: table
     numeric: tuple[str, ...] = ("a", "b")
     columns: tuple[Column, ...] = ()
+    without: tuple[str, ...] = ()
+    texts_as_levels: tuple[str, ...] = ()
+    write_more: Callable[[Path], None] = lambda folder: None
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -88,6 +94,7 @@ def write(form: Form, folder: Path) -> None:
         ("sample_submission", sample),
     ):
         table.to_csv(folder / f"{name}.csv", index=False, quoting=csv.QUOTE_MINIMAL)
+    form.write_more(folder)
 
 
 def _rows(form: Form, n: int, first: int) -> Rows:
@@ -135,13 +142,15 @@ def competition(form: Form) -> Competition:
     plain = [Column(name=n, kind="float", missing=True) for n in ("a", "b") if n in numeric] + [
         Column(name="c", kind="text", missing=True)
     ]
-    columns = [column for column in plain if column.name not in known]
+    unwanted = known | set(form.without)
+    columns = [column for column in plain if column.name not in unwanted]
+    levels = [*(["c"] if "c" not in form.without else []), *form.texts_as_levels]
     if form.texts:
         columns.append(Column(name="text", kind="text"))
 
     def encoder(scaling: str) -> Any:
         names = [*numeric, *(["text_svd_*"] if form.texts else [])]
-        tabular = TabularEncoder(names, ["c"], scaling=scaling)  # type: ignore[arg-type]
+        tabular = TabularEncoder(names, levels, scaling=scaling)  # type: ignore[arg-type]
         return (
             EncoderChain([TextComponents(["text"], n_components=4), tabular])
             if form.texts

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 import pandas as pd
+from PIL import Image, UnidentifiedImageError
 
 from features.encoders.base import BaseEncoder, EncodingError, State, require_columns
 
@@ -81,3 +84,37 @@ class ImageEncoder(BaseEncoder):
     def state(self) -> State:
         """Everything learned from the rows fitted on: nothing."""
         return {}
+
+
+@dataclass(frozen=True)
+class GreyPixels:
+    """Reads a picture's file as grey pixels: the `parse` of an `ExtraFile` for each row.
+
+    Attributes:
+        height: Pixels from top to bottom; the picture is scaled to it.
+        width: Pixels from left to right.
+    """
+
+    height: int
+    width: int
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the pixels, row by row from the upper left."""
+        return [f"pixel{at}" for at in range(self.height * self.width)]
+
+    def __call__(self, content: bytes) -> dict[str, int]:
+        """The pixels of a picture, 0 for black to 255.
+
+        Args:
+            content: A file in any format that Pillow reads.
+
+        Raises:
+            ValueError: It holds no picture.
+        """
+        try:
+            with Image.open(io.BytesIO(content)) as picture:
+                grey = picture.convert("L").resize((self.width, self.height))
+        except (UnidentifiedImageError, OSError) as error:
+            raise ValueError(f"no picture: {error}") from error
+        return dict(zip(self.columns, np.asarray(grey).ravel().tolist(), strict=True))

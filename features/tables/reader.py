@@ -9,23 +9,13 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from features.tables.schema import NUMBERS, TEXTS, TRUTHS, Column, to_dates
+from features.tables.arrow_columns import ARROW_TYPES, holds, to_pandas, typed
+from features.tables.schema import Column
 from features.tables.text_file import UNEXPLAINED, Fault, TableError, TextFile, find_faults, quoted
 
-ARROW_TYPES = {
-    "int": pa.int64(),
-    "byte": pa.uint8(),
-    "float": pa.float64(),
-    "bool": pa.bool_(),
-    "date": pa.timestamp("us"),
-    "text": pa.string(),
-    "image": pa.string(),
-}
 BLOCK_BYTES = 1 << 24
-BLANKS = " \t"
 
 
 def read_table(
@@ -58,13 +48,13 @@ def read_table(
     """
     file = TextFile.read(Path(path), separator=separator, quoting=quoting, header=header)
     table = _parse(file, columns, decimal)
-    is_right = table is not None and all(_holds(table[c.name], c) for c in columns)
+    is_right = table is not None and all(holds(table[c.name], c) for c in columns)
     if not is_right or _may_hide_rows(file, table.num_rows):
         judges = {c.name: partial(c.expectation, decimal=decimal) for c in columns}
         faults = find_faults(file, judges, id_column)
         if faults or not is_right:
             raise TableError(path, faults or [UNEXPLAINED])
-    return _to_pandas(table, columns)
+    return to_pandas(table, columns)
 
 
 def header_of(path: str | Path, *, separator: str = ",", quoting: bool = True) -> list[str]:
@@ -86,13 +76,13 @@ def convert(texts: pd.Series, column: Column, file: str | Path) -> pd.Series:
     Raises:
         TableError: A text is no value of that kind.
     """
-    typed = _typed(pa.chunked_array([pa.array(texts.astype(object), pa.string())]), column, ".")
-    if typed is None or not _holds(typed, column):
+    values = typed(pa.chunked_array([pa.array(texts.astype(object), pa.string())]), column, ".")
+    if values is None or not holds(values, column):
         wrong = next((t for t in texts if column.expectation(str(t))), "")
         expected = column.expectation(str(wrong)) or f"kind {column.kind}"
         fault = Fault(f"column {quoted(column.name)}", quoted(str(wrong)), expected, "correct it")
         raise TableError(file, [fault])
-    return _to_pandas(pa.table({column.name: typed}), [column])[column.name]
+    return to_pandas(pa.table({column.name: values}), [column])[column.name]
 
 
 def check_unique(table: pd.DataFrame, column: str, file: str | Path) -> None:
@@ -150,72 +140,10 @@ def _read(file: TextFile, columns: Sequence[Column], decimal: str, *, as_text: s
         return None
     if not fits:
         return None
-    typed = {c.name: _typed(table[c.name], c, decimal) for c in columns if c.name in as_text}
-    if any(values is None for values in typed.values()):
+    converted = {c.name: typed(table[c.name], c, decimal) for c in columns if c.name in as_text}
+    if any(values is None for values in converted.values()):
         return None
-    return pa.table({name: typed.get(name, table[name]) for name in names})
-
-
-def _typed(texts: Any, column: Column, decimal: str) -> Any:
-    """Texts as the column's kind; None when one of them is no such value."""
-    trimmed = pc.utf8_trim(texts, BLANKS)
-    marks = pa.array([mark.strip(BLANKS) for mark in column.marks], pa.string())
-    is_missing = pc.is_in(trimmed, marks)
-    if column.kind not in TEXTS:
-        is_missing = pc.or_(is_missing, pc.equal(pc.fill_null(trimmed, ""), ""))
-    known = pc.if_else(is_missing, pa.scalar(None, pa.string()), texts)
-    try:
-        return _cast(known, column, decimal)
-    except pa.ArrowInvalid:
-        return None
-
-
-def _cast(texts: Any, column: Column, decimal: str) -> Any:
-    """Texts without marks as the column's kind.
-
-    Raises:
-        pyarrow.ArrowInvalid: One of them is no such value.
-    """
-    if column.kind in TEXTS:
-        return texts
-    if column.kind == "date":
-        dates = to_dates(texts.to_pandas(), column.format)
-        typed = pa.chunked_array([pa.array(dates, pa.timestamp("us"))])
-        if typed.null_count > texts.null_count:
-            raise pa.ArrowInvalid("a text that is no date")
-        return typed
-    trimmed = pc.utf8_trim(texts, BLANKS)
-    if column.kind == "bool":
-        spellings = pa.array(list(TRUTHS))
-        at = pc.index_in(pc.utf8_lower(trimmed), spellings)
-        typed = pc.take(pa.array(list(TRUTHS.values())), at)
-        if typed.null_count > texts.null_count:
-            raise pa.ArrowInvalid("a text that is neither true nor false")
-        return typed
-    assert column.kind in NUMBERS  # the only ones left
-    numbers = trimmed if decimal == "." else pc.replace_substring(trimmed, decimal, ".")
-    if column.kind == "float":
-        return pc.cast(numbers, pa.float64())
-    whole = pc.replace_substring_regex(numbers, r"\.0*$", "")
-    return pc.cast(whole, ARROW_TYPES[column.kind])
-
-
-def _holds(values: Any, column: Column) -> bool:
-    """Whether a typed column holds only valid values."""
-    if values.null_count and not (column.missing or column.keep_empty):
-        return False
-    known = values.drop_null()
-    if column.allowed is not None:
-        choices = pa.array(column.allowed, type=ARROW_TYPES[column.kind])
-        if not pc.all(pc.is_in(known, choices), min_count=0).as_py():
-            return False
-    if column.kind not in NUMBERS or len(known) == 0:
-        return True
-    if column.kind == "float" and not pc.all(pc.is_finite(known)).as_py():
-        return False
-    low, high = pc.min_max(known).as_py().values()
-    too_low = column.minimum is not None and low < column.minimum
-    return not (too_low or (column.maximum is not None and high > column.maximum))
+    return pa.table({name: converted.get(name, table[name]) for name in names})
 
 
 def _may_hide_rows(file: TextFile, n_rows: int) -> bool:
@@ -224,14 +152,3 @@ def _may_hide_rows(file: TextFile, n_rows: int) -> bool:
         return False
     n_lines = file.data.count(b"\n") + (not file.data.endswith(b"\n"))
     return file.data.count(b'"') % 2 == 1 or n_lines != n_rows + file.header
-
-
-def _to_pandas(table: Any, columns: Sequence[Column]) -> pd.DataFrame:
-    nullable = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}.get
-    frame: pd.DataFrame = table.to_pandas()
-    for column in columns:
-        if column.dtype in ("Int64", "boolean"):
-            frame[column.name] = table[column.name].to_pandas(types_mapper=nullable)
-        elif column.keep_empty:
-            frame[column.name] = frame[column.name].fillna("")
-    return frame

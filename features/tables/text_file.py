@@ -73,7 +73,7 @@ class TextFile:
         Raises:
             TableError: There is no such file, or its gzip is broken.
         """
-        return cls(path, _read_bytes(path), separator, quoting, header)
+        return cls(path, read_bytes(path), separator, quoting, header)
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """Yield (number of the line where it starts, fields) of every record that is not empty.
@@ -229,7 +229,7 @@ def _file_faults(file: TextFile, n_columns: int) -> list[Fault]:
     try:
         file.data.decode()
     except UnicodeDecodeError as error:
-        return [_encoding_fault(file, error)]
+        return [encoding_fault(file.path, file.data, error)]
     return _separator_faults(file, n_columns)
 
 
@@ -255,7 +255,12 @@ def _header_faults(file: TextFile, found: Sequence[str], declared: Sequence[str]
     return [Fault("header", what, expected, show) for what, expected in faults]
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """The file's bytes, decompressed if its name ends in .gz.
+
+    Raises:
+        TableError: There is no such file, or its gzip is broken.
+    """
     try:
         return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except OSError as error:
@@ -267,13 +272,14 @@ def _read_bytes(path: Path) -> bytes:
         raise TableError(path, [fault]) from error
 
 
-def _encoding_fault(file: TextFile, error: UnicodeDecodeError) -> Fault:
-    name = shlex.quote(str(file.path))
-    if file.data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+def encoding_fault(path: Path, data: bytes, error: UnicodeDecodeError) -> Fault:
+    """Where the data is not UTF-8, and how to convert the file."""
+    name = shlex.quote(str(path))
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         convert = f"iconv -f UTF-16 -t UTF-8 {name} > utf8.csv"
         return Fault("line 1", "UTF-16", "UTF-8", convert)
-    line = file.data.count(b"\n", 0, error.start) + 1
-    found = f"byte 0x{file.data[error.start]:02x} at offset {error.start}"
+    line = data.count(b"\n", 0, error.start) + 1
+    found = f"byte 0x{data[error.start]:02x} at offset {error.start}"
     convert = f"iconv -f WINDOWS-1252 -t UTF-8 {name} > utf8.csv"
     return Fault(f"line {line}", found, "UTF-8", convert)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -27,6 +27,7 @@ from models.estimators.sklearn_models import EstimatorSettings
 from models.estimators.trees import TreesSettings
 from models.metrics import Metric, metric_named
 from models.tasks import AnswerForm, Task, TaskKind
+from pipelines.configuration.extra_files import ExtraFile, faults_of_extra_files, packed_name
 from pipelines.configuration.field_names import FORMER_STACKERS, with_present_names
 from pipelines.configuration.member_settings import MemberSettings, Settings
 from pipelines.configuration.task import faults_of, infer_form, infer_kind, make_task
@@ -163,6 +164,9 @@ def _unchanged(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+Join = Callable[[pd.DataFrame, Mapping[str, pd.DataFrame]], pd.DataFrame]
+
+
 class Competition(Settings):
     """Files, id, target, metric, columns, folds and members of one competition.
 
@@ -187,6 +191,10 @@ class Competition(Settings):
         columns: The feature columns, without id and target.
         missing: Texts that mean a missing value, in all columns.
         weight: The training column that says how much a row counts, in training and in scores.
+        extra_training_files: Further files of training rows, in the training file's form.
+        extra_files: Further files, by a name, whose columns each row gets by its key.
+        join: Row-wise too: from a table, to which `extra_files` were joined by key, and all extra
+            tables by name, to the same rows with more columns.
         features: Row-wise features: from a table to the same rows with more columns.
         form: What the submission holds; by default what the metric looks at.
         answer_columns: By label, the submission's name of its probability column, where it is not
@@ -220,6 +228,9 @@ class Competition(Settings):
     columns: tuple[Column, ...]
     missing: tuple[str, ...] = ()
     weight: str | None = None
+    extra_training_files: tuple[str, ...] = ()
+    extra_files: dict[str, ExtraFile] = Field({})
+    join: Join | None = Field(None, exclude=True)
     features: Callable[[pd.DataFrame], pd.DataFrame] = Field(_unchanged, exclude=True)
     form: AnswerForm | None = None
     answer_columns: dict[Label, str] = Field({})
@@ -240,7 +251,7 @@ class Competition(Settings):
 
     @model_validator(mode="after")
     def _check_task(self) -> Competition:
-        if faults := faults_of(self):
+        if faults := (*faults_of(self), *faults_of_extra_files(self)):
             raise ValueError("; ".join(faults))
         return self
 
@@ -262,6 +273,18 @@ class Competition(Settings):
     def declared_members(self) -> tuple[MemberSettings, ...]:
         """All members of the competition's file, also where only some of them were chosen."""
         return self._declared_members
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """The files that a source must have; those for each row apart."""
+        extra = [e.file for e in self.extra_files.values() if not e.is_for_each_row]
+        return (*self.files.values(), *self.extra_training_files, *extra)
+
+    @property
+    def file_sets(self) -> dict[str, str]:
+        """Of each extra file for each row, the zip that keeps it and its name with placeholders."""
+        extra = {name: e.file for name, e in self.extra_files.items() if e.is_for_each_row}
+        return {packed_name(name): file for name, file in extra.items()}
 
     @property
     def on_kaggle(self) -> Kaggle:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from features.tables.text_file import TableError, TextFile
+from features.tables.reader import header_of
+from features.tables.text_file import read_bytes
 from pipelines.configuration.competition import Competition
-from pipelines.stages.input_tables import FileForm, numbers, read_rows, test_columns
+from pipelines.stages.input_tables import (
+    FileForm,
+    names_of,
+    numbers,
+    read_rows,
+    test_columns,
+)
 
 ROW = "row"  # the name of the ids where a file has none
 
@@ -45,11 +52,8 @@ def read(competition: Competition, path: Path) -> NewRows:
     Raises:
         TableError: The file does not match the competition's columns.
     """
-    written = competition.file_format
-    separator, quoting = written.separator, written.quoting
-    file = TextFile.read(path, separator=separator, quoting=quoting, header=True)
-    form: FileForm = "own" if separator.encode() in file.data.split(b"\n", 1)[0] else "plain"
-    names = _names(file if form == "own" else replace(file, separator=",", quoting=True))
+    form = _form(competition, path)
+    names = names_of(competition, path) if form == "own" else header_of(path)
     optional = set(_filled(competition))
     columns = tuple(
         column
@@ -61,7 +65,7 @@ def read(competition: Competition, path: Path) -> NewRows:
     complete = _complete(competition, table)
     if competition.id is None:
         return NewRows(complete, ids, None)
-    is_named = has_ids or written.row_numbers
+    is_named = has_ids or competition.file_format.row_numbers
     return NewRows(complete, ids, competition.id if is_named else ROW)
 
 
@@ -92,6 +96,15 @@ def text_column(competition: Competition) -> str | None:
     return texts[0] if len(texts) == 1 and names == {texts[0]} else None
 
 
+def _form(competition: Competition, path: Path) -> FileForm:
+    """Whether a file is written in the competition's form, by its first line, or as plain CSV."""
+    written = competition.file_format
+    first = read_bytes(path).lstrip().split(b"\n", 1)[0]
+    if written.json_records:
+        return "own" if first.startswith((b"[", b"{")) else "plain"
+    return "own" if written.separator.encode() in first else "plain"
+
+
 def _filled(competition: Competition) -> tuple[str, ...]:
     """Columns that a new row may lack: the group of the folds in a competition of texts."""
     is_of_texts = text_column(competition) is not None
@@ -113,11 +126,3 @@ def _complete(competition: Competition, table: pd.DataFrame) -> pd.DataFrame:
 
 def _numbered(n_rows: int) -> pd.Series:
     return numbers(n_rows)
-
-
-def _names(file: TextFile) -> list[str]:
-    """The names in the header; none for a file that cannot be read, which raises later."""
-    try:
-        return next(file.records())[1]
-    except (TableError, UnicodeDecodeError, StopIteration):
-        return []

@@ -22,6 +22,7 @@ from pipelines.prediction.answers import Answers
 from pipelines.prediction.encoding import encode_rows, read_rows
 from pipelines.prediction.new_rows import NewRows
 from pipelines.stages import ensemble, preprocess, stage_code, train_test_overlap
+from pipelines.stages.extra_tables import Features, features_of
 from pipelines.stages.input_tables import test_columns
 from pipelines.stages.run_contents import RunContents
 from pipelines.stages.saved_models import load_models
@@ -110,7 +111,7 @@ class Predictor:
             table: The competition's feature columns, typed.
             advance: Called with the number of finished steps and their total.
         """
-        featured = self.competition.features(table.reset_index(drop=True))
+        featured = self._features(table.reset_index(drop=True))
         members = self.competition.members
         by_member = np.zeros((len(members), len(table), self.competition.predicts.n_columns))
         used = self.combiner.members_used(len(members))
@@ -212,7 +213,7 @@ class Predictor:
 
     def n_known(self, table: pd.DataFrame) -> int:
         """How many of the new rows repeat a training row, in a competition with such rows."""
-        return int((self._matching_classes(self.competition.features(table)) >= 0).sum())
+        return int((self._matching_classes(self._features(table)) >= 0).sum())
 
     def _matching_classes(self, table: pd.DataFrame) -> np.ndarray:
         """The class of the training row that each row repeats, `(n_rows,)`; -1 for new rows."""
@@ -221,6 +222,10 @@ class Predictor:
             return np.full(len(table), -1)
         key, target = self.prepared.train[overlap.key], self.prepared.target
         return train_test_overlap.matching_classes(key, target, table[overlap.key])
+
+    @cached_property
+    def _features(self) -> Features:
+        return features_of(self.competition, self.prepared.extra.test)
 
     @cached_property
     def _members(self) -> tuple[Member, ...]:

@@ -91,8 +91,36 @@ def unpack(
     return {name: into / name for name in wanted}
 
 
+class Budget:
+    """How many bytes may still be unpacked from an archive."""
+
+    def __init__(self, archive: Path, limits: Limits) -> None:
+        self._archive = archive
+        self._limits = limits
+        self._spent = 0
+        self._bound = min(
+            limits.total_bytes,
+            max(limits.ratio_free_bytes, limits.ratio * archive.stat().st_size),
+        )
+
+    def spend(self, n_bytes: int, where: str) -> None:
+        """Count bytes that are unpacked now.
+
+        Raises:
+            ArchiveError: They are more than the limits allow.
+        """
+        self._spent += n_bytes
+        if self._spent > self._bound:
+            raise ArchiveError(
+                f"{where}: unpacks to more than {self._bound:,} bytes, expected at most "
+                f"{self._limits.ratio} times the archive's "
+                f"{self._archive.stat().st_size:,} bytes and {self._limits.total_bytes:,} in all; "
+                "if you trust it, unpack it yourself and give --source the folder"
+            )
+
+
 class _Search:
-    """One unpacking: what is still missing, what was seen, and how much was written."""
+    """One unpacking: what is still missing and what was seen."""
 
     def __init__(
         self, archive: Path, wanted: Collection[str], folder: Path, limits: Limits
@@ -102,11 +130,7 @@ class _Search:
         self.folder = folder
         self.limits = limits
         self.seen: list[str] = []
-        self.written_bytes = 0
-        self.bound = min(
-            limits.total_bytes,
-            max(limits.ratio_free_bytes, limits.ratio * archive.stat().st_size),
-        )
+        self.budget = Budget(archive, limits)
 
     def run(self) -> None:
         with self.archive.open("rb") as stream:
@@ -131,10 +155,10 @@ class _Search:
             self.missing.remove(name)
 
     def _search_zip(self, stream: IO[bytes], where: str, *, depth: int) -> None:
-        with _reading(where):
+        with reading(where):
             zipped = zipfile.ZipFile(stream)
         with zipped:
-            members = _safe_members(zipped, where)
+            members = safe_members(zipped, where)
             self.seen += [member.filename for member in members]
             for name in list(self.missing):
                 self._take(zipped, members, name, where)
@@ -149,7 +173,7 @@ class _Search:
             if member is None:
                 continue
             place = f"{where}: member {member.filename!r}"
-            with _open(zipped, member, place) as raw:
+            with open_member(zipped, member, place) as raw:
                 self._write(raw if member_name == name else _gunzip(raw), name, where=place)
             self.missing.remove(name)
             return
@@ -163,7 +187,7 @@ class _Search:
                 return
             place = f"{where}: member {member.filename!r}"
             inner = f".{depth}.zip"
-            with _open(zipped, member, place) as raw:
+            with open_member(zipped, member, place) as raw:
                 self._write(raw, inner, where=place)
             with (self.folder / inner).open("rb") as stream:
                 self._search_zip(stream, place, depth=depth + 1)
@@ -176,21 +200,9 @@ class _Search:
 
     def _write(self, source: IO[bytes], name: str, *, where: str) -> None:
         with (self.folder / name).open("wb") as target:
-            for chunk in _chunks(source, where):
-                self.written_bytes += len(chunk)
-                if self.written_bytes > self.bound:
-                    raise ArchiveError(self._bomb_message(where))
-                target.write(chunk)
+            copy_bounded(source, target, self.budget, where)
             target.flush()
             os.fsync(target.fileno())
-
-    def _bomb_message(self, where: str) -> str:
-        return (
-            f"{where}: unpacks to more than {self.bound:,} bytes, expected at most "
-            f"{self.limits.ratio} times the archive's {self.archive.stat().st_size:,} bytes and "
-            f"{self.limits.total_bytes:,} in all; if you trust it, unpack it yourself and give "
-            "--source the folder"
-        )
 
     def _missing_message(self) -> str:
         names = [_basename(name) for name in self.seen]
@@ -204,15 +216,31 @@ class _Search:
         )
 
 
-def _open(
+def copy_bounded(source: IO[bytes], target: IO[bytes], budget: Budget, where: str) -> None:
+    """Copy what a member unpacks to.
+
+    Raises:
+        ArchiveError: It is damaged, or more than the budget allows.
+    """
+    for chunk in _chunks(source, where):
+        budget.spend(len(chunk), where)
+        target.write(chunk)
+
+
+def open_member(
     zipped: zipfile.ZipFile, member: zipfile.ZipInfo, where: str
 ) -> AbstractContextManager[IO[bytes]]:
+    """The bytes that a member unpacks to.
+
+    Raises:
+        ArchiveError: It is encrypted or damaged.
+    """
     if member.flag_bits & 0x1:
         raise ArchiveError(
             f"{where}: is encrypted, expected a plain member; unpack the archive yourself and "
             "give --source the folder"
         )
-    with _reading(where):
+    with reading(where):
         return zipped.open(member)
 
 
@@ -222,7 +250,7 @@ def _gunzip(stream: IO[bytes]) -> IO[bytes]:
 
 def _chunks(source: IO[bytes], where: str) -> Iterator[bytes]:
     while True:
-        with _reading(where):
+        with reading(where):
             chunk = source.read(CHUNK_BYTES)
         if not chunk:
             return
@@ -230,7 +258,7 @@ def _chunks(source: IO[bytes], where: str) -> Iterator[bytes]:
 
 
 @contextmanager
-def _reading(where: str) -> Iterator[None]:
+def reading(where: str) -> Iterator[None]:
     """Distinguish damage in the archive's bytes from a failing disk."""
     try:
         yield
@@ -249,7 +277,7 @@ def _damaged(where: str, error: Exception) -> ArchiveError:
     return ArchiveError(f"{where}: is cut off or damaged ({reason}), expected a whole zip; {AGAIN}")
 
 
-def _safe_members(zipped: zipfile.ZipFile, where: str) -> list[zipfile.ZipInfo]:
+def safe_members(zipped: zipfile.ZipFile, where: str) -> list[zipfile.ZipInfo]:
     """The files among the members.
 
     Raises:

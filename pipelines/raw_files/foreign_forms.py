@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from features.tables.text_file import TableError
 from pipelines.raw_files.archives import MissingFileError, unpack
+from pipelines.raw_files.file_sets import pack
 from pipelines.workspace.provenance import code_digest
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def unpack_any(competition: Competition, archive: Path, folder: Path) -> None:
         TableError: A file does not match its form.
     """
     try:
-        unpack(archive, competition.files.values(), folder)
+        unpack(archive, competition.file_names, folder)
+        pack_file_sets(competition, archive, folder)
     except MissingFileError as missing:
         for form in competition.other_forms:
             if _unpack_foreign(form, archive, folder):
@@ -50,7 +52,7 @@ def find_parts(competition: Competition, folder: Path) -> tuple[OtherForm | None
         MissingFileError: The folder holds the files of no form.
     """
     forms = [
-        (None, tuple(competition.files.values())),
+        (None, competition.file_names),
         *((f, f.files) for f in competition.other_forms),
     ]
     for form, wanted in forms:
@@ -74,6 +76,17 @@ def place(form: OtherForm | None, parts: Mapping[str, Path], folder: Path) -> No
         fill(folder)
     else:
         _convert(form, fill, folder, given=next(iter(parts.values())).parent)
+
+
+def pack_file_sets(competition: Competition, source: Path, folder: Path) -> None:
+    """Put the competition's files for each row, one zip a set, from the source into the folder.
+
+    Raises:
+        MissingFileError: The source has no such file.
+        ArchiveError: An archive is damaged or unsafe.
+    """
+    for packed, file in competition.file_sets.items():
+        pack(source, file, folder / packed)
 
 
 def key(competition: Competition) -> str:
@@ -109,7 +122,7 @@ def _part(folder: Path, name: str) -> Path | None:
 
 
 def _missing(competition: Competition, folder: Path) -> str:
-    missing = [name for name in competition.files.values() if _part(folder, name) is None]
+    missing = [name for name in competition.file_names if _part(folder, name) is None]
     held = sorted(entry.name for entry in folder.iterdir())
     zips = [name for name in held if name.endswith(".zip")]
     next_step = f"type --source {folder / zips[0]}" if zips else "give --source another folder"

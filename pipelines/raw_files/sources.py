@@ -72,7 +72,7 @@ def _sample(competition: Competition, *, why: str) -> Source:
         raise SourceError(
             f"{competition.name} has no offline sample ({why}); sign in with {SIGN_IN} and use "
             "--source kaggle, or give --source a folder or zip with "
-            f"{', '.join(competition.files.values())}"
+            f"{', '.join(competition.file_names)}"
         )
     warning = ", made by a generator: scores on it mean nothing" if sample.synthetic else ""
     return Source("sample", None, f"the offline sample, {sample.origin}{warning} ({why})")

@@ -80,9 +80,10 @@ def importance(
 
 
 def _raw(competition: Competition, prepared: Prepared) -> list[str]:
-    """The file's columns if the features can be recomputed from them, else all columns."""
+    """The file's columns if the features can be recomputed from them alone, else all columns."""
     raw = [column.name for column in test_columns(competition)]
-    return raw if set(raw) <= set(prepared.train.columns) else list(prepared.train.columns)
+    is_kept = set(raw) <= set(prepared.train.columns) and not competition.extra_files
+    return raw if is_kept else list(prepared.train.columns)
 
 
 def _units(columns: Sequence[str]) -> list[list[str]]:
@@ -131,7 +132,7 @@ def _shuffled(
 ) -> pd.DataFrame:
     """Copies of the table below one another, each with some columns shuffled."""
     raw = [column.name for column in test_columns(competition)]
-    is_raw = set(raw) <= set(table.columns)
+    is_raw = set(raw) <= set(table.columns) and not competition.extra_files
     unchanged = np.arange(len(table))
     orders = [(set(names), rng.permutation(len(table))) for names in copies]
     columns = {

@@ -17,6 +17,7 @@ from pipelines.report.drift import as_numbers
 from pipelines.report.evidence import Check
 from pipelines.stages.dataset import encode_fold
 from pipelines.stages.ensemble import Blend, EnsembleSettings
+from pipelines.stages.extra_tables import features_of
 from pipelines.stages.input_tables import test_columns
 from pipelines.stages.preprocess import Prepared, not_row_wise
 from pipelines.workspace import arrays
@@ -64,8 +65,12 @@ def _row_wise(competition: Competition, prepared: Prepared) -> Check:
         )
     faults = [
         column
-        for table in (prepared.train[raw], prepared.test[raw])
-        for column in not_row_wise(competition.features, table, competition.features(table))
+        for table, extra in (
+            (prepared.train[raw], prepared.extra.train),
+            (prepared.test[raw], prepared.extra.test),
+        )
+        for features in [features_of(competition, extra)]
+        for column in not_row_wise(features, table, features(table))
     ]
     if faults:
         return Check(name=name, outcome="look", detail=f"{_listed(faults)} depend on other rows")

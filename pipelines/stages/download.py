@@ -18,7 +18,7 @@ from pipelines.kaggle import client
 from pipelines.kaggle.credentials import exposure
 from pipelines.kaggle.retry import Patience
 from pipelines.kaggle.transfer import Remote
-from pipelines.raw_files import foreign_forms, manifest
+from pipelines.raw_files import file_sets, foreign_forms, manifest
 from pipelines.raw_files.raw import RawFile, RawFiles
 from pipelines.raw_files.sources import Source, choose_source
 from pipelines.workspace import files
@@ -217,9 +217,12 @@ def _path_plan(competition: Competition, path: Path) -> _Plan:
             foreign_forms.unpack_any(competition, path, folder)
         else:
             foreign_forms.place(form, parts, folder)
+            foreign_forms.pack_file_sets(competition, path, folder)
         return _Gathered()
 
     contents = {name: files.sha256(part) for name, part in parts.items()}
+    if path.is_dir():
+        contents |= {file: file_sets.digest(path, file) for file in competition.file_sets.values()}
     key = files.fingerprint(_form(competition) | contents)
     name = f"path-{key[:DIGEST_CHARACTERS]}"
     return _Plan(name, key, str(path), synthetic=False, gather=gather)
@@ -227,7 +230,9 @@ def _path_plan(competition: Competition, path: Path) -> _Plan:
 
 def _form(competition: Competition) -> dict[str, str]:
     """What the files in a folder of raw files depend on, apart from their source."""
-    form = {"files": repr(list(competition.files.values()))}
+    form = {"files": repr(list(competition.file_names))}
+    if competition.file_sets:
+        form["file sets"] = repr(competition.file_sets)
     return form | {"foreign": foreign_forms.key(competition)} if competition.other_forms else form
 
 
@@ -276,7 +281,7 @@ def _fetch(
 def _write_manifest(
     folder: Path, plan: _Plan, competition: Competition, gathered: _Gathered
 ) -> None:
-    names = list(competition.files.values())
+    names = [*competition.file_names, *competition.file_sets]
     holdout = HOLDOUT if (folder / HOLDOUT).is_file() else None
     facts = {
         name: manifest.facts(folder / name) for name in [*names, *([holdout] if holdout else [])]

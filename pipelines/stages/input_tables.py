@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
+from features.tables.json_records import keys_of, read_json_records
 from features.tables.reader import check_unique, convert, header_of, read_table
 from features.tables.schema import Column
+from pipelines.configuration.extra_files import ids_as_keys
 from pipelines.stages.targets import read_target, target_columns
 from submissions.form import read_sample
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pipelines.raw_files.raw import RawFiles
 
 FileForm = Literal["own", "plain"]
+ROLES = ("train", "test")
 ROW = "row"  # the name of the ids of rows that have none
 
 
@@ -47,19 +50,37 @@ def read_training_rows(competition: Competition, raw: RawFiles) -> TrainingRows:
     Raises:
         TableError: It does not match the competition's columns.
     """
-    path, name = _path(competition, raw, "train"), competition.files["train"]
-    extra = _only_in_training(competition, raw)
-    columns = (*target_columns(competition), *_weight_column(competition), *competition.columns)
+    name, extra = competition.files["train"], _only_in_training(competition, raw)
     ignored = tuple(Column(name=column, kind="text", missing=True) for column in extra)
-    table, ids = read_rows(competition, path, (*columns, *ignored))
+    columns = (
+        *(*target_columns(competition), *_weight_column(competition)),
+        *(*competition.columns, *ids_as_keys(competition), *ignored),
+    )
+    table, ids = _read_training_files(competition, raw, columns)
     target, is_there = read_target(competition, table, name)
     warnings = [*_note_columns(extra, name), *_note_rows(is_there, name)]
     rows = table[is_there].reset_index(drop=True)
     weight = None if competition.weight is None else rows[competition.weight].to_numpy(np.float64)
-    kept = [column.name for column in competition.columns if not column.train_only]
+    kept = [column.name for column in test_columns(competition)]
     return TrainingRows(
         rows[kept], ids[is_there].reset_index(drop=True), target[is_there], weight, tuple(warnings)
     )
+
+
+def _read_training_files(
+    competition: Competition, raw: RawFiles, columns: tuple[Column, ...]
+) -> tuple[pd.DataFrame, pd.Series]:
+    """The training file's rows, then those of the extra training files."""
+    names = (competition.files["train"], *competition.extra_training_files)
+    read = [read_rows(competition, raw.files[name].path, columns) for name in names]
+    if len(read) == 1:
+        return read[0]
+    table = pd.concat([rows for rows, _ in read], ignore_index=True)
+    ids = pd.concat([own for _, own in read], ignore_index=True)
+    if has_row_numbers(competition):
+        return table, numbers(len(table))
+    check_unique(ids.to_frame(id_name(competition)), id_name(competition), file=" + ".join(names))
+    return table, ids
 
 
 def read_test_rows(competition: Competition, raw: RawFiles) -> tuple[pd.DataFrame, pd.Series]:
@@ -116,18 +137,10 @@ def read_rows(
         TableError: The file does not match the columns, or has an id twice.
     """
     name, numbered = id_name(competition), not has_ids or has_row_numbers(competition)
-    written = competition.file_format
-    is_plain = form == "plain"
     marked = tuple(column.with_marks(competition.missing) for column in columns)
     others = tuple(column for column in marked if column.name != name or numbered)
-    table = read_table(
-        path,
-        others if numbered else (id_column(competition), *others),
-        separator="," if is_plain else written.separator,
-        quoting=is_plain or written.quoting,
-        decimal="." if is_plain else written.decimal,
-        id_column=None if numbered else name,
-    )
+    wanted = others if numbered else (id_column(competition), *others)
+    table = _read(competition, path, wanted, form=form, id_column=None if numbered else name)
     if numbered:
         return table, numbers(len(table))
     check_unique(table, name, file=path.name)
@@ -136,6 +149,30 @@ def read_rows(
         if column.name == name:  # the id is a feature too
             table[name] = convert(ids, column, file=path.name)
     return table, ids
+
+
+def _read(
+    competition: Competition,
+    path: Path,
+    columns: tuple[Column, ...],
+    *,
+    form: FileForm,
+    id_column: str | None,
+) -> pd.DataFrame:
+    """A table of just these columns, written in the competition's form or as plain CSV."""
+    written = competition.file_format
+    if form == "plain":
+        return read_table(path, columns, id_column=id_column)
+    if written.json_records:
+        return read_json_records(path, columns)
+    return read_table(
+        path,
+        columns,
+        separator=written.separator,
+        quoting=written.quoting,
+        decimal=written.decimal,
+        id_column=id_column,
+    )
 
 
 def id_name(competition: Competition) -> str:
@@ -149,8 +186,9 @@ def id_column(competition: Competition) -> Column:
 
 
 def test_columns(competition: Competition) -> tuple[Column, ...]:
-    """The columns of the test file beside the id."""
-    return tuple(column for column in competition.columns if not column.train_only)
+    """The columns of the test file beside the id, and the id where it is a key of extra files."""
+    own = tuple(column for column in competition.columns if not column.train_only)
+    return (*own, *ids_as_keys(competition))
 
 
 def numbers(n_rows: int) -> pd.Series:
@@ -177,16 +215,18 @@ def _weight_column(competition: Competition) -> tuple[Column, ...]:
 
 def _only_in_training(competition: Competition, raw: RawFiles) -> tuple[str, ...]:
     """Columns of the training file that neither the test file has nor the competition declares."""
-    written = competition.file_format
-    train, test = (
-        header_of(
-            _path(competition, raw, role), separator=written.separator, quoting=written.quoting
-        )
-        for role in ("train", "test")
-    )
+    train, test = (names_of(competition, _path(competition, raw, role)) for role in ROLES)
     declared = {column.name for column in competition.columns} | set(competition.targets)
     declared |= {id_name(competition), competition.weight or ""} | set(test)
     return tuple(name for name in train if name not in declared)
+
+
+def names_of(competition: Competition, path: Path) -> list[str]:
+    """The names of the columns that a file in the competition's form has."""
+    written = competition.file_format
+    if written.json_records:
+        return keys_of(path)
+    return header_of(path, separator=written.separator, quoting=written.quoting)
 
 
 def _note_columns(extra: tuple[str, ...], file: str) -> list[str]:

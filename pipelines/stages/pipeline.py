@@ -119,7 +119,7 @@ class Pipeline:
             settings=self._settings(
                 *("folds", "columns", "classes", "id", "target", "submission_column", "task"),
                 *("file_format", "missing", "weight", "form", "answer_columns", "submission_id"),
-                "metric",
+                *("metric", "extra_files", "extra_training_files"),
             ),
             upstream=[self.raw.digest],
             code=stage_code.of_preprocess(self.competition),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from features.folds import FoldError, Folds, make_folds
+from pipelines.stages.extra_tables import ExtraTables, features_of, read_extra_tables
 from pipelines.stages.input_tables import (
     TrainingRows,
     numbers,
@@ -67,6 +68,7 @@ class Prepared:
         sample_submission: The sample submission as texts.
         form: The columns of a submission, and what they hold.
         weight: `(n_train,) float64`, how much each row counts; None for equal weights.
+        extra: The tables of the competition's extra files.
         holdout: Labels that an offline sample holds back; else None.
         warnings: What a person should know of the rows.
     """
@@ -80,6 +82,7 @@ class Prepared:
     sample_submission: pd.DataFrame
     form: SubmissionForm
     weight: np.ndarray | None = None
+    extra: ExtraTables = field(default_factory=ExtraTables)
     holdout: Holdout | None = None
     warnings: tuple[str, ...] = ()
 
@@ -93,17 +96,18 @@ def prepare(competition: Competition, raw: RawFiles) -> Prepared:
         FoldError: There are too few rows for the folds.
         FeaturesError: `competition.features` is not row-wise.
     """
-    rows = read_training_rows(competition, raw)
+    rows, extra = read_training_rows(competition, raw), read_extra_tables(competition, raw)
     test, test_ids = read_test_rows(competition, raw)
     sample = read_sample_submission(competition, raw)
     form = submission_form(competition, sample)
     _check_ids(competition, form, sample, test_ids)
     check_target(competition, rows.target, competition.files["train"])
     train, infinite = without_infinite(
-        _with_features(competition.features, rows.table, competition.name), "training"
+        _with_features(features_of(competition, extra.train), rows.table, competition.name),
+        "training",
     )
     test, infinite_test = without_infinite(
-        _with_features(competition.features, test, competition.name), "test"
+        _with_features(features_of(competition, extra.test), test, competition.name), "test"
     )
     folds = _folds(competition, rows, train)
     return Prepared(
@@ -116,6 +120,7 @@ def prepare(competition: Competition, raw: RawFiles) -> Prepared:
         sample_submission=sample,
         form=form,
         weight=rows.weight,
+        extra=extra,
         holdout=_holdout(competition, raw.holdout),
         warnings=(
             *(*rows.warnings, *infinite, *infinite_test, *folds.warnings),
@@ -264,6 +269,9 @@ def save(prepared: Prepared, folder: Path) -> None:
     for path, texts in ids.items():
         texts.rename("id").to_frame().to_parquet(path)
     arrays.write(files.rows, rows)
+    for split, tables in (("train", prepared.extra.train), ("test", prepared.extra.test)):
+        for name, table in tables.items():
+            table.to_parquet(files.extra(name, split))
     described = {"form": prepared.form.model_dump(mode="json"), "warnings": prepared.warnings}
     files.description.write_text(json.dumps(described) + "\n")
 
@@ -282,9 +290,14 @@ def load(folder: Path) -> Prepared:
         sample_submission=pd.read_parquet(files.sample_submission),
         form=SubmissionForm.model_validate(described["form"]),
         weight=rows.get("weight"),
+        extra=ExtraTables(_tables(files.all_extra("train")), _tables(files.all_extra("test"))),
         holdout=Holdout(_ids(files.holdout_ids), rows["holdout"]) if "holdout" in rows else None,
         warnings=tuple(described["warnings"]),
     )
+
+
+def _tables(paths: dict[str, Path]) -> dict[str, pd.DataFrame]:
+    return {name: pd.read_parquet(path) for name, path in paths.items()}
 
 
 def _ids(path: Path) -> pd.Series:

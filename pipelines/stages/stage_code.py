@@ -18,8 +18,10 @@ STAGES = "pipelines.stages"
 
 
 def of_preprocess(competition: Competition) -> str:
-    """The digest for stage 2; of the competition's code what its `features` use."""
-    return _digest("preprocess", competition.features)
+    """The digest for stage 2; of the competition's code what its features and joins use."""
+    parsed = [extra.parse for extra in competition.extra_files.values() if extra.parse]
+    joined = [competition.join] if competition.join else []
+    return _digest("preprocess", competition.features, *joined, *parsed)
 
 
 def of_dataset(encoder: Callable[[], Encoder]) -> str:

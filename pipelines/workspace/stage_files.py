@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 BLEND = "blend"  # the name of the weighted mean of the members, which every run tries
 
@@ -54,6 +54,16 @@ class PreprocessFiles:
     def rows(self) -> Path:
         """Target, weights and folds."""
         return self.folder / "rows.npz"
+
+    def extra(self, name: str, split: str) -> Path:
+        """The table of an extra file that belongs to the rows of `train` or `test`."""
+        return self.folder / f"extra-{split}-{quote(name, safe='')}.parquet"
+
+    def all_extra(self, split: str) -> dict[str, Path]:
+        """The same of all extra files, by name."""
+        prefix = f"extra-{split}-"
+        paths = sorted(self.folder.glob(f"{prefix}*.parquet"))
+        return {unquote(path.stem.removeprefix(prefix)): path for path in paths}
 
 
 def fold_name(index: int) -> str:

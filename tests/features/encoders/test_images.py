@@ -1,9 +1,12 @@
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from features.encoders.base import EncodingError
-from features.encoders.images import ImageEncoder
+from features.encoders.images import GreyPixels, ImageEncoder
 
 COLUMNS = [f"p{number}" for number in range(6)]
 PIXELS = np.array([[0, 255, 51, 0, 0, 102], [255, 0, 0, 0, 0, 0]], dtype=np.uint8)
@@ -43,3 +46,15 @@ def test_other_pixels_than_declared() -> None:
         encoder().transform(TABLE.drop(columns="p5"))
     with pytest.raises(EncodingError, match="takes 3 x 3 pixels, found 6 columns"):
         encoder(height=3).fit(TABLE)
+
+
+def test_a_picture_s_file_becomes_grey_pixels():
+    content = io.BytesIO()
+    Image.fromarray(np.array([[0, 255], [255, 0]], np.uint8)).convert("RGB").save(content, "png")
+    pixels = GreyPixels(height=2, width=2)
+    assert pixels(content.getvalue()) == {"pixel0": 0, "pixel1": 255, "pixel2": 255, "pixel3": 0}
+    assert list(GreyPixels(height=3, width=2)(content.getvalue())) == [
+        f"pixel{n}" for n in range(6)
+    ]
+    with pytest.raises(ValueError, match="no picture"):
+        pixels(b"GIF87a but no picture")

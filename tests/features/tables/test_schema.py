@@ -1,7 +1,6 @@
 import codecs
 import gzip
 import re
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -23,16 +22,6 @@ COLUMNS = (
 )
 HEADER = "id,name,sex,age,cabin,parch\n"
 GOOD = HEADER + '1,"Braund, Owen",male,22,,0\n2,NA,female,,C85,\n'
-
-
-@pytest.fixture
-def csv_file(tmp_path):
-    def write(content: str | bytes, name: str = "train.csv") -> Path:
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
 
 
 def test_types_do_not_depend_on_the_values(csv_file):

@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from features.encoders.dates import date_parts
+from features.encoders.images import GreyPixels
 from features.fold_plan import FoldPlan
 from features.tables.schema import Column
+from pipelines.configuration.competition import FileFormat
+from pipelines.configuration.extra_files import ExtraFile
 from pipelines.kaggle.retry import Patience
 from pipelines.prediction import new_rows
 from pipelines.prediction.predictor import Predictor
@@ -120,6 +124,75 @@ def one_column(slug, target, metric="auc", labels=(0, 1), **more):
     return Form(slug, metric, target, labels, sample=sample, options=options, **more)
 
 
+def as_json(folder):
+    """Training and test file as JSON records."""
+    for name in ("train", "test"):
+        table = pd.read_csv(folder / f"{name}.csv", keep_default_na=False)
+        table.to_json(folder / f"{name}.json", orient="records")
+        (folder / f"{name}.csv").unlink()
+
+
+def take_apart(file):
+    """The signal `a` leaves the tables for a file of each row, `file` with the row's id."""
+
+    def write(folder):
+        for name in ("train", "test"):
+            table = pd.read_csv(folder / f"{name}.csv", dtype=str)
+            for id_, value in zip(table["id"], table.pop("a"), strict=True):
+                path = folder / file.format(split=name, id=id_)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_value(path, float(value))
+            table.to_csv(folder / f"{name}.csv", index=False)
+
+    return write
+
+
+def write_value(path, value):
+    if path.suffix == ".png":
+        grey = int(np.clip(128 + 40 * value, 0, 255))
+        Image.new("L", (5, 4), grey).save(path)
+    else:
+        path.write_text(f"#comment\nlattice_vector {value} 0 0\n")
+
+
+def lattice(content):
+    """The first number of a geometry file."""
+    return {"lattice": float(content.split()[2])}
+
+
+def stores_and_days(folder):
+    """The column `c` moves to a table by store, and further tables are known by the day."""
+    shops, days = {}, []
+    for name in ("train", "test"):
+        table = pd.read_csv(folder / f"{name}.csv")
+        numbers = table["c"].map({"x": 1, "y": 2, "z": 3}) + 3 * (table.index % 2)
+        shops |= dict(zip(numbers, table.pop("c"), strict=True))
+        table.assign(store_nbr=numbers).to_csv(folder / f"{name}.csv", index=False)
+        days += list(table["date"].unique())
+    pd.DataFrame({"store_nbr": shops.keys(), "type": shops.values(), "city": "Quito"}).to_csv(
+        folder / "stores.csv", index=False
+    )
+    oil = pd.DataFrame({"date": days[::2], "dcoilwtico": np.arange(len(days[::2])) / 10})
+    oil.to_csv(folder / "oil.csv", index=False)
+    twice = pd.DataFrame({"date": [days[0], days[0], days[5]], "locale": ["a", "b", "a"]})
+    twice.to_csv(folder / "holidays_events.csv", index=False)
+
+
+def with_holidays(rows, tables):
+    """How many holidays a row's day has; a day may have several."""
+    return rows.assign(
+        holidays=rows["date"].map(tables["holidays"]["date"].value_counts()).fillna(0)
+    )
+
+
+def further_rows(folder):
+    """The second half of the training rows in a file of its own."""
+    table = pd.read_csv(folder / "train.csv")
+    half = len(table) // 2
+    table[half:].to_csv(folder / "training_extra.csv", index=False)
+    table[:half].to_csv(folder / "train.csv", index=False)
+
+
 def several(names, placeholder=0.5):
     return (names, placeholder)
 
@@ -128,6 +201,7 @@ TOXIC = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"
 FAULTS = ("Pastry", "Z_Scratch", "K_Scatch", "Stains", "Dirtiness", "Bumps", "Other_Faults")
 ESSAY = ("cohesion", "syntax", "vocabulary", "phraseology", "grammar", "conventions")
 WINNER = ("winner_model_a", "winner_model_b", "winner_tie")
+PICTURE = GreyPixels(height=2, width=3)
 GLOVES = ("formation_energy_ev_natom", "bandgap_energy_ev")
 SPECIES = tuple(f"Acer_{at}" for at in range(12))
 QUEST = tuple(f"question_{at}" for at in range(30))
@@ -222,7 +296,13 @@ FORMS = [
         values=positive,
         **DATES | {"change": lambda a, b: without_some_targets("num_sold")(*DATES["change"](a, b))},
     ),
-    Form("playground-series-s5e2", "rmse", "Price"),
+    Form(
+        "playground-series-s5e2",
+        "rmse",
+        "Price",
+        write_more=further_rows,
+        options={"extra_training_files": ("training_extra.csv",)},
+    ),
     Form("playground-series-s5e4", "rmse", "Listening_Time_minutes"),
     Form(
         "playground-series-s5e6",
@@ -267,6 +347,36 @@ FORMS = [
         sample=(("SalePrice",), 169277.0524984),
         change=marked("NA"),
         options={"missing": ("NA",)},
+    ),
+    Form(
+        "store-sales-time-series-forecasting",
+        "rmsle",
+        "sales",
+        values=positive,
+        change=dates("2017-01-01"),
+        columns=(Column(name="date", kind="date"), Column(name="store_nbr", kind="int")),
+        without=("c",),
+        features=with_date_parts,
+        numeric=("a", "b", "date_month", "date_weekday", "dcoilwtico", "holidays"),
+        texts_as_levels=("type",),
+        write_more=stores_and_days,
+        options={
+            "folds": FoldPlan(n_folds=4, time="date"),
+            "extra_files": {
+                "stores": ExtraFile(
+                    file="stores.csv", columns=(Column(name="type", kind="text"),), on="store_nbr"
+                ),
+                "oil": ExtraFile(
+                    file="oil.csv",
+                    columns=(Column(name="dcoilwtico", kind="float", missing=True),),
+                    on=("date",),
+                ),
+                "holidays": ExtraFile(
+                    file="holidays_events.csv", columns=(Column(name="date", kind="date"),)
+                ),
+            },
+            "join": with_holidays,
+        },
     ),
     Form("nlp-getting-started", "f1", "target", (0, 1), texts=True),
     Form(
@@ -335,7 +445,25 @@ FORMS = [
         **INSULT,
         columns=(Column(name="Date", kind="text"),),
     ),
-    Form("leaf-classification", "log_loss", "species", SPECIES, sample=several(SPECIES, 0.1)),
+    Form(
+        "leaf-classification",
+        "log_loss",
+        "species",
+        SPECIES,
+        sample=several(SPECIES, 0.1),
+        without=("a",),
+        numeric=("b", *PICTURE.columns),
+        write_more=take_apart("images/{id}.png"),
+        options={
+            "extra_files": {
+                "images": ExtraFile(
+                    file="images/{id}.png",
+                    columns=tuple(Column(name=n, kind="byte") for n in PICTURE.columns),
+                    parse=PICTURE,
+                )
+            }
+        },
+    ),
     Form(
         "new-york-city-taxi-fare-prediction",
         "rmse",
@@ -350,6 +478,35 @@ FORMS = [
         GLOVES,
         values=positive,
         sample=several(GLOVES, 0.1779),
+        without=("a",),
+        numeric=("b", "lattice"),
+        write_more=take_apart("{split}/{id}/geometry.xyz"),
+        options={
+            "extra_files": {
+                "geometry": ExtraFile(
+                    file="{split}/{id}/geometry.xyz",
+                    columns=(Column(name="lattice", kind="float"),),
+                    parse=lattice,
+                )
+            }
+        },
+    ),
+    one_column(
+        "random-acts-of-pizza",
+        "requester_received_pizza",
+        labels=(False, True),
+        id="request_id",
+        ids=lambda at: f"t3_{at:x}",
+        change=only_in_train("giver_username_if_known"),
+        write_more=as_json,
+        options={
+            "file_format": FileFormat(json_records=True),
+            "files": {
+                "train": "train.json",
+                "test": "test.json",
+                "sample_submission": "sample_submission.csv",
+            },
+        },
     ),
     Form(
         "spooky-author-identification",
@@ -431,7 +588,7 @@ def test_a_form_is_entered_and_beats_a_constant_answer(form, tmp_path, narrator)
         entered, csv, source=str(tmp_path / "in"), root=tmp_path, patience=Patience()
     ) == len(pd.read_csv(csv, dtype=str))
     predictor = Predictor.open(tmp_path / "runs" / form.slug / summary.run, entered)
-    rows = new_rows.read(entered, tmp_path / "in" / "test.csv")
+    rows = new_rows.read(entered, tmp_path / "in" / entered.files["test"])
     again = predictor.answers(rows, predictor.predict(rows.table)).table()
     assert csv_text(again) == written
     _assert_beats_a_constant(entered, predictor, summary)

@@ -22,9 +22,7 @@ class Competition:
             slug="titanic", kind="competition", page="https://www.kaggle.com/competitions/titanic"
         )
     )
-    files: dict[str, str] = field(
-        default_factory=lambda: {"train": "train.csv", "test": "test.csv"}
-    )
+    file_names: tuple[str, ...] = ("train.csv", "test.csv")
     sample: SimpleNamespace | None = field(
         default_factory=lambda: SimpleNamespace(origin="1,309 real passengers", synthetic=False)
     )

@@ -58,6 +58,11 @@ class Competition:
     )
     sample: Sample = field(default_factory=Sample)
     other_forms: tuple[OtherForm, ...] = ()
+    file_sets: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def file_names(self):
+        return tuple(self.files.values())
 
 
 SAMPLE = Source("sample", None, "")
