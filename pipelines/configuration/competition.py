@@ -27,7 +27,7 @@ from models.estimators.sklearn_models import EstimatorSettings
 from models.estimators.trees import TreesSettings
 from models.metrics import Metric, metric_named
 from models.tasks import AnswerForm, Task, TaskKind
-from pipelines.configuration.extra_files import ExtraFile, faults_of_extra_files, packed_name
+from pipelines.configuration.extra_files import ExtraFile, faults_of_extra_files
 from pipelines.configuration.field_names import FORMER_STACKERS, with_present_names
 from pipelines.configuration.member_settings import MemberSettings, Settings
 from pipelines.configuration.task import faults_of, infer_form, infer_kind, make_task
@@ -283,8 +283,15 @@ class Competition(Settings):
     @property
     def file_sets(self) -> dict[str, str]:
         """Of each extra file for each row, the zip that keeps it and its name with placeholders."""
-        extra = {name: e.file for name, e in self.extra_files.items() if e.is_for_each_row}
-        return {packed_name(name): file for name, file in extra.items()}
+        return {e.raw_name: e.file for e in self.extra_files.values() if e.is_for_each_row}
+
+    @property
+    def ids_as_keys(self) -> tuple[Column, ...]:
+        """The id as a column of the rows, where it is a key of extra files and no column yet."""
+        keys = [e.key_columns(self.columns) for e in self.extra_files.values()]
+        as_column = {column.name: column for columns in keys for column in columns}
+        is_declared = any(column.name == self.id for column in self.columns)
+        return () if is_declared or self.id not in as_column else (as_column[self.id],)
 
     @property
     def on_kaggle(self) -> Kaggle:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from features.tables.row_files import PLACEHOLDER, SPLIT
 from features.tables.schema import Column
 from pipelines.configuration.member_settings import Settings
 
 if TYPE_CHECKING:
     from pipelines.configuration.competition import Competition
 
-SPLIT = "split"  # the placeholder that stands for `train` or `test`
-PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 Parse = Callable[[bytes], Mapping[str, Any]]
 
 
@@ -57,32 +56,24 @@ class ExtraFile(Settings):
         found = dict.fromkeys(PLACEHOLDER.findall(self.file))
         return tuple(name for name in found if name != SPLIT)
 
+    @property
+    def raw_name(self) -> str:
+        """Its name among the raw files; files for each row are kept in one zip."""
+        if not self.is_for_each_row:
+            return self.file
+        return re.sub(r"[^.a-zA-Z0-9]+", "-", self.file).strip("-") + ".zip"
 
-def packed_name(name: str) -> str:
-    """The zip in which the files of an `ExtraFile` for each row are kept."""
-    return f"{name}.files.zip"
+    def key_columns(self, of_rows: Sequence[Column]) -> tuple[Column, ...]:
+        """The key, each column of the kind that it has in the rows.
 
-
-def key_columns(competition: Competition, extra: ExtraFile) -> tuple[Column, ...]:
-    """The key of an extra file, of the kinds that the rows' own columns have."""
-    declared = {column.name: column for column in (*competition.columns, *extra.columns)}
-    return tuple(
-        declared.get(name, Column(name=name, kind="text")).model_copy(update={"missing": False})
-        for name in extra.keys
-    )
-
-
-def ids_as_keys(competition: Competition) -> tuple[Column, ...]:
-    """The id as a column of the rows, where it is a key and no column already."""
-    declared = {column.name for column in competition.columns}
-    keys = {
-        column.name: column
-        for extra in competition.extra_files.values()
-        for column in key_columns(competition, extra)
-    }
-    return tuple(
-        column for name, column in keys.items() if name == competition.id and name not in declared
-    )
+        Args:
+            of_rows: The columns of the training and test file.
+        """
+        declared = {column.name: column for column in (*self.columns, *of_rows)}
+        return tuple(
+            declared.get(name, Column(name=name, kind="text")).model_copy(update={"missing": False})
+            for name in self.keys
+        )
 
 
 def faults_of_extra_files(competition: Competition) -> list[str]:

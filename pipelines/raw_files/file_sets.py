@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from pipelines.configuration.extra_files import PLACEHOLDER, SPLIT
+from features.tables.row_files import pattern_of
 from pipelines.raw_files.archives import (
     Budget,
     Limits,
@@ -28,34 +27,6 @@ DEPTH = Limits().depth
 Content = Callable[[], bytes]
 
 
-@cache
-def _pattern(file: str) -> tuple[re.Pattern[str], tuple[str, ...]]:
-    """A pattern for the end of a path, and the placeholder of each of its groups."""
-    names: list[str] = []
-    written = ""
-    for at, part in enumerate(PLACEHOLDER.split(file)):
-        if at % 2 == 0:
-            written += re.escape(part)
-        elif part in names:
-            written += rf"\{names.index(part) + 2}"
-        else:
-            names.append(part)
-            written += "(train|test)" if part == SPLIT else "([^/]+?)"
-    return re.compile(f"(?:^|/)({written})$"), tuple(names)
-
-
-def keys_of(file: str, path: str) -> dict[str, str] | None:
-    """The placeholders' values in a path; None where it is no such file.
-
-    Args:
-        file: The name with placeholders, such as `{split}/{id}.txt`.
-        path: With `/` between its parts; what stands before the name does not matter.
-    """
-    pattern, names = _pattern(file)
-    found = pattern.search(path)
-    return None if found is None else dict(zip(names, found.groups()[1:], strict=True))
-
-
 def pack(source: Path, file: str, target: Path) -> None:
     """Write all files of that name, from a folder or an archive, into one uncompressed zip.
 
@@ -63,7 +34,7 @@ def pack(source: Path, file: str, target: Path) -> None:
         MissingFileError: There is none.
         ArchiveError: An archive is damaged or unsafe, or unpacks beyond the limits.
     """
-    pattern, _ = _pattern(file)
+    pattern = pattern_of(file)
     written: set[str] = set()
     with zipfile.ZipFile(target, "w") as packed:
         for path, data in _members(source):
@@ -80,21 +51,12 @@ def pack(source: Path, file: str, target: Path) -> None:
 
 def digest(source: Path, file: str) -> str:
     """A sha256 over the names and bytes of all files of that name in a folder."""
-    pattern, total = _pattern(file)[0], hashlib.sha256()
+    pattern, total = pattern_of(file), hashlib.sha256()
     for path, data in _members(source):
         if pattern.search(path) is not None:
             content = data()
             total.update(f"{path}\0{len(content)}\0".encode() + content)
     return total.hexdigest()
-
-
-def unpack(packed: Path, file: str) -> Iterator[tuple[dict[str, str], bytes]]:
-    """Of each packed file the placeholders' values and its bytes, in the order of their paths."""
-    with zipfile.ZipFile(packed) as zipped:
-        for name in sorted(zipped.namelist()):
-            keys = keys_of(file, name)
-            assert keys is not None, "only such files were packed"
-            yield keys, zipped.read(name)
 
 
 def _members(source: Path) -> Iterator[tuple[str, Content]]:

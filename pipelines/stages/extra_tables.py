@@ -12,18 +12,13 @@ import pandas as pd
 from features.tables.joins import join_by_key
 from features.tables.json_records import from_records, read_json_records
 from features.tables.reader import header_of, read_table
+from features.tables.row_files import SPLIT, read_row_files
 from features.tables.schema import Column
 from features.tables.text_file import Fault, TableError, quoted
-from pipelines.configuration.extra_files import (
-    SPLIT,
-    ExtraFile,
-    key_columns,
-    packed_name,
-)
-from pipelines.raw_files.file_sets import unpack
 
 if TYPE_CHECKING:
     from pipelines.configuration.competition import Competition
+    from pipelines.configuration.extra_files import ExtraFile
     from pipelines.raw_files.raw import RawFiles
 
 JSON = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
@@ -54,7 +49,7 @@ def read_extra_tables(competition: Competition, raw: RawFiles) -> ExtraTables:
     for name, extra in competition.extra_files.items():
         columns = _columns(competition, extra)
         if extra.is_for_each_row:
-            packed = raw.files[packed_name(name)].path
+            packed = raw.files[extra.raw_name].path
             train[name] = _read_each(extra, columns, packed, "train")
             test[name] = _read_each(extra, columns, packed, "test")
         else:
@@ -92,7 +87,7 @@ def _joined(competition: Competition, rows: pd.DataFrame, tables: Tables) -> pd.
 
 def _columns(competition: Competition, extra: ExtraFile) -> tuple[Column, ...]:
     """The key, then the other columns, with the competition's marks of missing values."""
-    keys = key_columns(competition, extra)
+    keys = extra.key_columns(competition.columns)
     others = tuple(column for column in extra.columns if column.name not in extra.keys)
     return tuple(column.with_marks(competition.missing) for column in (*keys, *others))
 
@@ -117,7 +112,7 @@ def _read_each(
     """
     assert extra.parse is not None, "checked when the competition was made"
     records = []
-    for keys, content in unpack(packed, extra.file):
+    for keys, content in read_row_files(packed, extra.file):
         if keys.pop(SPLIT, split) != split:
             continue
         try:

@@ -12,7 +12,6 @@ import pandas as pd
 from features.tables.json_records import keys_of, read_json_records
 from features.tables.reader import check_unique, convert, header_of, read_table
 from features.tables.schema import Column
-from pipelines.configuration.extra_files import ids_as_keys
 from pipelines.stages.targets import read_target, target_columns
 from submissions.form import read_sample
 
@@ -54,7 +53,7 @@ def read_training_rows(competition: Competition, raw: RawFiles) -> TrainingRows:
     ignored = tuple(Column(name=column, kind="text", missing=True) for column in extra)
     columns = (
         *(*target_columns(competition), *_weight_column(competition)),
-        *(*competition.columns, *ids_as_keys(competition), *ignored),
+        *(*competition.columns, *competition.ids_as_keys, *ignored),
     )
     table, ids = _read_training_files(competition, raw, columns)
     target, is_there = read_target(competition, table, name)
@@ -188,7 +187,7 @@ def id_column(competition: Competition) -> Column:
 def test_columns(competition: Competition) -> tuple[Column, ...]:
     """The columns of the test file beside the id, and the id where it is a key of extra files."""
     own = tuple(column for column in competition.columns if not column.train_only)
-    return (*own, *ids_as_keys(competition))
+    return (*own, *competition.ids_as_keys)
 
 
 def numbers(n_rows: int) -> pd.Series:

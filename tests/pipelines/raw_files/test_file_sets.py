@@ -3,6 +3,7 @@ import zipfile
 
 import pytest
 
+from features.tables.row_files import read_row_files
 from pipelines.raw_files import file_sets
 from pipelines.raw_files.archives import ArchiveError, MissingFileError
 
@@ -56,7 +57,7 @@ def test_files_for_each_row_are_found_wherever_they_lie(source, tmp_path):
     (tmp_path / "in").mkdir()
     packed = tmp_path / "geometry.zip"
     file_sets.pack(source(tmp_path / "in"), GEOMETRY, packed)
-    found = {(k["split"], k["id"]): c.decode() for k, c in file_sets.unpack(packed, GEOMETRY)}
+    found = {(k["split"], k["id"]): c.decode() for k, c in read_row_files(packed, GEOMETRY)}
     assert found == {
         (split, str(at)): f"{split} {at}" for split in ("train", "test") for at in (1, 2)
     }
@@ -73,21 +74,6 @@ def test_the_same_files_give_the_same_bytes_and_other_files_another_digest(tmp_p
     assert file_sets.digest(folder, GEOMETRY) == before
     (folder / "train/1/geometry.xyz").write_text("changed")
     assert file_sets.digest(folder, GEOMETRY) != before
-
-
-@pytest.mark.parametrize(
-    ("file", "path", "keys"),
-    [
-        ("{id}.txt", "a/b/07.txt", {"id": "07"}),
-        ("{id}/{id}.txt", "x/07/07.txt", {"id": "07"}),
-        ("{id}/{id}.txt", "x/07/08.txt", None),
-        ("{split}_{a b}.png", "test_1.5.png", {"split": "test", "a b": "1.5"}),
-        ("{split}/{id}.txt", "valid/1.txt", None),
-        ("{id}.txt", "07.txt.gz", None),
-    ],
-)
-def test_placeholders_are_read_from_a_path(file, path, keys):
-    assert file_sets.keys_of(file, path) == keys
 
 
 def test_a_source_without_such_files_is_told(tmp_path):
