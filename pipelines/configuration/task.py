@@ -46,7 +46,12 @@ def infer_kind(
 
 
 def infer_form(form: AnswerForm | None, task: Task, metric: Metric) -> AnswerForm:
-    """The form of the answers: the file's, else what the metric looks at, else the usual one."""
+    """The form of the answers: the file's, else what the metric looks at, else the usual one.
+
+    Of a regression the values are what a file may call its labels.
+    """
+    if task.kind == "regression" and form == "labels":
+        return "values"
     wanted = form or FORM_OF[metric.on]
     return wanted if form or wanted in task.forms else task.forms[0]
 
