@@ -20,7 +20,12 @@ from models.data import (
 )
 from models.training.checks import check_data, check_dropout
 from models.training.fitted import Fitted
-from models.training.hardware import dtype_of, keep_freed_memory, training_device
+from models.training.hardware import (
+    accept_compacted_weights,
+    dtype_of,
+    keep_freed_memory,
+    training_device,
+)
 from models.training.loop import Training
 from models.training.optimisers import MOMENTS
 from models.training.replica_chunk import TrainingContext
@@ -135,6 +140,8 @@ def start(
     place = training_device(device, settings.precision)
     if place.type == "cpu":
         keep_freed_memory()
+    else:
+        accept_compacted_weights()
     dtype = dtype_of(settings.precision)
     modules = {seed: _built(build, seed, dtype).to(place) for seed in replicas.seeds}
     template = modules[replicas.seeds[0]]

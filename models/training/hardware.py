@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -84,6 +85,15 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
         mallopt(_M_TRIM_THRESHOLD, _TRIM_BYTES)
+
+
+def accept_compacted_weights() -> None:
+    """Silence cuDNN's advice to compact the weights of a GRU or LSTM.
+
+    Each replica's weights are views of the stack, so that cuDNN copies them side by side at every
+    call; `flatten_parameters` would cut them off from the stack.
+    """
+    warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
 
 
 Work = TypeVar("Work")

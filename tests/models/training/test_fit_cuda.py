@@ -17,10 +17,16 @@ from models.training.fit import Objective, Replicas, TrainSettings, fit
 
 pytestmark = pytest.mark.gpu
 
-_path = Path(__file__).with_name("test_fit_equality.py")
-_spec = importlib.util.spec_from_file_location("fit_equality", _path)
-equality = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(equality)
+
+def neighbour(name):
+    """The test module of that name beside this one."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"test_{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+equality, values = neighbour("fit_equality"), neighbour("values")
 
 OBJECTIVE = Objective(LOSSES["cross_entropy"], METRICS["log_loss"])
 # Dropout of the other families draws other masks on a card.
@@ -62,6 +68,18 @@ def test_a_replica_in_the_stack_is_the_replica_alone(family):
         ).replicas
         np.testing.assert_allclose(
             replica.valid_predictions, alone.valid_predictions, rtol=1e-7, atol=1e-8
+        )
+
+
+@pytest.mark.parametrize(("name", "transform"), values.LOSS_AND_SCALE)
+def test_a_card_learns_the_values_that_the_cpu_learns(name, transform):
+    here, there = (
+        values.trained_on(values.FOLDS, values.ONE, name, transform, device=device)
+        for device in ("cpu", "cuda")
+    )
+    for one, other in zip(here.replicas, there.replicas, strict=True):
+        np.testing.assert_allclose(
+            one.valid_predictions, other.valid_predictions, rtol=1e-7, atol=1e-8
         )
 
 

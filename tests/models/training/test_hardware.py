@@ -1,9 +1,17 @@
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import torch
 
-from models.training.hardware import DeviceError, Workers, choose_device, split_evenly
+from models.training.hardware import (
+    DeviceError,
+    Workers,
+    accept_compacted_weights,
+    choose_device,
+    split_evenly,
+)
 
 
 @pytest.mark.parametrize(("n_items", "most"), [(1, 5), (2, 5), (7, 3), (50, 8), (3, 1)])
@@ -34,3 +42,12 @@ def test_a_device_is_chosen_or_refused() -> None:
     assert choose_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
     with pytest.raises(DeviceError, match="unknown device 'gpu'"):
         choose_device("gpu")
+
+
+def test_advice_to_compact_weights_is_silenced() -> None:
+    accept_compacted_weights()
+    warnings.warn(
+        "RNN module weights are not part of single contiguous chunk of memory. This means they "
+        "need to be compacted at every call",
+        stacklevel=1,
+    )

@@ -48,26 +48,28 @@ class Net(nn.Module):
         return self.body(x_num)
 
 
-def trained_on(folds, target, name, transform="none", seeds=(0, 1), settings=SETTINGS):
+def trained_on(
+    folds, target, name, transform="none", seeds=(0, 1), settings=SETTINGS, device="cpu"
+):
     loss = loss_named(name)
     scales = fit_scales(target, folds, transform, standardise=True) if loss.is_scaled else ()
     n_outputs = 1 if target.ndim == 1 else target.shape[1]
     objective = Objective(loss, METRICS["rmse"], scales=scales)
-    return fit(builder(n_outputs), folds, target, settings, objective, Replicas(seeds), "cpu")
+    return fit(builder(n_outputs), folds, target, settings, objective, Replicas(seeds), device)
 
 
-@pytest.mark.parametrize(
-    ("name", "transform"),
-    [
-        ("mse", "none"),
-        ("mse", "log1p"),
-        ("mae", "rank_gauss"),
-        ("huber", "sqrt"),
-        ("quantile@0.8", "none"),
-        ("poisson", "none"),
-        ("tweedie", "none"),
-    ],
-)
+LOSS_AND_SCALE = [
+    ("mse", "none"),
+    ("mse", "log1p"),
+    ("mae", "rank_gauss"),
+    ("huber", "sqrt"),
+    ("quantile@0.8", "none"),
+    ("poisson", "none"),
+    ("tweedie", "none"),
+]
+
+
+@pytest.mark.parametrize(("name", "transform"), LOSS_AND_SCALE)
 def test_every_replica_is_what_it_is_alone(name: str, transform: str) -> None:
     together = trained_on(FOLDS, ONE, name, transform)
     for replica in (together.replicas[0], together.replicas[5]):
