@@ -6,10 +6,10 @@ FOLDWISE := $(BIN)/foldwise
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: help setup test check format mlflow runs titanic otto digits submit-titanic tune-titanic
-.PHONY: diabetes names examples rotten-tomatoes tune-digits
+.PHONY: diabetes names examples rotten-tomatoes tune-digits house-prices spaceship-titanic
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 titanic: setup ## Titanic, from the files to a checked submission
 	@$(FOLDWISE) run titanic
@@ -31,6 +31,12 @@ examples: setup ## the course's first steps, each a short script with a figure
 
 rotten-tomatoes: setup ## Rotten Tomatoes, the same: GRU, LSTM and two bags of words
 	@$(FOLDWISE) run rotten-tomatoes
+
+house-prices: setup ## House Prices, the same: what a house was sold for
+	@$(FOLDWISE) run house-prices
+
+spaceship-titanic: setup ## Spaceship Titanic, the same: text ids, True or False
+	@$(FOLDWISE) run spaceship-titanic
 
 submit-titanic: setup ## send the newest Titanic run to Kaggle, once, and write its score down
 	@$(FOLDWISE) submit titanic

@@ -47,6 +47,20 @@ class Encoder(Protocol):
     ) -> Any: ...
 
 
+def with_columns(table: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
+    """The table with these columns, new ones behind its own.
+
+    `DataFrame.assign` puts in one column after the other, and warns of it in a wide table.
+
+    Args:
+        table: `n_rows` rows.
+        columns: By name, `n_rows` values each.
+    """
+    changed = {name: values for name, values in columns.items() if name in table}
+    added = {name: values for name, values in columns.items() if name not in table}
+    return pd.concat([table.assign(**changed), pd.DataFrame(added, index=table.index)], axis=1)
+
+
 class BaseEncoder(BaseEstimator):  # type: ignore[misc]
     """The defaults of an encoder; a subclass has `fit` and `transform`, and what it does better.
 

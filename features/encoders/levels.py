@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from features.encoders.base import State, require_columns
+from features.encoders.base import State, require_columns, with_columns
 from features.encoders.target_means import TargetMeans
 
 RARE = "rare"
@@ -39,7 +39,7 @@ class Frequencies(BaseEstimator):  # type: ignore[misc]
             f"{name}_share": table[name].map(shares).astype("float64").fillna(0.0)
             for name, shares in self.shares_.items()
         }
-        return table.assign(**added)
+        return with_columns(table, added)
 
     def fit_transform(self, table: pd.DataFrame, target: np.ndarray | None = None) -> pd.DataFrame:
         """Fit and transform the same rows."""
@@ -76,7 +76,7 @@ class RareLevels(BaseEstimator):  # type: ignore[misc]
             name: table[name].where(table[name].isin(kept) | table[name].isna(), RARE)
             for name, kept in self.kept_.items()
         }
-        return table.assign(**changed)
+        return with_columns(table, changed)
 
     def fit_transform(self, table: pd.DataFrame, target: np.ndarray | None = None) -> pd.DataFrame:
         """Fit and transform the same rows."""
@@ -117,7 +117,7 @@ class OrderedLevels(BaseEstimator):  # type: ignore[misc]
         for name, ranks in self.ranks_.items():
             found = table[name].astype("str").fillna("").map(ranks).astype("float64")
             added[f"{name}_order"] = found.fillna((1 + len(ranks)) / 2)
-        return table.assign(**added)
+        return with_columns(table, added)
 
     def fit_transform(self, table: pd.DataFrame, target: np.ndarray) -> pd.DataFrame:
         """Fit and transform the same rows."""

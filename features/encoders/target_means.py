@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import KFold
 from sklearn.utils.validation import check_is_fitted
 
-from features.encoders.base import EncodingError, State, require_columns
+from features.encoders.base import EncodingError, State, require_columns, with_columns
 
 Floats = npt.NDArray[np.float64]
 Statistic = Literal["mean", "count", "median", "low", "high"]
@@ -72,7 +72,7 @@ class TargetMeans(BaseEstimator):  # type: ignore[misc]
     def transform(self, table: pd.DataFrame) -> pd.DataFrame:
         """The table with the statistics, for rows that were not fitted on."""
         check_is_fitted(self)
-        return table.assign(**self._look_up(table, self.learned_))
+        return with_columns(table, self._look_up(table, self.learned_))
 
     def fit_transform(self, table: pd.DataFrame, target: np.ndarray) -> pd.DataFrame:
         """The table with the statistics, each row's own target left out."""
@@ -87,7 +87,7 @@ class TargetMeans(BaseEstimator):  # type: ignore[misc]
             learned = self._learn(table.iloc[others], columns[others])
             for name, values in self._look_up(table.iloc[rows], learned).items():
                 added.setdefault(name, np.empty(len(table)))[rows] = values
-        return table.assign(**added)
+        return with_columns(table, added)
 
     def state(self) -> State:
         """By column, the levels and their statistics."""
