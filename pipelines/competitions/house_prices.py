@@ -119,7 +119,7 @@ def add_features(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def grades(texts: pd.Series, known: dict[str, int]) -> pd.Series:
-    """The place of each text in its order; 0 where the house has no such thing."""
+    """The place of each text in its order; 0 where there is no such thing."""
     return texts.map(known).astype("float64").fillna(0)
 
 

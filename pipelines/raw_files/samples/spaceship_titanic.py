@@ -1,6 +1,6 @@
 """Made-up passengers in exactly the form of Spaceship Titanic's files.
 
-No package holds the competition's rows. The generator follows what its pages say of them: people
+No package holds the competition's rows. The generator follows the data page: people
 travel in groups that share planet, deck and side; who sleeps spends nothing; and sleepers and the
 thrifty were transported more often than those who spent on the spa and virtual reality.
 """
@@ -32,7 +32,7 @@ def write(folder: Path) -> None:
     """Write `train.csv`, `test.csv`, `sample_submission.csv` and `holdout.csv`.
 
     Whole groups are held back. `holdout.csv` has the truth of `test.csv`; `sample_submission.csv`
-    says False of everybody.
+    has False for everybody.
 
     Raises:
         OSError: The folder cannot be written.

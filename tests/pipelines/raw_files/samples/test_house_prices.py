@@ -31,7 +31,7 @@ def test_columns_are_kaggles(tables: dict[str, pd.DataFrame]) -> None:
         assert list(tables[name]) == ["Id", "SalePrice"]
 
 
-def test_every_house_is_dealt_once(tables: dict[str, pd.DataFrame]) -> None:
+def test_every_house_is_in_one_file(tables: dict[str, pd.DataFrame]) -> None:
     ids = [*tables["train.csv"]["Id"], *tables["test.csv"]["Id"]]
     assert ids == list(range(1, 2931))
     assert tables["holdout.csv"]["Id"].equals(tables["test.csv"]["Id"])
