@@ -1,6 +1,7 @@
 """The same ensemble trained by the usual loops: one replica after the other.
 
-Every function trains one replica on one fold and returns the probabilities of the held-out rows.
+Every function trains one replica on one fold and returns the predictions of the held-out rows:
+probabilities `(n_rows, n_classes)`, or values `(n_rows, 1)`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,7 +34,7 @@ class Size:
         name: Its name in the printed table.
         n_rows: Rows of the training file.
         n_num: Columns.
-        n_classes: Classes; one logit where there are two.
+        n_classes: Classes; one logit where there are two. 1: values are learned.
         hidden: Widths of the hidden layers.
         dropout: Share of activations set to zero.
         batch_size: Rows per step.
@@ -57,13 +59,19 @@ class Size:
         n_outputs = 1 if self.n_classes == 2 else self.n_classes
         return partial(settings.build, InputShape(self.n_num), n_outputs)
 
-    def data(self) -> tuple[NDArray[np.float32], NDArray[np.int64], list[FoldData]]:
-        """Synthetic rows, classes and folds; the classes follow a random network, with noise."""
+    @property
+    def has_values(self) -> bool:
+        """Whether values are learned, and not classes."""
+        return self.n_classes == 1
+
+    def data(self) -> tuple[NDArray[np.float32], NDArray[np.generic], list[FoldData]]:
+        """Synthetic rows, target and folds; the target follows a random network, with noise."""
         rng = np.random.default_rng(0)
         x = rng.normal(size=(self.n_rows, self.n_num)).astype(np.float32)
         hidden = np.tanh(x @ rng.normal(size=(self.n_num, 16)) / self.n_num**0.5)
         scores = 3 * hidden @ rng.normal(size=(16, self.n_classes))
-        target = (scores + rng.gumbel(size=scores.shape)).argmax(axis=1)
+        noisy = scores + rng.gumbel(size=scores.shape)
+        target = noisy[:, 0] if self.has_values else noisy.argmax(axis=1)
         fold_of_row = np.arange(self.n_rows) % N_FOLDS
         folds = [
             FoldData(
@@ -74,12 +82,13 @@ class Size:
         return x, target, folds
 
 
-Train = Callable[
-    [Size, NDArray[np.float32], NDArray[np.int64], FoldData, int], NDArray[np.floating]
-]
+Target = NDArray[np.generic]
+Train = Callable[[Size, NDArray[np.float32], Target, FoldData, int], NDArray[np.floating]]
 
 
 def _loss(size: Size) -> Callable[[Tensor, Tensor], Tensor]:
+    if size.has_values:
+        return lambda logits, target: functional.mse_loss(logits.squeeze(-1), target)
     if size.n_classes == 2:
         return lambda logits, target: functional.binary_cross_entropy_with_logits(
             logits.squeeze(-1), target
@@ -87,15 +96,18 @@ def _loss(size: Size) -> Callable[[Tensor, Tensor], Tensor]:
     return functional.cross_entropy
 
 
-def _target(size: Size, target: NDArray[np.int64]) -> Tensor:
+def _target(size: Size, target: Target) -> Tensor:
     tensor = torch.from_numpy(target)
-    return tensor.float() if size.n_classes == 2 else tensor
+    return tensor.float() if size.n_classes <= 2 else tensor
 
 
 @torch.no_grad()
-def _probabilities(size: Size, model: nn.Module, x: Tensor) -> NDArray[np.floating]:
+def _predictions(size: Size, model: nn.Module, x: Tensor) -> NDArray[np.floating]:
     model.eval()
     logits = model(x)
+    if size.has_values:
+        values: NDArray[np.floating] = logits.numpy()
+        return values
     if size.n_classes == 2:
         logits = torch.cat([torch.zeros_like(logits), logits], dim=1)
     probabilities: NDArray[np.floating] = logits.softmax(dim=1).numpy()
@@ -105,7 +117,7 @@ def _probabilities(size: Size, model: nn.Module, x: Tensor) -> NDArray[np.floati
 def train_with_data_loader(
     size: Size,
     x: NDArray[np.float32],
-    y: NDArray[np.int64],
+    y: Target,
     fold: FoldData,
     seed: int,
     *,
@@ -129,11 +141,11 @@ def train_with_data_loader(
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-    return _probabilities(size, model, inputs[torch.from_numpy(fold.valid_rows)])
+    return _predictions(size, model, inputs[torch.from_numpy(fold.valid_rows)])
 
 
 def train_lean(
-    size: Size, x: NDArray[np.float32], y: NDArray[np.int64], fold: FoldData, seed: int
+    size: Size, x: NDArray[np.float32], y: Target, fold: FoldData, seed: int
 ) -> NDArray[np.floating]:
     """The leanest loop over tensors: whole batches by index, fused optimiser."""
     torch.manual_seed(seed)
@@ -147,21 +159,18 @@ def train_lean(
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-    return _probabilities(size, model, inputs[torch.from_numpy(fold.valid_rows)])
+    return _predictions(size, model, inputs[torch.from_numpy(fold.valid_rows)])
 
 
 def train_with_skorch(
-    size: Size, x: NDArray[np.float32], y: NDArray[np.int64], fold: FoldData, seed: int
+    size: Size, x: NDArray[np.float32], y: Target, fold: FoldData, seed: int
 ) -> NDArray[np.floating]:
-    """Skorch's classifier, without its validation split and its output."""
-    from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
-
+    """Skorch's classifier or regressor, without its validation split and its output."""
     torch.manual_seed(seed)
-    is_binary = size.n_classes == 2
-    kind = NeuralNetBinaryClassifier if is_binary else NeuralNetClassifier
+    kind, criterion = _skorch(size)
     net = kind(
         size.build(),
-        criterion=nn.BCEWithLogitsLoss if is_binary else nn.CrossEntropyLoss,
+        criterion=criterion,
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=0.0,
         lr=size.lr,
@@ -171,20 +180,36 @@ def train_with_skorch(
         train_split=None,
         verbose=0,
     )
-    target = y.astype(np.float32) if is_binary else y
+    target = y.astype(np.float32) if size.n_classes <= 2 else y
+    target = target[:, None] if size.has_values else target
     net.fit(x[fold.train_rows], target[fold.train_rows])
-    probabilities: NDArray[np.floating] = net.predict_proba(x[fold.valid_rows])
-    return probabilities
+    held_out = x[fold.valid_rows]
+    predictions: NDArray[np.floating] = (
+        net.predict(held_out) if size.has_values else net.predict_proba(held_out)
+    )
+    return predictions
+
+
+def _skorch(size: Size) -> tuple[Callable[..., Any], type[nn.Module]]:
+    """Skorch's estimator for the target, and its loss."""
+    from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier, NeuralNetRegressor
+
+    if size.has_values:
+        return NeuralNetRegressor, nn.MSELoss
+    if size.n_classes == 2:
+        return NeuralNetBinaryClassifier, nn.BCEWithLogitsLoss
+    return NeuralNetClassifier, nn.CrossEntropyLoss
 
 
 def train_with_sklearn(
-    size: Size, x: NDArray[np.float32], y: NDArray[np.int64], fold: FoldData, seed: int
+    size: Size, x: NDArray[np.float32], y: Target, fold: FoldData, seed: int
 ) -> NDArray[np.floating]:
-    """Scikit-learn's MLPClassifier: the same loss, Adam, no dropout."""
+    """Scikit-learn's MLPClassifier or MLPRegressor: the same loss, Adam, no dropout."""
     from sklearn.exceptions import ConvergenceWarning
-    from sklearn.neural_network import MLPClassifier
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-    model = MLPClassifier(
+    kind = MLPRegressor if size.has_values else MLPClassifier
+    model = kind(
         hidden_layer_sizes=size.hidden,
         alpha=0.0,
         batch_size=size.batch_size,
@@ -196,8 +221,11 @@ def train_with_sklearn(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(x[fold.train_rows], y[fold.train_rows])
-    probabilities: NDArray[np.floating] = model.predict_proba(x[fold.valid_rows])
-    return probabilities
+    held_out = x[fold.valid_rows]
+    predictions: NDArray[np.floating] = (
+        model.predict(held_out)[:, None] if size.has_values else model.predict_proba(held_out)
+    )
+    return predictions
 
 
 COMPETITORS: dict[str, Train] = {
@@ -205,5 +233,5 @@ COMPETITORS: dict[str, Train] = {
     "notes, 2 workers": partial(train_with_data_loader, num_workers=2),
     "lean loop": train_lean,
     "skorch": train_with_skorch,
-    "MLPClassifier": train_with_sklearn,
+    "scikit-learn": train_with_sklearn,
 }

@@ -1,10 +1,11 @@
 """Times an ensemble of folds and seeds: all replicas at once or one after the other.
 
-`python -m benchmarks.replicas [--quick]` prints a table and writes `replicas.json` and
-`replicas.png` next to this file. Every measurement runs in a separate process, after a warm-up,
-with the same architecture, epochs, batch size, optimiser and number of threads; each includes
-the prediction of the held-out rows. Loops that train one replica after the other are timed on the
-number of replicas in the column `timed` and scaled to R: their time per replica is constant.
+`python -m benchmarks.replicas [--quick] [--sizes values]` prints a table and writes `replicas.json`
+and `replicas.png` next to this file (`replicas_values.json` and so on for some sizes only). Every
+measurement runs in a separate process, after a warm-up, with the same architecture, epochs, batch
+size, optimiser and number of threads; each includes the prediction of the held-out rows. Loops that
+train one replica after the other are timed on the number of replicas in the column `timed` and
+scaled to R: their time per replica is constant.
 """
 
 from __future__ import annotations
@@ -37,9 +38,11 @@ SIZES = {
         Size("titanic", 891, 20, 2, (64, 64), 0.1, batch_size=32, epochs=20),
         Size("middle", 8_000, 50, 5, (128, 128), 0.1, batch_size=256, epochs=5),
         Size("otto", 49_502, 93, 9, (256, 256), 0.1, batch_size=256, epochs=2),
+        Size("values", 8_000, 50, 1, (128, 128), 0.1, batch_size=256, epochs=5),
     )
 }
-N_REPLICAS = {"titanic": 50, "middle": 50, "otto": 25}
+N_REPLICAS = {"titanic": 50, "middle": 50, "otto": 25, "values": 50}
+NO_DROPOUT = "scikit-learn"  # its networks have none
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,9 @@ class Measurement:
         n_replicas: R.
         timed: Replicas that were actually trained.
         seconds: For R replicas.
-        log_loss: On the held-out rows, mean over the replicas of seed 0: one per fold.
-        accuracy: The same.
+        error: Log-loss, or RMSE of values, on the held-out rows, mean over the replicas of seed 0:
+            one per fold.
+        share: Accuracy, or R² of values, the same.
         peak_mb: Growth of the process while training, in MB.
     """
 
@@ -64,8 +68,8 @@ class Measurement:
     n_replicas: int
     timed: int
     seconds: float
-    log_loss: float
-    accuracy: float
+    error: float
+    share: float
     peak_mb: float
 
 
@@ -86,53 +90,58 @@ def measure(size: Size, method: str, n_replicas: int, timed: int, *, repeats: in
         n_replicas=n_replicas,
         timed=timed,
         seconds=min(seconds) * n_replicas / timed,
-        log_loss=statistics.fmean(score[0] for score in scores),
-        accuracy=statistics.fmean(score[1] for score in scores),
+        error=statistics.fmean(score[0] for score in scores),
+        share=statistics.fmean(score[1] for score in scores),
         peak_mb=(after - before) / 1024,
     )
 
 
 def train_all(size: Size, method: str, n_replicas: int) -> list[tuple[float, float]]:
-    """(log-loss, accuracy) of the replicas of seed 0 on their held-out rows."""
+    """(error, share) of the replicas of seed 0 on their held-out rows."""
     x, y, folds = size.data()
     n_folds = min(N_FOLDS, n_replicas)
     if method != OURS:
         train = COMPETITORS[method]
-        return [_scores(y[f.valid_rows], train(size, x, y, f, 0)) for f in folds[:n_replicas]]
+        return [_scores(y[f.valid_rows], train(size, x, y, f, 0), size) for f in folds[:n_replicas]]
     settings = TrainSettings(
         epochs=size.epochs, batch_size=size.batch_size, lr=size.lr, evaluate_every=size.epochs
     )
-    loss = LOSSES["binary_cross_entropy" if size.n_classes == 2 else "cross_entropy"]
+    loss = LOSSES[{1: "mse", 2: "binary_cross_entropy"}.get(size.n_classes, "cross_entropy")]
+    metric = METRICS["rmse" if size.has_values else "log_loss"]
     fitted = fit(
         size.build,
         folds[:n_folds],
         y,
         settings,
-        Objective(loss, METRICS["log_loss"]),
+        Objective(loss, metric),
         Replicas(range(n_replicas // n_folds)),
         device="cpu",
     )
-    return [_scores(y[folds[r.fold].valid_rows], r.valid_predictions) for r in fitted.replicas]
+    return [
+        _scores(y[folds[r.fold].valid_rows], r.valid_predictions, size) for r in fitted.replicas
+    ]
 
 
-def _scores(target: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]:
-    return METRICS["log_loss"](target, probabilities), METRICS["accuracy"](target, probabilities)
+def _scores(target: np.ndarray, predictions: np.ndarray, size: Size) -> tuple[float, float]:
+    error, share = ("rmse", "r2") if size.has_values else ("log_loss", "accuracy")
+    return METRICS[error](target, predictions), METRICS[share](target, predictions)
 
 
-def plan(*, quick: bool) -> list[tuple[Size, str, int, int]]:
+def plan(names: Sequence[str], *, quick: bool) -> list[tuple[Size, str, int, int]]:
     """(size, method, R, replicas to time) of each measurement."""
     jobs = []
-    for name, size in SIZES.items():
+    for name in names:
+        size = SIZES[name]
         if quick:
             size = replace(size, epochs=max(1, size.epochs // 5), n_rows=min(size.n_rows, 5_000))
         n, timed = N_REPLICAS[name], N_FOLDS
         growth = [1, 5, n] if quick else [1, 5, 10, 25, 50, 100]
         jobs += [(size, OURS, r, r) for r in growth]
-        loops = [method for method in COMPETITORS if method != "MLPClassifier"]
+        loops = [method for method in COMPETITORS if method != NO_DROPOUT]
         jobs += [(size, method, n, timed) for method in loops]
         plain = replace(size, dropout=0.0)
         jobs += [(plain, OURS, n, n)]
-        jobs += [(plain, method, n, timed) for method in ("lean loop", "MLPClassifier")]
+        jobs += [(plain, method, n, timed) for method in ("lean loop", NO_DROPOUT)]
     return jobs
 
 
@@ -181,13 +190,13 @@ def table(rows: Sequence[Measurement]) -> str:
     """One line per measurement; `times` is the time relative to Foldwise for the same R."""
     ours = {(m.size, m.dropout, m.n_replicas): m.seconds for m in rows if m.method == OURS}
     head = f"{'size':8} {'dropout':>7} {'R':>4}  {'method':18} {'timed':>5} {'seconds':>9}"
-    lines = [head + f" {'times':>6} {'log-loss':>9} {'accuracy':>9} {'MB/replica':>11}"]
+    lines = [head + f" {'times':>6} {'error':>9} {'share':>9} {'MB/replica':>11}"]
     for m in rows:
         factor = m.seconds / ours[m.size, m.dropout, m.n_replicas]
         memory = m.peak_mb / (m.n_replicas if m.method == OURS else 1)
         lines.append(
             f"{m.size:8} {m.dropout:7.1f} {m.n_replicas:4}  {m.method:18} {m.timed:5} "
-            f"{m.seconds:9.2f} {factor:6.1f} {m.log_loss:9.4f} {m.accuracy:9.4f} {memory:11.2f}"
+            f"{m.seconds:9.2f} {factor:6.1f} {m.error:9.4f} {m.share:9.4f} {memory:11.2f}"
         )
     return "\n".join(lines)
 
@@ -199,9 +208,12 @@ def draw(rows: Sequence[Measurement], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, len(SIZES), figsize=(13, 4), layout="constrained")
-    for axis, (name, size) in zip(axes, SIZES.items(), strict=True):
-        of_size = [m for m in rows if m.size == name and m.dropout == size.dropout]
+    names = list(dict.fromkeys(m.size for m in rows))
+    figure, axes = pyplot.subplots(
+        1, len(names), figsize=(4.3 * len(names), 4), layout="constrained", squeeze=False
+    )
+    for axis, name in zip(axes[0], names, strict=True):
+        of_size = [m for m in rows if m.size == name and m.dropout == SIZES[name].dropout]
         ours = sorted((m.n_replicas, m.seconds) for m in of_size if m.method == OURS)
         axis.plot(*zip(*ours, strict=True), "o-", label=OURS)
         for m in of_size:
@@ -219,6 +231,7 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small tables, few epochs")
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -227,12 +240,12 @@ def main() -> None:
         print(json.dumps(asdict(run_one(arguments.one))))
         return
     rows = []
-    for job in plan(quick=arguments.quick):
+    for job in plan(arguments.sizes, quick=arguments.quick):
         rows.append(measure_in_subprocess(job, threads=arguments.threads))
         print(table([m for m in rows if m.size == job[0].name]).splitlines()[-1], flush=True)
     print("\n" + table(rows))
     single = {
-        name: in_turns(size, turns=3 if arguments.quick else 9) for name, size in SIZES.items()
+        name: in_turns(SIZES[name], turns=3 if arguments.quick else 9) for name in arguments.sizes
     }
     for name, seconds in single.items():
         ours, loop = seconds.values()
@@ -244,8 +257,10 @@ def main() -> None:
         "one_replica": single,
         "rows": [asdict(m) for m in rows],
     }
-    (HERE / "replicas.json").write_text(json.dumps(written, indent=1) + "\n")
-    draw(rows, HERE / "replicas.png")
+    is_whole = arguments.sizes == list(SIZES)
+    stem = "replicas" if is_whole else f"replicas_{'_'.join(arguments.sizes)}"
+    (HERE / f"{stem}.json").write_text(json.dumps(written, indent=1) + "\n")
+    draw(rows, HERE / f"{stem}.png")
 
 
 if __name__ == "__main__":

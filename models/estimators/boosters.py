@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from models.estimators.fold_models import Inputs, Owner, file_name, model_files
+from models.estimators.fold_models import Inputs, Owner, file_name, model_files, with_absent
 from models.target import Scales, read_scales, scale_files, unscale
 
 SUFFIX = ".txt"
 BLOCK = 1 << 16  # rows predicted at a time
+ALMOST_NOTHING = 30.0  # LightGBM counts 1e-15 rows of an absent class: log-odds of 34.5
 
 
 @dataclass(frozen=True)
@@ -104,10 +105,19 @@ def predict(booster: Any, inputs: Inputs, *, n_trees: int = -1, n_threads: int =
         block = matrix({key: array[rows] for key, array in used.items()})
         parts.append(booster.predict(block, num_iteration=n_trees, num_threads=n_threads))
     raw = np.concatenate(parts)
-    if raw.ndim > 1:
-        return raw
-    is_probability = booster.dump_model(num_iteration=1)["objective"].startswith("binary")
-    return np.column_stack([1 - raw, raw]) if is_probability else raw[:, None]
+    first = booster.dump_model(num_iteration=1)
+    if not first["objective"].startswith(("binary", "multiclass")):
+        return raw if raw.ndim > 1 else raw[:, None]
+    probabilities = raw if raw.ndim > 1 else np.column_stack([1 - raw, raw])
+    return with_absent(probabilities, _absent_classes(first["tree_info"]))
+
+
+def _absent_classes(first_trees: Sequence[Any]) -> list[int]:
+    """Classes without a training row: their first tree is the log-odds of almost nothing."""
+    log_odds = [tree["tree_structure"].get("leaf_value", 0.0) for tree in first_trees]
+    if len(log_odds) == 1:
+        return [int(log_odds[0] < 0)] if abs(log_odds[0]) > ALMOST_NOTHING else []
+    return [label for label, value in enumerate(log_odds) if value < -ALMOST_NOTHING]
 
 
 def matrix(inputs: Inputs, rows: np.ndarray | None = None) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.estimators.fold_models import Inputs
+from models.estimators.fold_models import Inputs, with_absent
 from models.target import Target
 from models.tasks import Task
 
@@ -153,15 +153,7 @@ def is_classifier(estimator: Any) -> bool:
 def _probabilities(estimator: Any, x: np.ndarray, n_classes: int) -> np.ndarray:
     """Probabilities `(n_rows, n_classes)`; classes that the training rows lacked get a little."""
     found = _in_blocks(estimator, x, n_classes, _shares)
-    absent = np.setdiff1d(np.arange(n_classes), estimator.classes_)
-    if not absent.size:
-        return found
-    found[:, absent] = ABSENT
-    shares: np.ndarray = found / found.sum(axis=1, keepdims=True)
-    return shares
-
-
-ABSENT = 1e-3  # the probability of a class of which a model saw no row
+    return with_absent(found, np.setdiff1d(np.arange(n_classes), estimator.classes_).tolist())
 
 
 def _shares(estimator: Any, x: np.ndarray) -> tuple[Any, np.ndarray]:

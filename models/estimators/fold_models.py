@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Inputs = Mapping[str, np.ndarray]
 Owner = tuple[int, int]  # fold and seed
+ABSENT = 1e-3  # the probability of a class of which a model saw no row
 
 
 class FoldModels(Protocol):
@@ -113,3 +114,16 @@ def model_files(folder: Path, suffix: str) -> dict[Owner, list[Path]]:
     for fold, seed, _, path in found:
         files.setdefault((fold, seed), []).append(path)
     return files
+
+
+def with_absent(probabilities: np.ndarray, absent: Sequence[int]) -> np.ndarray:
+    """Probabilities `(n_rows, n_classes)`; classes that the training rows lacked get a little.
+
+    Their logarithm would be as good as infinite: one such row would decide a log-loss.
+    """
+    if not len(absent):
+        return probabilities
+    found = probabilities.copy()
+    found[:, absent] = ABSENT
+    shares: np.ndarray = found / found.sum(axis=1, keepdims=True)
+    return shares

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from models.data import FoldData
 from models.estimators import boosting
 from models.estimators.boosting import TreesError
+from models.estimators.fold_models import ABSENT
 from models.estimators.trees import TreesSettings
 from models.target import Target
 from models.tasks import Task
@@ -197,8 +198,20 @@ def test_a_class_that_a_fold_never_saw_has_a_probability_all_the_same():
     fit = fit_trees(
         make_folds(train), [test] * 3, np.minimum(target, 1), SMALL, n_classes=3, seeds=(0,)
     )
-    assert np.isfinite(fit.test_predictions).all()
-    assert (fit.test_predictions[:, 2] < 1e-6).all()
+    np.testing.assert_allclose(fit.test_predictions[:, 2], ABSENT, rtol=0.01)
+
+
+@pytest.mark.parametrize(("n_classes", "only"), [(2, 0), (2, 1), (4, 2)])
+def test_a_class_without_training_rows_does_not_decide_the_log_loss(n_classes, only):
+    train, test, _, _ = make(n_classes)
+    target = np.full(N_ROWS, only)
+    target[0] = (only + 1) % n_classes
+    (fold, _, _) = make_folds(train)  # row 0 is held out
+    fitted = fit_trees([fold], [test], target, SMALL, n_classes=n_classes, seeds=[0])
+    for predicted in (fitted.replicas[0].valid_predictions, fitted.boosters.predict_mean([test])):
+        np.testing.assert_allclose(predicted.sum(axis=1), 1)
+        assert predicted.argmax(axis=1).tolist() == [only] * len(predicted)
+        assert predicted.min() == pytest.approx(ABSENT, rel=0.01)
 
 
 def test_no_split_at_all_is_no_error():
