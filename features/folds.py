@@ -50,11 +50,15 @@ class Folds:
             does, as of the earliest rows where folds follow time.
         left_out: `(n_splits, n_rows) bool`, rows that a split neither trains on nor holds out; None
             where each split trains on all rows that it does not hold out.
+        refit_rows: `(n_rows,) bool`, the rows of one more training, whose models predict the test
+            rows; None where those of the splits do. Folds by time have it, since the models of
+            early folds know little, and none of them the newest rows.
         warnings: What a person should know of the folds.
     """
 
     assignment: Int16s
     left_out: npt.NDArray[np.bool_] | None = None
+    refit_rows: npt.NDArray[np.bool_] | None = None
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -93,10 +97,9 @@ class Folds:
     def digest(self) -> str:
         """The sha256 of the assignment, the same on every machine."""
         shape = np.array(self.assignment.shape, dtype="<i8").tobytes()
-        left_out = b"" if self.left_out is None else np.packbits(self.left_out).tobytes()
-        return hashlib.sha256(
-            shape + self.assignment.astype("<i2").tobytes() + left_out
-        ).hexdigest()
+        masks = [m for m in (self.left_out, self.refit_rows) if m is not None]
+        packed = b"".join(np.packbits(mask).tobytes() for mask in masks)
+        return hashlib.sha256(shape + self.assignment.astype("<i2").tobytes() + packed).hexdigest()
 
     def splits(self) -> Iterator[Split]:
         """Yield every split, repeat by repeat."""
@@ -109,15 +112,35 @@ class Folds:
                 valid_rows = np.flatnonzero(held_out_by == fold).astype(np.int64)
                 yield Split(repeat, fold, train_rows, valid_rows)
 
+    @property
+    def refit(self) -> Split | None:
+        """The rows of the training whose models predict the test rows, if it is one of its own.
+
+        It holds out what the last fold does, for curves alone: its models have seen these rows.
+        """
+        if self.refit_rows is None:
+            return None
+        *_, last = self.splits()
+        rows = np.flatnonzero(self.refit_rows).astype(np.int64)
+        return Split(last.repeat, last.fold + 1, rows, last.valid_rows)
+
+    def all_splits(self) -> list[Split]:
+        """Every split, and behind them the refit where there is one."""
+        refit = self.refit
+        return [*self.splits(), *([] if refit is None else [refit])]
+
     def arrays(self) -> dict[str, np.ndarray]:
         """The folds as arrays, for a file."""
-        more = {} if self.left_out is None else {"left_out": self.left_out}
-        return {"assignment": self.assignment, **more}
+        masks = {"left_out": self.left_out, "refit_rows": self.refit_rows}
+        return {
+            "assignment": self.assignment,
+            **{name: mask for name, mask in masks.items() if mask is not None},
+        }
 
     @classmethod
     def from_arrays(cls, stored: Mapping[str, np.ndarray]) -> Folds:
         """What `arrays` gave."""
-        return cls(stored["assignment"], stored.get("left_out"))
+        return cls(stored["assignment"], stored.get("left_out"), stored.get("refit_rows"))
 
 
 def make_folds(
@@ -150,8 +173,8 @@ def make_folds(
     if plan.column is not None:
         return _given_folds(given, plan.column)
     if plan.time is not None:
-        assignment, left_out = time_splits(time, plan, group_codes)
-        return Folds(assignment, left_out)
+        found_splits = time_splits(time, plan, group_codes)
+        return Folds(found_splits.assignment, found_splits.left_out, found_splits.refit_rows)
     _check_enough(len(classes), plan.n_folds, "training rows", fix="give more rows")
     if group_codes is not None:
         _check_enough(group_codes.max() + 1, plan.n_folds, f"groups of {plan.group!r}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -17,10 +19,26 @@ class FoldError(ValueError):
     exit_code = 3
 
 
+@dataclass(frozen=True)
+class TimeSplits:
+    """Rows in the order of time.
+
+    Attributes:
+        assignment: `(1, n_rows) int16`, the fold that holds each row out, -1 for the earliest.
+        left_out: `(n_folds, n_rows) bool`, rows that a split neither trains on nor holds out.
+        refit_rows: `(n_rows,) bool`, what the models of the test rows are trained on: all rows, or
+            the newest ones where the window slides.
+    """
+
+    assignment: npt.NDArray[np.int16]
+    left_out: npt.NDArray[np.bool_]
+    refit_rows: npt.NDArray[np.bool_]
+
+
 def time_splits(
     time: npt.ArrayLike | None, plan: FoldPlan, groups: npt.NDArray[np.int64] | None
-) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_]]:
-    """The assignment `(1, n_rows)`, and the rows that each split leaves out `(n_folds, n_rows)`.
+) -> TimeSplits:
+    """Cut the rows into folds in the order of time.
 
     Rows of one time stay together. Without `test_share` the rows are cut into `n_folds` + 1 parts
     of about the same size; the first is only trained on, and each other one is held out once.
@@ -43,7 +61,17 @@ def time_splits(
             held_out = part == fold + 1
             left_out[fold] |= np.isin(groups, groups[held_out]) & ~held_out
     _check_trained(part, left_out, plan)
-    return (part - 1)[None].astype(np.int16), left_out
+    return TimeSplits((part - 1)[None].astype(np.int16), left_out, _refit_rows(moments, part, plan))
+
+
+def _refit_rows(
+    moments: npt.NDArray[np.float64], part: npt.NDArray[np.intp], plan: FoldPlan
+) -> npt.NDArray[np.bool_]:
+    rows = np.ones(len(moments), dtype=bool)
+    if plan.window == "sliding":
+        n_rows = int((part == 0).sum())
+        rows[np.argsort(moments, kind="stable")[:-n_rows]] = False
+    return rows
 
 
 def _moments(time: npt.ArrayLike | None, plan: FoldPlan) -> npt.NDArray[np.float64]:

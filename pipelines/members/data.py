@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from features.encoders.base import Encoded
-from features.folds import Folds, Split
+from features.folds import NEVER, Folds, Split
 from models.data import EncodedDataset, FoldData
 
 
@@ -73,12 +73,23 @@ class FoldedDataset:
         folds: Which rows are held out when.
         views: One for each split.
         weight: `(n_train,)`, how much each row counts; None for equal weights.
+        refit: The view of the training whose models predict the test rows, if it is one of its
+            own; see `Folds.refit`.
     """
 
     target: np.ndarray
     folds: Folds
     views: list[FoldView]
     weight: np.ndarray | None = None
+    refit: FoldView | None = None
+
+    def for_refit(self, view: FoldView) -> FoldedDataset:
+        """The refit alone, as a dataset of one split."""
+        assignment = np.full((1, len(self.target)), NEVER, dtype=np.int16)
+        assignment[0, view.split.valid_rows] = 0
+        split = replace(view.split, repeat=0, fold=0)
+        view = replace(view, split=split)
+        return FoldedDataset(self.target, Folds(assignment), [view], self.weight)
 
     @property
     def names(self) -> Mapping[str, tuple[str, ...]]:

@@ -103,6 +103,7 @@ class Predictions:
             evaluated; empty for kinds without epochs.
         importances: `(n_inputs,)`, each input's share of the gain; empty for kinds without it.
         models: By file name, the content of each saved model; empty when read back.
+        refit_models: The same of the models that predict the test rows, if others do.
         warnings: Replicas that were left out, and why.
         notes: What else a person should know about the training.
     """
@@ -115,6 +116,7 @@ class Predictions:
     curves: dict[str, np.ndarray] = field(default_factory=dict)
     importances: np.ndarray = field(default_factory=lambda: np.empty(0))
     models: dict[str, bytes] = field(default_factory=dict)
+    refit_models: dict[str, bytes] | None = None
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

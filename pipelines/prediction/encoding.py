@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from features.encoders.base import is_stateless
+from features.folds import Split
 from pipelines.configuration.member_settings import Encoded, Encoder
 from pipelines.members.data import check_inputs
 from pipelines.stages.dataset import fitted_encoder
@@ -33,7 +34,7 @@ def encode_rows(
     folder: Path,
     on_fold: Callable[[], None],
 ) -> list[Path]:
-    """Encode new rows with every fold's encoder, a slice at a time.
+    """Encode new rows with the encoder of every fold that predicts them, a slice at a time.
 
     Args:
         table: The rows, with the competition's features.
@@ -44,19 +45,27 @@ def encode_rows(
         on_fold: Called after each fold.
 
     Returns:
-        For each fold the folder that holds an npy of each array, `(n_rows, ...)`.
+        For each of these folds the folder that holds an npy of each array, `(n_rows, ...)`.
     """
-    n_splits = prepared.folds.n_splits
-    folders = [folder / fold_name(index) for index in range(n_splits)]
+    splits = splits_of_new_rows(prepared)
+    folders = [folder / fold_name(index) for index in splits]
     if is_stateless(encoder()):  # every fold sees the same
-        folders = [folders[0]] * n_splits
-    for index, (target, split) in enumerate(zip(folders, prepared.folds.splits(), strict=True)):
+        folders = [folders[0]] * len(splits)
+    for target, (index, split) in zip(folders, splits.items(), strict=True):
         if not target.exists():
             target.mkdir(parents=True)
             expensive = DatasetFiles(stage).expensive(index)
             _write(fitted_encoder(encoder, prepared, split, expensive), table, target)
         on_fold()
     return folders
+
+
+def splits_of_new_rows(prepared: Prepared) -> dict[int, Split]:
+    """By number, the splits whose models predict new rows: the refit where there is one."""
+    refit = prepared.folds.refit
+    if refit is not None:
+        return {prepared.folds.n_splits: refit}
+    return dict(enumerate(prepared.folds.splits()))
 
 
 def read_rows(folder: Path, inputs: Mapping[str, Sequence[str]]) -> Encoded:

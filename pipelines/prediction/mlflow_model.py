@@ -184,10 +184,11 @@ def _needed(run: Path, competition: Competition) -> list[Path]:
     layout, encoders = RunLayout(run), encoder_identities(competition)
     needed = [layout.run_file, *_files(layout.preprocess), *_files(layout.ensemble)]
     for member in members_of(competition):
-        models = TrainFiles(layout.train(member.name)).models
+        trained = TrainFiles(layout.train(member.name))
         dataset = DatasetFiles(layout.dataset(encoders[member.name].name))
-        again = member.trains_again(models)
-        needed += _files(models) + (dataset.all_train() if again else dataset.all_expensive())
+        again = member.trains_again(trained.models)
+        needed += _files(trained.models) + _files(trained.refit_models)
+        needed += dataset.all_train() if again else dataset.all_expensive()
     stackers = EnsembleFiles(layout.ensemble).stackers.glob("*")
     if not all(any(stacker.iterdir()) for stacker in stackers):  # one is trained again
         for member in members_of(competition):

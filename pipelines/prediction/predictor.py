@@ -19,13 +19,13 @@ from pipelines.configuration.encoders import encoder_identities
 from pipelines.console import Advance, Steps
 from pipelines.members.member import FittedModels, Member, members_of
 from pipelines.prediction.answers import Answers
-from pipelines.prediction.encoding import encode_rows, read_rows
+from pipelines.prediction.encoding import encode_rows, read_rows, splits_of_new_rows
 from pipelines.prediction.new_rows import NewRows
 from pipelines.stages import ensemble, preprocess, stage_code, train_test_overlap
 from pipelines.stages.extra_tables import Features, features_of
 from pipelines.stages.input_tables import test_columns
 from pipelines.stages.run_contents import RunContents
-from pipelines.stages.saved_models import load_models
+from pipelines.stages.saved_models import load_models_of_new_rows
 from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.stage_files import EnsembleFiles
 
@@ -118,7 +118,9 @@ class Predictor:
         by_encoder: dict[str, list[int]] = {}
         for place in np.flatnonzero(used):
             by_encoder.setdefault(self._encoders[members[place].name], []).append(int(place))
-        steps = Steps(len(by_encoder) * self.prepared.folds.n_splits + int(used.sum()), advance)
+        steps = Steps(
+            len(by_encoder) * len(splits_of_new_rows(self.prepared)) + int(used.sum()), advance
+        )
         for places in by_encoder.values():
             self._predict_members(places, featured, by_member, steps)
         combined = self.combiner.predict(by_member, self._context(featured, by_member))
@@ -190,7 +192,7 @@ class Predictor:
                 steps.take()
 
     def _models(self, member: Member) -> FittedModels:
-        return load_models(
+        return load_models_of_new_rows(
             self.competition,
             member,
             self.prepared,

@@ -35,15 +35,21 @@ def encode(
     prepared: Prepared, encoder: Callable[[], Encoder], progress: Advance | None = None
 ) -> FoldedDataset:
     """Fit a new encoder in every fold and encode all rows with it."""
-    views = list(encoded_views(prepared, encoder, progress))
-    return FoldedDataset(prepared.target, prepared.folds, views, prepared.weight)
+    return _folded(prepared, list(encoded_views(prepared, encoder, progress)))
+
+
+def _folded(prepared: Prepared, views: list[FoldView]) -> FoldedDataset:
+    """The views of all splits as a dataset; that of the refit, if there is one, is the last."""
+    n_splits = prepared.folds.n_splits
+    refit = views[n_splits] if len(views) > n_splits else None
+    return FoldedDataset(prepared.target, prepared.folds, views[:n_splits], prepared.weight, refit)
 
 
 def encoded_views(
     prepared: Prepared, encoder: Callable[[], Encoder], progress: Advance | None = None
 ) -> Iterator[FoldView]:
     """The same fold by fold, for callers that need not hold all of them at once."""
-    splits = list(prepared.folds.splits())
+    splits = prepared.folds.all_splits()
     shared: FoldView | None = None
     for index, split in enumerate(splits):
         made = complete(encoder())
@@ -181,12 +187,12 @@ def load(
         DatasetError: `inputs` names an array that the encoder does not give.
     """
     files, views = DatasetFiles(folder), list[FoldView]()
-    for index, split in enumerate(prepared.folds.splits()):
+    for index, split in enumerate(prepared.folds.all_splits()):
         if files.train(index).exists():
             views.append(_load_fold(files, index, split, inputs or {}))
         else:
             views.append(replace(views[-1], split=split))
-    return FoldedDataset(prepared.target, prepared.folds, views, prepared.weight)
+    return _folded(prepared, views)
 
 
 def load_training_rows(
@@ -197,7 +203,7 @@ def load_training_rows(
     Raises:
         DatasetError: `inputs` names an array that the encoder does not give.
     """
-    split = list(prepared.folds.splits())[index]
+    split = prepared.folds.all_splits()[index]
     # A fold without files sees what the one before it saw.
     files = DatasetFiles(folder)
     stored = next(at for at in range(index, -1, -1) if files.train(at).exists())

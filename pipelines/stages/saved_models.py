@@ -5,6 +5,7 @@ Apart from `train`, so that the code of the training stage does not depend on th
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.configuration.competition import Competition
@@ -24,7 +25,7 @@ def load_models(
     encoded: Path,
     device: str = "cpu",
 ) -> FittedModels:
-    """The models that a finished stage saved.
+    """The models of all splits that a finished stage saved.
 
     Args:
         competition: As the run had it.
@@ -35,12 +36,49 @@ def load_models(
             from its rows.
         device: `cpu` or `cuda`.
     """
-    context = LoadContext(
-        problem=Problem.of(competition),
-        n_splits=prepared.folds.n_splits,
-        device=device,
-        target=prepared.target,
-        weight=prepared.weight,
-        view_of=lambda split: load_training_rows(encoded, prepared, split, member.inputs),
-    )
-    return member.load(TrainFiles(folder).models, context)
+    n_splits = prepared.folds.n_splits
+    saved = _Saved(competition, member, prepared, encoded, device)
+    return member.load(TrainFiles(folder).models, saved.context(n_splits, first=0))
+
+
+def load_models_of_new_rows(
+    competition: Competition,
+    member: Member,
+    prepared: Prepared,
+    *,
+    folder: Path,
+    encoded: Path,
+    device: str = "cpu",
+) -> FittedModels:
+    """The models that predict new rows: those of the refit where there is one, else of all splits.
+
+    The arguments are those of `load_models`.
+    """
+    saved = _Saved(competition, member, prepared, encoded, device)
+    n_splits = prepared.folds.n_splits
+    if prepared.folds.refit is None:
+        return member.load(TrainFiles(folder).models, saved.context(n_splits, first=0))
+    return member.load(TrainFiles(folder).refit_models, saved.context(1, first=n_splits))
+
+
+@dataclass(frozen=True)
+class _Saved:
+    """A member's training stage, and what it was trained on."""
+
+    competition: Competition
+    member: Member
+    prepared: Prepared
+    encoded: Path
+    device: str
+
+    def context(self, n_splits: int, *, first: int) -> LoadContext:
+        """What loading the models of some consecutive splits needs."""
+        prepared, inputs = self.prepared, self.member.inputs
+        return LoadContext(
+            problem=Problem.of(self.competition),
+            n_splits=n_splits,
+            device=self.device,
+            target=prepared.target,
+            weight=prepared.weight,
+            view_of=lambda split: load_training_rows(self.encoded, prepared, first + split, inputs),
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,10 +32,18 @@ def train(
 ) -> Predictions:
     """Train every fold and every seed of one member.
 
+    Where a refit predicts the test rows, it is trained behind the folds.
+
     Raises:
         TrainingError: A split ended without a usable model.
     """
-    return member.fit(Problem.of(competition), dataset, device=device, progress=progress)
+    problem = Problem.of(competition)
+    predictions = member.fit(problem, dataset, device=device, progress=progress)
+    if dataset.refit is None:
+        return predictions
+    latest = dataset.for_refit(dataset.refit)
+    refit = member.fit(problem, latest, device=device, progress=progress)
+    return replace(predictions, test=refit.test, refit_models=refit.models)
 
 
 def save(member: Member, predictions: Predictions, folder: Path) -> None:
@@ -50,6 +59,9 @@ def save(member: Member, predictions: Predictions, folder: Path) -> None:
     files.member.write_text(json.dumps(described) + "\n")
     files.models.mkdir()
     member.save(predictions, files.models)
+    if predictions.refit_models is not None:
+        files.refit_models.mkdir()
+        member.save(replace(predictions, models=predictions.refit_models), files.refit_models)
 
 
 def load(folder: Path) -> Predictions:

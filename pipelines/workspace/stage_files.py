@@ -133,6 +133,11 @@ class TrainFiles:
         """The fitted models."""
         return self.folder / "models"
 
+    @property
+    def refit_models(self) -> Path:
+        """The models that predict new rows, where those of the folds do not."""
+        return self.folder / "refit-models"
+
 
 @dataclass(frozen=True)
 class EnsembleFiles:

@@ -210,3 +210,21 @@ def test_given_folds_and_a_single_split():
 def test_a_plan_that_is_none(fields):
     with pytest.raises(ValidationError):
         FoldPlan(**fields)
+
+
+@pytest.mark.parametrize(("window", "n_rows"), [("expanding", 60), ("sliding", 12)])
+def test_with_time_the_test_rows_are_predicted_by_a_training_on_the_newest_rows(window, n_rows):
+    days = np.random.default_rng(0).permutation(60)
+    folds = make_folds(np.zeros(60), FoldPlan(n_folds=4, time="day", window=window), time=days)
+    assert folds.refit is not None
+    assert sorted(days[folds.refit.train_rows]) == list(range(60 - n_rows, 60))
+    assert len(folds.all_splits()) == 5 == len(list(folds.splits())) + 1
+    again = Folds.from_arrays(folds.arrays())
+    assert again.digest == folds.digest
+    np.testing.assert_array_equal(again.refit.train_rows, folds.refit.train_rows)
+
+
+def test_without_time_the_models_of_the_folds_predict_the_test_rows():
+    folds = make_folds(np.zeros(60), FoldPlan(n_folds=4))
+    assert folds.refit is None
+    assert len(folds.all_splits()) == 4

@@ -1,9 +1,14 @@
 import numpy as np
 import pytest
 
+from features.encoders.tabular import TabularEncoder
+from features.folds import FoldPlan
 from models.architectures.linear import LinearSettings
+from models.data import FoldData
+from models.estimators.boosting import fit_trees
 from models.estimators.trees import TreesSettings
 from models.metrics import METRICS
+from models.target import Target
 from pipelines.configuration.assignments import assign
 from pipelines.members.data import DatasetError
 from pipelines.members.network import NetworkMember
@@ -14,6 +19,7 @@ from pipelines.stages import train
 from pipelines.stages.dataset import encode
 from pipelines.stages.download import download
 from pipelines.stages.preprocess import prepare
+from pipelines.stages.saved_models import load_models_of_new_rows
 
 
 @pytest.fixture
@@ -24,6 +30,10 @@ def prepared(toy, tmp_path):
 @pytest.fixture
 def encoded(toy, prepared):
     return encode(prepared, toy.members[0].encoder)
+
+
+def unscaled():
+    return TabularEncoder(["size"], ["kind"], scaling="none")
 
 
 def member(toy, name):
@@ -110,3 +120,27 @@ def test_three_classes_take_a_softmax(toy, encoded):
     data = type(encoded)(target, encoded.folds, encoded.views)
     soft = NetworkMember(name="soft", encoder=toy.members[0].encoder, model=LinearSettings())
     assert train.train(three, soft, data, device="cpu").oof.shape == (90, 3)
+
+
+def test_with_time_the_test_rows_are_predicted_by_models_of_all_rows(toy, tmp_path):
+    by_time = toy.model_copy(update={"folds": FoldPlan(n_folds=2, time="size")})
+    prepared = prepare(by_time, download(toy, choose_source("sample", toy), tmp_path))
+    data = encode(prepared, unscaled)
+    trees = member(toy, "trees")
+    made = train.train(by_time, trees, data)
+    rows = np.arange(len(prepared.train))
+    alone = fit_trees(
+        [FoldData(data.refit.train, rows, rows[:1])],
+        [data.refit.test],
+        Target(prepared.target, by_time.predicts),
+        trees.trees,
+        seeds=[0],
+    )
+    np.testing.assert_allclose(made.test, alone.test_predictions)
+    assert made.scores.shape == (2,)
+    (tmp_path / "trees").mkdir()
+    train.save(trees, made, tmp_path / "trees")
+    saved = load_models_of_new_rows(
+        by_time, trees, prepared, folder=tmp_path / "trees", encoded=tmp_path
+    )
+    np.testing.assert_array_equal(saved.predict_mean([data.refit.test]), made.test)
