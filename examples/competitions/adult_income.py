@@ -45,7 +45,14 @@ COMPETITION = Competition(
         TreesMember(
             name="trees",
             encoder=for_trees,
-            trees=TreesSettings(n_estimators=500, learning_rate=0.04, num_leaves=15),
+            trees=TreesSettings(
+                n_estimators=1200,
+                learning_rate=0.02,
+                num_leaves=12,
+                subsample=0.8,
+                colsample_bytree=0.4,
+                reg_lambda=5.0,
+            ),
             n_seeds=2,
         ),
         TreesMember(
