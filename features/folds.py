@@ -6,7 +6,7 @@ import hashlib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -174,7 +174,8 @@ def make_folds(
         return _given_folds(given, plan.column)
     if plan.time is not None:
         found_splits = time_splits(time, plan, group_codes)
-        return Folds(found_splits.assignment, found_splits.left_out, found_splits.refit_rows)
+        folds = Folds(found_splits.assignment, found_splits.left_out, found_splits.refit_rows)
+        return replace(folds, warnings=_straddling(folds, group_codes, plan))
     _check_enough(len(classes), plan.n_folds, "training rows", fix="give more rows")
     if group_codes is not None:
         _check_enough(group_codes.max() + 1, plan.n_folds, f"groups of {plan.group!r}")
@@ -184,6 +185,22 @@ def make_folds(
     assignment = np.stack(repeats)
     remarks += _unseen(assignment, classes, called, plan)
     return Folds(assignment, warnings=tuple(remarks))
+
+
+def _straddling(folds: Folds, group_codes: Int64s | None, plan: FoldPlan) -> tuple[str, ...]:
+    """A warning where rows of a group are trained on while others of it are held out."""
+    if group_codes is None or plan.purge:
+        return ()
+    shared = [
+        np.intersect1d(group_codes[split.train_rows], group_codes[split.valid_rows]).size
+        for split in folds.splits()
+    ]
+    if not any(shared):
+        return ()
+    return (
+        f"up to {max(shared):,} groups by {plan.group} are trained on in a fold that holds other "
+        "rows of them out; set folds.purge=true to leave those rows out of the training",
+    )
 
 
 def _rare(classes: Int64s, called: Sequence[str], plan: FoldPlan) -> list[str]:

@@ -80,7 +80,9 @@ def _moments(time: npt.ArrayLike | None, plan: FoldPlan) -> npt.NDArray[np.float
         raise FoldError(f"the fold plan's time is {plan.time!r}, but no values were given")
     values = pd.Series(np.asarray(time))
     if values.dtype.kind in "OTU" or str(values.dtype) == "str":
-        values = pd.to_datetime(values, format="ISO8601", errors="coerce")
+        values = pd.to_datetime(values, format="ISO8601", errors="coerce", utc=True)
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        values = values.dt.tz_convert(None)
     is_date = values.dtype.kind == "M"
     numbers: npt.NDArray[np.float64] = (
         values.astype("datetime64[us]").astype("int64").to_numpy() / DAY

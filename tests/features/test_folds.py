@@ -228,3 +228,29 @@ def test_without_time_the_models_of_the_folds_predict_the_test_rows():
     folds = make_folds(np.zeros(60), FoldPlan(n_folds=4))
     assert folds.refit is None
     assert len(folds.all_splits()) == 4
+
+
+def test_groups_on_both_sides_of_a_fold_by_time_are_named():
+    shops = np.arange(60) % 5
+    for purge, n_warnings in ((False, 1), (True, 0)):
+        plan = FoldPlan(n_folds=2, time="day", group="shop", purge=purge)
+        time = np.arange(60) if not purge else shops * 100 + np.arange(60)
+        folds = make_folds(np.zeros(60), plan, shops, time=time)
+        assert len(folds.warnings) == n_warnings
+    apart = make_folds(
+        np.zeros(60),
+        FoldPlan(n_folds=2, time="day", group="shop"),
+        shops // 5 * 0 + DAYS,
+        time=DAYS,
+    )
+    assert not apart.warnings
+
+
+def test_times_with_a_zone_are_times():
+    zoned = pd.Series(pd.date_range("2024-03-30", periods=12, freq="h", tz="Europe/Berlin"))
+    plan = FoldPlan(n_folds=3, time="hour")
+    of_zoned = make_folds(np.zeros(12), plan, time=zoned)
+    texts = zoned.map(lambda moment: moment.isoformat())
+    np.testing.assert_array_equal(
+        make_folds(np.zeros(12), plan, time=texts).assignment, of_zoned.assignment
+    )
