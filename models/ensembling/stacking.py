@@ -28,7 +28,6 @@ from models.ensembling.combiners import (
 )
 from models.ensembling.goal import Goal
 from models.estimators.fold_models import FoldModelSettings
-from models.metrics import Metric
 from models.target import Target
 
 SEEDS = (0,)  # a stacker has one model per fold
@@ -107,14 +106,6 @@ def make_candidates(
     if not inputs.goal.task.chooses_class:
         return candidates
     return candidates + [tempered(candidate, inputs) for candidate in candidates]
-
-
-def best_of(candidates: Sequence[Candidate], metric: Metric) -> Candidate:
-    """The candidate with the best mean score; of equals, the first."""
-    best = candidates[0]
-    for candidate in candidates[1:]:
-        best = candidate if metric.is_better(candidate.mean, best.mean) else best
-    return best
 
 
 def weighted_mean(

@@ -12,6 +12,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from models.ensembling.selection import BEST_MEMBER
 from pipelines.report import charts
 from pipelines.report.evidence import Drift, Evidence
 from pipelines.workspace import files
@@ -87,7 +88,8 @@ def _values(summary: Summary, evidence: Evidence) -> dict[str, Any]:
 def _verdict(summary: Summary, evidence: Evidence, metric: str) -> str:
     """The run in a sentence or two."""
     names = ", ".join(member.name for member in summary.members)
-    ensemble = f"A blend of {names}" if summary.way == BLEND else f"{summary.way} over {names}"
+    known = {BLEND: f"A blend of {names}", BEST_MEMBER: f"The best member of {names}"}
+    ensemble = known.get(summary.way, f"{summary.way} over {names}")
     failed = [check.name for check in evidence.checks if check.outcome == "look"]
     leaks = f"Failed leak checks: {'; '.join(failed)}." if failed else "All leak checks passed."
     return f"{ensemble}, scored by {metric} on out-of-fold predictions. {leaks}"

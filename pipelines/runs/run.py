@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from features.folds import FoldPlan
+from models.ensembling.selection import standard_error
 from models.training.hardware import choose_device
 from pipelines.configuration.assignments import resolved
 from pipelines.configuration.competition import Competition
@@ -36,7 +37,7 @@ from pipelines.workspace.files import fingerprint
 from pipelines.workspace.layout import RunLayout, Workspace, submission_csv
 from pipelines.workspace.provenance import git_commit, versions
 from pipelines.workspace.stage_cache import StageStore
-from pipelines.workspace.summary import FurtherLine, MemberLine, Summary, TunedLine, WayLine
+from pipelines.workspace.summary import BLEND, FurtherLine, MemberLine, Summary, TunedLine, WayLine
 
 
 @dataclass(frozen=True)
@@ -223,7 +224,7 @@ def _summarise(pipeline: Pipeline, *, run: str, **of_the_run: Any) -> Summary:
         n_splits=len(blend.scores),
         folds=_folds(competition.folds),
         members=_lines(blend),
-        ways=_ways(blend),
+        ways=_ways(blend, pipeline.prepared.folds.n_folds),
         way=blend.chosen,
         known_share=blend.overlap_share,
         cv_new=blend.cv_new if blend.overlap_share else None,
@@ -269,9 +270,18 @@ def _further(pipeline: Pipeline) -> tuple[FurtherLine, ...]:
     )
 
 
-def _ways(blend: Blend) -> tuple[WayLine, ...]:
+def _ways(blend: Blend, n_folds: int) -> tuple[WayLine, ...]:
     ways = zip(blend.candidates, blend.candidate_scores, strict=True)
-    return tuple(WayLine(name=name, score=_mean(cv), std=_std(cv)) for name, cv in ways)
+    first = blend.candidate_scores[0]
+    return tuple(
+        WayLine(
+            name=name,
+            score=_mean(scores),
+            std=_std(scores),
+            error=standard_error(scores - first, n_folds) if name != BLEND else None,
+        )
+        for name, scores in ways
+    )
 
 
 def _mean(scores: np.ndarray) -> float:

@@ -7,6 +7,7 @@ import os
 from rich.console import Console
 from rich.table import Table
 
+from models.ensembling.selection import BEST_MEMBER
 from pipelines.console import plain_table, print_line, print_lines
 from pipelines.workspace.summary import BLEND, FurtherLine, Summary
 
@@ -56,7 +57,11 @@ def _further(line: FurtherLine) -> tuple[str, str]:
 
 
 def _predicted(summary: Summary) -> str:
-    return "blended by weights" if summary.way == BLEND else f"predicted by {summary.way}, learned"
+    if summary.way == BLEND:
+        return "blended by weights"
+    if summary.way == BEST_MEMBER:
+        return "predicted by the member that is best, judged"
+    return f"predicted by {summary.way}, learned"
 
 
 def _members(summary: Summary) -> Table:
@@ -70,15 +75,18 @@ def _members(summary: Summary) -> Table:
 
 
 def _candidates(summary: Summary) -> Table:
-    """The candidates for the ensemble, the best first, each compared with the blend."""
-    table = plain_table(["second level"], [summary.metric, "± folds", "better by"])
+    """The candidates for the ensemble, the best first, each compared with the blend.
+
+    The error is the standard error of the difference.
+    """
+    table = plain_table(["ensemble"], [summary.metric, "± folds", "better by", "± error"])
     sign = 1 if summary.greater_is_better else -1
     blend = summary.ways[0].score
     for candidate in sorted(summary.ways, key=lambda line: -sign * line.score):
         gain = sign * (candidate.score - blend)
-        table.add_row(
-            candidate.name, f"{candidate.score:.4f}", f"{candidate.std:.4f}", f"{gain:+.4f}"
-        )
+        error = "" if candidate.error is None else f"{candidate.error:.4f}"
+        compared = ("", "") if candidate.name == BLEND else (f"{gain:+.4f}", error)
+        table.add_row(candidate.name, f"{candidate.score:.4f}", f"{candidate.std:.4f}", *compared)
     return table
 
 

@@ -1,7 +1,7 @@
 """Stage 5: from all members' predictions to one, with an honest score.
 
-The first candidate is the weighted blend. Where a competition has stackers, they are tried beside
-it, and the candidate with the best nested score is chosen.
+The first candidate is the weighted blend. The best member alone is tried beside it, as are a
+competition's stackers, and the candidate with the best nested score is chosen.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from models.decisions import Decision
 from models.ensembling.blending import BlendSettings, greedy_weights, nested
 from models.ensembling.combiners import Combiner, Weighted, from_description, stacker_inputs
 from models.ensembling.goal import Goal
+from models.ensembling.selection import BEST_MEMBER, best_member, best_of
 from models.ensembling.stacking import (
     SEEDS,
     Candidate,
     EnsembleInputs,
-    best_of,
     make_candidates,
     stacker_folds,
     weighted_mean,
@@ -108,7 +108,8 @@ class Blend:
         members: Names, in the order of the weights.
         candidates: Names of the candidates that were tried, the weighted blend first.
         chosen: The candidate with the best score.
-        weights: `(n_members,)` of the weighted blend, not negative, with sum 1.
+        weights: `(n_members,)` of the weighted blend, not negative, with sum 1; 1 for the best
+            member where it is chosen instead.
         oof: `(n_train, n_columns)`, each row predicted without its fold; NaN for rows that no
             fold holds out.
         test: `(n_test, n_columns)`.
@@ -202,11 +203,14 @@ def ensemble(
 def _candidates(
     settings: EnsembleSettings, inputs: EnsembleInputs, weights: np.ndarray, tables: Tables | None
 ) -> list[Candidate]:
-    """The weighted blend, and what the stackers make of the members' predictions."""
+    """The weighted blend, what the stackers make of the members, and the best member alone."""
     second_level = settings.second_level
     first = weighted_mean(BLEND, Weighted(weights), inputs, settings.blend)
     with_context = replace(inputs, context=_context(second_level, tables, first))
-    return make_candidates(first, second_level.stackers, with_context)
+    candidates = make_candidates(first, second_level.stackers, with_context)
+    if len(inputs.oof) > 1 and inputs.has_other_folds:
+        candidates.append(best_member(inputs))
+    return candidates
 
 
 def _blend(
@@ -215,6 +219,8 @@ def _blend(
     chosen: Candidate,
     weights: np.ndarray,
 ) -> Blend:
+    if chosen.name == BEST_MEMBER and isinstance(chosen.combiner, Weighted):
+        weights = chosen.combiner.weights
     return Blend(
         members=tuple(member.member for member in predictions),
         candidates=tuple(candidate.name for candidate in candidates),

@@ -45,13 +45,19 @@ class FurtherLine(BaseModel):
 
 
 class WayLine(BaseModel):
-    """A candidate that combines the members' predictions, and its nested score."""
+    """A candidate that combines the members' predictions, and its nested score.
+
+    Attributes:
+        error: The standard error of its score's difference to the weighted blend's, over splits;
+            None for the blend itself, and where there are too few splits.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     score: Score
     std: Score
+    error: float | None = None
 
 
 class TunedLine(BaseModel):

@@ -9,10 +9,10 @@ from models.ensembling.blending import nested
 from models.ensembling.checks import BlendError
 from models.ensembling.combiners import Weighted, member_logits
 from models.ensembling.goal import Goal
+from models.ensembling.selection import best_of
 from models.ensembling.stacking import (
     Candidate,
     EnsembleInputs,
-    best_of,
     make_candidates,
     mean_of,
     stack,

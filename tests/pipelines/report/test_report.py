@@ -102,13 +102,15 @@ def test_the_numbers_are_those_of_the_stages(evidence, toy, prepared, blend):
     assert evidence.table.classes == {"0": 90 - prepared.target.sum(), "1": prepared.target.sum()}
 
 
-def test_the_second_level_is_shown_where_there_is_one(made, evidence):
+def test_candidates_are_compared_where_there_are_several(made, evidence):
     summary = Summary.read(made[1])
-    assert "Second level" not in render(summary, evidence)
-    ways = (WayLine(name="blend", score=0.8, std=0.1), WayLine(name="forest", score=0.9, std=0.1))
+    blend = WayLine(name="blend", score=0.8, std=0.1)
+    assert "Candidates" not in render(summary.model_copy(update={"ways": (blend,)}), evidence)
+    ways = (blend, WayLine(name="forest", score=0.9, std=0.1, error=0.0123))
     page = render(summary.model_copy(update={"ways": ways, "way": "forest"}), evidence)
-    assert "Second level" in page
+    assert "Candidates" in page
     assert "forest · used" in page
+    assert "0.0123" in page
 
 
 def test_texts_of_the_data_are_escaped(made, evidence):
