@@ -42,7 +42,11 @@ Members = Annotated[
 Folds = Annotated[int | None, typer.Option(metavar="K", min=2, help="number of folds")]
 Seeds = Annotated[int | None, typer.Option(metavar="N", min=1, help="replicas per fold")]
 UseTuned = Annotated[
-    bool, typer.Option("--tuned/--no-tuned", help="use the values that `foldwise tune` found")
+    bool | None,
+    typer.Option(
+        "--tuned/--no-tuned",
+        help="use the values that `foldwise tune` found; default: where they are better",
+    ),
 ]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="where networks are trained")]
 Track = Annotated[bool, typer.Option("--track/--no-track", help="log to MLflow")]
@@ -65,14 +69,14 @@ class Settings:
     folds: Folds = None
     seeds: Seeds = None
     set_: Sets = None
-    tuned: UseTuned = True
+    tuned: UseTuned = None
 
     def tuned_values(self, name: str) -> list[Tuned]:
         """The tuned values of the competition's chosen members; none with `--no-tuned`."""
         from pipelines import competitions
         from pipelines.configuration.tuned_values import find
 
-        if not self.tuned:
+        if self.tuned is False:
             return []
         return find(competitions.load_competition(name), Path(), self._names())
 

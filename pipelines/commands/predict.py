@@ -28,7 +28,7 @@ class PredictOptions:
         Path | None, typer.Option(metavar="FILE", help="rows in the test file's form; ids optional")
     ] = None
     run_id: Annotated[
-        str | None, typer.Option("--run", metavar="RUN-ID", help="default: the newest finished one")
+        str | None, typer.Option("--run", metavar="RUN-ID", help="or best; default: the newest one")
     ] = None
     out: Annotated[Path | None, typer.Option(metavar="CSV", help="write the predictions here")] = (
         None
@@ -65,7 +65,9 @@ def predict(name: Name, options: PredictOptions) -> None:
     notes = console(stderr=True)
     folder = Workspace().run(competition.name, summary.run).folder
     predictor = Predictor.open(folder, competition)
-    _print(predict_rows(predictor, rows, summary, Narrator(notes)), options, notes)
+    reason = finished_runs.why(Workspace(), summary, options.run_id)
+    made = predict_rows(predictor, rows, summary, Narrator(notes), reason=reason)
+    _print(made, options, notes)
 
 
 def _print(prediction: Prediction, options: PredictOptions, notes: Console) -> None:

@@ -59,6 +59,7 @@ def run(context: typer.Context, name: Name, settings: Settings, options: RunOpti
         refresh=options.refresh,
         patience=patience(context),
         tuned=tuple(tuned),
+        always_tuned=bool(settings.tuned),
     )
     page = console(stderr=options.json)
     summary = run_stages(competition, request, Narrator(page))
@@ -83,4 +84,6 @@ def show(name: Name, settings: Settings) -> None:
     """Show a competition's settings as `run` would use them."""
     from pipelines.configuration.assignments import describe
 
-    print(describe(settings.apply(name, settings.tuned_values(name))))
+    found = settings.tuned_values(name)
+    used = [tuned for tuned in found if settings.tuned or tuned.is_better]
+    print(describe(settings.apply(name, used)))

@@ -1,6 +1,8 @@
 """Tuned values: the best settings of a study, in a TOML file that the next run reads.
 
-They override the defaults of the competition's file; `--set` overrides them.
+They override the defaults of the competition's file where they are better than these on the folds
+of a run, by more than the noise, and where they were found on the same rows. `--set` overrides
+them.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,10 @@ class Tuned:
         n_trials: The number of finished trials.
         data: The digest of the raw files that it was tuned on.
         source: Where those came from.
+        gain: By how much the values are better than the defaults on the folds of a run; None where
+            that was not measured.
+        gain_error: The standard error of the gain; None where it is unknown.
+        defaults: The values in the competition's file, by the same keys.
     """
 
     member: str
@@ -47,6 +53,33 @@ class Tuned:
     n_trials: int
     data: str
     source: str
+    gain: float | None = None
+    gain_error: float | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the gain is larger than its noise."""
+        return self.gain is not None and self.gain > (self.gain_error or 0.0)
+
+    def why_not(self, competition: str, data: str) -> str | None:
+        """Why a run on these raw files does not use the values; None where it does.
+
+        Args:
+            competition: Its name.
+            data: The digest of the run's raw files.
+        """
+        if self.data != data:
+            return (
+                f"they were found on other rows (source {self.source}); type foldwise tune "
+                f"{competition} for these"
+            )
+        if self.is_better:
+            return None
+        if self.gain is None:
+            return f"they were not scored on the folds of a run; type foldwise tune {competition}"
+        error = "" if self.gain_error is None else f" ± {self.gain_error:.4f}"
+        return f"on the folds of a run they are better by {self.gain:+.4f}{error}, within the noise"
 
     def summary(self) -> str:
         """The values on one line."""
@@ -67,11 +100,16 @@ def write(tuned: Tuned, *, competition: str, study: str) -> None:
         "[study]",
         *_lines({"name": study, "score": tuned.score, "n_trials": tuned.n_trials}),
         *_lines({"source": tuned.source, "data": tuned.data}),
+        *_lines({key: value for key, value in _gain(tuned) if value is not None}),
         "",
         "[values]",
         *_lines(tuned.values),
     ]
     files.write_text(tuned.path, "\n".join(lines) + "\n")
+
+
+def _gain(tuned: Tuned) -> Iterator[tuple[str, float | None]]:
+    yield from (("gain", tuned.gain), ("gain_error", tuned.gain_error))
 
 
 def _lines(values: Mapping[str, Any]) -> Iterator[str]:
@@ -96,6 +134,8 @@ def read(path: Path, member: str) -> Tuned:
             n_trials=int(study["n_trials"]),
             data=str(study["data"]),
             source=str(study["source"]),
+            gain=study.get("gain"),
+            gain_error=study.get("gain_error"),
         )
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
         raise TunedError(f"{path}: {error}; {_remedy(path)}") from error
@@ -116,7 +156,23 @@ def find(competition: Competition, root: Path, members: Sequence[str] = ()) -> l
     """The tuned values of the named members, or of all members if none is named."""
     names = [m.name for m in competition.members if not members or m.name in members]
     paths = {name: study_folder(root, competition.name, name) / FILE for name in names}
-    return [read(path, name) for name, path in paths.items() if path.is_file()]
+    present = settings_of(competition)
+    found = (read(path, name) for name, path in paths.items() if path.is_file())
+    return [replace(one, defaults=_defaults(one, present)) for one in found]
+
+
+def _defaults(tuned: Tuned, present: Mapping[str, Any]) -> dict[str, Any]:
+    """What the competition's file has in place of the tuned values."""
+    keys = {key: f"{tuned.member}.{key}" for key in tuned.values}
+    return {key: present[full] for key, full in keys.items() if full in present}
+
+
+def withdrawn(competition: Competition, left_out: Iterable[Tuned]) -> Competition:
+    """The competition with the defaults again where it has these tuned values."""
+    for tuned in left_out:
+        defaults = {f"{tuned.member}.{key}": tuned.defaults[key] for key in tuned.values}
+        competition = assign(competition, defaults)
+    return competition
 
 
 def apply(competition: Competition, found: Iterable[Tuned]) -> Competition:

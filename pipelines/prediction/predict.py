@@ -36,11 +36,21 @@ class Prediction:
 
 
 def predict(
-    predictor: Predictor, rows: NewRows, summary: Summary, narrator: Narrator
+    predictor: Predictor, rows: NewRows, summary: Summary, narrator: Narrator, *, reason: str = ""
 ) -> Prediction:
-    """Predict the rows, and report the run's score and every warning."""
+    """Predict the rows, and report the run's score and every warning.
+
+    Args:
+        predictor: The run.
+        rows: What to predict.
+        summary: The run's.
+        narrator: Tells it.
+        reason: Why it is this run, where nobody named it.
+    """
     score = f"{summary.metric} {summary.cv:.4f} ± {summary.cv_std:.4f} cross-validated"
     narrator.say("run", f"{summary.run}   {score}")
+    if reason:
+        narrator.say("", reason)
     probabilities, change = _predict(predictor, rows, narrator)
     if n_known := predictor.n_known(rows.table):
         narrator.say("known", f"{n_known:,} of {len(rows.ids):,} rows have a training row's label")

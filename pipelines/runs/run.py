@@ -16,7 +16,7 @@ from models.training.hardware import choose_device
 from pipelines.configuration.assignments import resolved
 from pipelines.configuration.competition import Competition
 from pipelines.configuration.encoders import encoder_identities
-from pipelines.configuration.tuned_values import Tuned, still_used
+from pipelines.configuration.tuned_values import Tuned, still_used, withdrawn
 from pipelines.console import Narrator
 from pipelines.figures.gallery import draw
 from pipelines.kaggle.retry import Patience
@@ -53,6 +53,7 @@ class RunRequest:
         refresh: Whether to check with Kaggle that its files have not changed.
         patience: How long to wait for Kaggle.
         tuned: Where tuned values in the configuration come from.
+        always_tuned: Whether they are used even where they are not known to be better.
         root: The folder that holds `data/`, `runs/` and `submissions/`.
     """
 
@@ -64,6 +65,7 @@ class RunRequest:
     refresh: bool = False
     patience: Patience = field(default_factory=Patience)
     tuned: tuple[Tuned, ...] = ()
+    always_tuned: bool = False
     root: Path = Path()
 
 
@@ -88,8 +90,8 @@ def run(competition: Competition, request: RunRequest, narrator: Narrator) -> Su
         patience=request.patience,
     )
     downloaded = time.perf_counter() - start
+    competition, tuned = _tuned(competition, raw, request, narrator)
     folder = _folder(competition, raw, request)
-    tuned = _tuned(competition, raw, request, narrator)
     with run_folders.locked(folder):
         summary, contents = Summary.read(folder), RunContents(RunLayout(folder))
         if summary is None:
@@ -113,17 +115,26 @@ def run(competition: Competition, request: RunRequest, narrator: Narrator) -> Su
 
 def _tuned(
     competition: Competition, raw: RawFiles, request: RunRequest, narrator: Narrator
-) -> tuple[TunedLine, ...]:
-    """Report which tuned values the run uses, and where they come from."""
-    used = still_used(competition, request.tuned)
-    for tuned in used:
-        narrator.say("tuned", f"{tuned.member}: {tuned.summary()} ({tuned.path})")
-        if tuned.data != raw.digest:
-            narrator.warn(
-                f"{tuned.member} was tuned on other rows (source {tuned.source}); type "
-                f"foldwise tune {competition.name} for these, or --no-tuned to run without them"
+) -> tuple[Competition, tuple[TunedLine, ...]]:
+    """The competition with those tuned values that the run uses; which, and why not the others."""
+    used, left_out = [], []
+    for tuned in still_used(competition, request.tuned):
+        if dict(tuned.values) == {key: tuned.defaults.get(key) for key in tuned.values}:
+            continue  # the defaults were the best trial
+        reason = tuned.why_not(competition.name, raw.digest)
+        if reason is None or request.always_tuned:
+            used.append(tuned)
+            narrator.say("tuned", f"{tuned.member}: {tuned.summary()} ({tuned.path})")
+            if reason is not None:
+                narrator.warn(f"{tuned.member}'s tuned values are used, although {reason}")
+        else:
+            left_out.append(tuned)
+            narrator.say(
+                "not tuned",
+                f"{tuned.member} keeps its defaults, not the values of {tuned.path}: {reason}; "
+                "--tuned uses them",
             )
-    return tuple(
+    return withdrawn(competition, left_out), tuple(
         TunedLine(
             name=tuned.member,
             values=tuned.summary(),

@@ -28,9 +28,13 @@ def show(tuning: Tuning, console: Console) -> None:
     console.print(_scores(tuning))
     console.print()
     print_lines(console, HONESTY)
-    if tuning.gain is not None and tuning.gain < 0:
-        worse = "on the scoring folds the defaults are better: use --no-tuned"
-        print_line(console, "warning", worse)
+    if tuning.gain is not None and tuning.gain <= (tuning.gain_error or 0.0):
+        found = "worse" if tuning.gain < 0 else "no better than the noise"
+        print_line(
+            console,
+            "warning",
+            f"on the scoring folds the tuned values are {found}: a run keeps the defaults",
+        )
     print_lines(console, _places(tuning))
 
 
@@ -47,6 +51,7 @@ def _scores(tuning: Tuning) -> Table:
     table = plain_table([f"{tuning.member}, {tuning.metric}"], headings)
     table.add_row("file's defaults", _tried(tuning.default_trial), _scored(tuning.default), "")
     gain = "" if tuning.gain is None else f"{tuning.gain:+.4f}"
+    gain += "" if tuning.gain_error is None else f" ± {tuning.gain_error:.4f}"
     table.add_row("tuned", _tried(tuning.best), _scored(tuning.tuned), gain)
     return table
 

@@ -7,6 +7,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from models.ensembling.selection import standard_error
 from pipelines.tuning.study import Study, Trial, Values
 from pipelines.workspace import files
 
@@ -15,11 +18,21 @@ FILE = "study.json"
 
 @dataclass(frozen=True)
 class Scored:
-    """A score on the folds of a run: the mean over splits, its spread, and how many there are."""
+    """A score on the folds of a run.
+
+    Attributes:
+        mean: Over the splits.
+        std: Over the splits.
+        n_splits: How many there are.
+        scores: Of each split.
+        n_folds: Folds per repeat.
+    """
 
     mean: float
     std: float
     n_splits: int
+    scores: tuple[float, ...] = ()
+    n_folds: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,6 +89,19 @@ class Tuning:
             return None
         sign = 1 if self.study.greater_is_better else -1
         return sign * (self.tuned.mean - self.default.mean)
+
+    @property
+    def gain_error(self) -> float | None:
+        """The standard error of the gain; None where it is unknown."""
+        if self.tuned is None or self.default is None:
+            return None
+        return gain_error(self.default, self.tuned)
+
+
+def gain_error(default: Scored, tuned: Scored) -> float | None:
+    """The standard error of the mean difference over splits; None where it is unknown."""
+    differences = np.array(tuned.scores) - np.array(default.scores)
+    return standard_error(differences, default.n_folds)
 
 
 def write(tuning: Tuning) -> None:

@@ -171,6 +171,7 @@ class _Tuner:
                 default=default,
                 tuned=tuned,
             )
+            self._write_best(study, gain=tuning.gain, gain_error=tuning.gain_error)
             figures = study_figures.draw(tuning, self._plan.space, self._folder / FIGURES)
             results.write(tuning)
             return replace(tuning, figures=figures, mlflow_run_id=self._send(writer, tuning))
@@ -238,8 +239,15 @@ class _Tuner:
         records = mlflow_records.children(self._parent(), study)
         writer.write([records[number] for number in study.ours])
 
-    def _write_best(self, study: Study) -> Values:
+    def _write_best(
+        self, study: Study, *, gain: float | None = None, gain_error: float | None = None
+    ) -> Values:
         """Write the tuned values' file; the best values.
+
+        Args:
+            study: With a complete trial.
+            gain: What the best values gain on the folds of a run, once that is known.
+            gain_error: The standard error of the gain.
 
         Raises:
             NothingFoundError: No trial is complete.
@@ -258,6 +266,8 @@ class _Tuner:
             n_trials=len(study.trials),
             data=self._raw.digest,
             source=self._raw.source,
+            gain=gain,
+            gain_error=gain_error,
         )
         tuned_values.write(tuned, competition=self._competition.name, study=study.name)
         return best.values
@@ -273,7 +283,13 @@ class _Tuner:
     def _scored(self, member: Member) -> Scored:
         competition = self._competition.model_copy(update={"members": (member,)})
         scores = self._pipeline(competition, "scored").predictions_of(member).scores
-        return Scored(float(scores.mean()), float(scores.std()), len(scores))
+        return Scored(
+            mean=float(scores.mean()),
+            std=float(scores.std()),
+            n_splits=len(scores),
+            scores=tuple(scores.tolist()),
+            n_folds=competition.folds.n_folds,
+        )
 
     def _pipeline(self, competition: Competition, purpose: str) -> Pipeline:
         """Stages in a folder beside the runs, so that runs and studies share finished stages."""

@@ -9,6 +9,9 @@ from pipelines.workspace.layout import RunLayout, Workspace
 from pipelines.workspace.summary import Summary
 
 
+BEST = "best"  # in place of an id: the run with the best cross-validated score
+
+
 class NoRunError(LookupError):
     """No finished run that would do, or none of that id."""
 
@@ -28,17 +31,30 @@ def best_first(runs: Iterable[Summary]) -> list[Summary]:
 
 
 def newest(workspace: Workspace, competition: str, run_id: str | None) -> Summary:
-    """The finished run that a person named, else the newest.
+    """The finished run that a person named, by its id or as `best`, else the newest.
 
     Raises:
         NoRunError: There is none, or the one named is unknown or unfinished.
     """
     runs = finished(workspace, competition)
-    if run_id is not None:
+    if run_id not in (None, BEST):
         return named(workspace, competition, run_id, runs)
     if not runs:
         raise NoRunError(f"{competition} has no finished run; type foldwise run {competition}")
-    return runs[0]
+    return best_first(runs)[0] if run_id == BEST else runs[0]
+
+
+def why(workspace: Workspace, chosen: Summary, run_id: str | None) -> str:
+    """Why `newest` gave this run, for a person who did not name its id; empty for one who did."""
+    runs = finished(workspace, chosen.competition)
+    best = best_first(runs)[0]
+    if run_id == BEST:
+        return f"the best cv of {len(runs)} finished runs"
+    if run_id is not None or len(runs) == 1:
+        return ""
+    if best.run == chosen.run:
+        return f"the newest of {len(runs)} finished runs, and the best cv"
+    return f"the newest; {best.run} has a better cv, {best.cv:.4f}: --run {BEST} takes it"
 
 
 def named(workspace: Workspace, competition: str, run_id: str, runs: Iterable[Summary]) -> Summary:

@@ -104,7 +104,9 @@ def test_a_run_scores_the_members_just_as_the_study_says(searched, root, done):
     for values, scored in (({}, done.default), (done.best.values, done.tuned)):
         found = tuned_values.find(searched, root) if values else []
         competition = tuned_values.apply(searched, found)
-        request = runs.RunRequest(source="sample", track=False, root=root, tuned=tuple(found))
+        request = runs.RunRequest(
+            source="sample", track=False, root=root, tuned=tuple(found), always_tuned=True
+        )
         summary = runs.run(competition, request, Narrator(Console(quiet=True)))
         (line,) = (member for member in summary.members if member.name == "mlp")
         assert (line.score, line.std) == (scored.mean, scored.std)
@@ -112,7 +114,7 @@ def test_a_run_scores_the_members_just_as_the_study_says(searched, root, done):
 
 
 def test_the_next_run_says_what_it_uses(searched, root, done, recorder, tmp_path):
-    found = tuned_values.find(searched, root)
+    found = [replace(one, gain=0.1) for one in tuned_values.find(searched, root)]
     request = runs.RunRequest(source="sample", track=False, root=root, tuned=tuple(found))
     summary = runs.run(tuned_values.apply(searched, found), request, Narrator(recorder))
     run_page.show(summary, recorder)
@@ -121,8 +123,17 @@ def test_the_next_run_says_what_it_uses(searched, root, done, recorder, tmp_path
     assert f"mlp: best of 12 trials; {done.best.score:.4f} on the tuning folds" in message
     foreign = [replace(found[0], data="other rows", source="path")]
     request = replace(request, tuned=tuple(foreign))
-    runs.run(tuned_values.apply(searched, foreign), request, Narrator(recorder))
-    assert "mlp was tuned on other rows (source path)" in recorder.file.getvalue()
+    summary = runs.run(tuned_values.apply(searched, foreign), request, Narrator(recorder))
+    assert "they were found on other rows (source path)" in recorder.file.getvalue()
+    assert summary.tuned == ()
+    default = next(line for line in summary.members if line.name == "mlp")
+    assert default.score == done.default.mean
+
+
+def test_the_file_says_what_the_values_gain_on_the_folds_of_a_run(searched, root, done):
+    (found,) = tuned_values.find(searched, root)
+    assert (found.gain, found.gain_error) == (done.gain, done.gain_error)
+    assert found.gain_error > 0
 
 
 def test_figures_are_drawn_and_the_study_is_reported_as_json(done, root):

@@ -79,3 +79,14 @@ def test_the_best_come_first_and_equals_stay_in_their_order():
     losses = [summary("a", cv=0.1, greater_is_better=False)]
     losses += [summary("b", cv=0.3, greater_is_better=False)]
     assert [run.run for run in finished_runs.best_first(losses)] == ["a", "b"]
+
+
+def test_the_best_run_is_taken_by_choice_and_the_page_says_which(workspace):
+    better = workspace.run("toy", "20260102-2").folder
+    summary("20260102-2", cv=0.7).write(better)
+    newest, best = (finished_runs.newest(workspace, "toy", run) for run in (None, "best"))
+    assert (newest.run, best.run) == ("20260103-3", "20260102-2")
+    assert "the best cv of" in finished_runs.why(workspace, best, "best")
+    reason = finished_runs.why(workspace, newest, None)
+    assert reason.startswith(f"the newest; {best.run} has a better cv, 0.7")
+    assert finished_runs.why(workspace, newest, newest.run) == ""
