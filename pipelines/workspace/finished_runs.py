@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from pipelines.workspace.layout import RunLayout, Workspace
 from pipelines.workspace.summary import Summary
 
-
 BEST = "best"  # in place of an id: the run with the best cross-validated score
 
 
