@@ -6,7 +6,7 @@ FOLDWISE := $(BIN)/foldwise
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: help setup test check format mlflow runs titanic otto digits submit-titanic tune-titanic
-.PHONY: diabetes names examples rotten-tomatoes tune-digits house-prices spaceship-titanic
+.PHONY: docs diabetes names examples rotten-tomatoes tune-digits house-prices spaceship-titanic
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -58,8 +58,12 @@ mlflow: setup ## the MLflow page, with every run, score and figure
 test: setup ## the whole test suite, with coverage
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term:skip-covered
 
-check: setup ## format, lint, types, and who may import whom
+docs: setup ## the documentation as a site, on http://127.0.0.1:8000
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
+
+check: setup ## format, lint, types, who may import whom, and the site's links
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: setup ## put the code into its form
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -1,4 +1,4 @@
-"""The README's commands and code run, its pictures exist, and CONTRIBUTING's layout is exact."""
+"""Commands and code of README and docs run, pictures exist, and CONTRIBUTING's layout is exact."""
 
 from __future__ import annotations
 
@@ -11,21 +11,32 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+
+from models.data import InputShape
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+PAGES = {"README.md": README} | {
+    f"docs/{path.name}": path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))
+}
 PACKAGES = ("foldwise", "pipelines", "features", "models", "submissions")
 # A server that runs until Ctrl-C, this very suite, studies of minutes: their own tests run them.
 SHOWN_ONLY = ("make mlflow", "make test", "make tune-titanic")
 
 
 def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+    """The blocks of code of all pages."""
+    text = "\n".join(PAGES.values())
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
 
 
-COMMANDS = [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
+COMMANDS = list(
+    dict.fromkeys(line for block in blocks("sh") for line in block.splitlines() if line.strip())
+)
 TYPED = [line.removeprefix("$ ") for block in blocks("console") for line in block.splitlines()]
 
 
@@ -96,20 +107,31 @@ def test_zsh_reads_every_command_as_sh_does(command):
 
 @pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.split("\n")[0])
 def test_every_piece_of_code_runs(code, capsys):
-    names = {"__name__": "readme"}
-    exec(compile(code, "README.md", "exec"), names)
+    names = {"__name__": "a_page"}
+    exec(compile(code, "a page", "exec"), names)
     if "fitted" in names:
         printed = capsys.readouterr().out
         assert printed.startswith("50 replicas, ")
         assert float(printed.split()[-1]) > 0.8
+    elif "METRIC" in names:
+        assert names["METRIC"](np.zeros(20), np.arange(20.0)) == 18.5
+    elif "MEMBER" in names:
+        network = names["MEMBER"].model.build(InputShape(n_num=2), 3)
+        assert network(torch.zeros(5, 2)).shape == (5, 3)
     else:
-        assert names["COMPETITION"].name == "shapes"
+        assert names["COMPETITION"].name in ("shapes", "flats", "churn")
+
+
+def test_the_readme_is_read_in_one_go():
+    assert len(README.splitlines()) <= 180
 
 
 def test_every_picture_exists():
-    pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README)
-    assert len(pictures) >= 2
-    assert all((ROOT / picture).stat().st_size > 1000 for picture in pictures)
+    for page, text in PAGES.items():
+        pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", text)
+        assert len(pictures) >= 2 or page != "README.md"
+        folder = (ROOT / page).parent
+        assert all((folder / picture).stat().st_size > 1000 for picture in pictures)
 
 
 def test_every_link_leads_to_a_file():
