@@ -31,6 +31,7 @@ class Answers:
         submission_column: The sample's name of the target, where that differs.
         label_columns: By label, its column in the sample; empty where answers are one column.
         train_only: Further columns that the test file lacks.
+        row_numbers: Whether the id is the row's number, which only the sample has.
     """
 
     id: str | None
@@ -39,6 +40,12 @@ class Answers:
     submission_column: str | None = None
     label_columns: tuple[tuple[str, str], ...] = ()
     train_only: tuple[str, ...] = ()
+    row_numbers: bool = False
+
+    @property
+    def id_column(self) -> str | None:
+        """The column of the training and test file that holds the id."""
+        return None if self.row_numbers else self.id
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -59,6 +66,9 @@ def read_answers(tables: Tables, target: str | None) -> Answers:
         NoSuchTargetError: No column, or several, could be the target.
     """
     id_, submission_id = _find_id(tables)
+    row_numbers = id_ is None and _are_row_numbers(tables)
+    if row_numbers:
+        id_ = str(tables.sample.columns[0])
     name = submission_id or id_
     asked = [column for column in map(str, tables.sample) if column != name]
     only = [
@@ -76,6 +86,7 @@ def read_answers(tables: Tables, target: str | None) -> Answers:
         submission_column=None if is_named else others[0],
         label_columns=labels,
         train_only=tuple(column for column in only if column not in targets),
+        row_numbers=row_numbers,
     )
 
 
@@ -83,7 +94,9 @@ def _find_id(tables: Tables) -> tuple[str | None, str | None]:
     """The id column, and the sample's name of it where that differs."""
     test, sample = tables.test, tables.sample
     for name in sample.columns.intersection(test.columns, sort=False):
-        if _same_rows(test[name], sample[name]) and name in tables.train:
+        if _same_rows(test[name], sample[name]):
+            if name not in tables.train:
+                raise _without_id(str(name), tables)
             return str(name), None
     first = str(sample.columns[0])
     if first not in test and first not in tables.train:
@@ -91,6 +104,22 @@ def _find_id(tables: Tables) -> tuple[str | None, str | None]:
             if _same_rows(test[name], sample[first]) and name in tables.train:
                 return str(name), first
     return None, None
+
+
+def _are_row_numbers(tables: Tables) -> bool:
+    """Whether the sample's first column, which the files lack, counts the test rows from 1."""
+    first = tables.sample.iloc[:, 0]
+    if len(tables.sample.columns) < 2 or first.name in tables.train or first.name in tables.test:
+        return False
+    return first.tolist() == [str(number) for number in range(1, len(tables.test) + 1)]
+
+
+def _without_id(name: str, tables: Tables) -> NoSuchTargetError:
+    train = tables.files.names["train"]
+    return NoSuchTargetError(
+        f"{train}: found no column {name!r}, expected the id that the test file and the sample "
+        f"submission have; add it to {train}, for instance as row numbers, and type the same again"
+    )
 
 
 def _same_rows(test: pd.Series, sample: pd.Series) -> bool:
@@ -105,6 +134,11 @@ def _find_targets(
         raise NoSuchTargetError(
             f"--target {target}: the training file has no such column; it has "
             f"{_listed(list(map(str, tables.train)))}"
+        )
+    if target is not None and target in tables.test and tables.test[target].nunique() > 1:
+        raise NoSuchTargetError(
+            f"--target {target}: the test file has its values, so there is nothing to predict; "
+            f"type one of the columns that only the training file has: {_listed(only) or 'none'}"
         )
     named = tuple(column for column in asked if column in only)
     if target is None and named:

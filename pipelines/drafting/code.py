@@ -19,12 +19,14 @@ class Bracket:
         items: Each with what stands before it, as `name=` or `"key": `.
         closing: The bracket that closes it.
         comments: By item, a line above it.
+        separator: Between the items.
     """
 
     opening: str
     items: tuple[tuple[str, Node], ...]
     closing: str
     comments: Mapping[int, str] = field(default_factory=dict)
+    separator: str = ","
 
 
 Node = str | Bracket
@@ -78,18 +80,22 @@ def mapped(items: Mapping[str, Node]) -> Bracket:
     return Bracket("{", pairs, "}")
 
 
-def names(values: Sequence[str]) -> Node:
+def for_each(item: Node, loop: str) -> Bracket:
+    """`*(item for … in …)`, as it stands among the items of a tuple."""
+    return Bracket("*(", (("", item), ("", loop)), ")", separator="")
+
+
+def names(title: str, values: Sequence[str]) -> str:
     """A list of texts: one line where it fits, else as many on a line as fit."""
-    plain = listed(map(literal, values))
-    if len(_one_line(plain)) <= WIDTH - 20:
-        return plain
-    lines: list[list[str]] = [[]]
+    one_line = statement(f"{title} = ", listed(map(literal, values)))
+    if "\n" not in one_line:
+        return one_line
+    lines = [""]
     for value in map(literal, values):
-        if lines[-1] and len(", ".join([*lines[-1], value])) > WIDTH - 10:
-            lines.append([])
-        lines[-1].append(value)
-    groups = (line[0] if len(line) == 1 else f"*({', '.join(line)})" for line in lines)
-    return Bracket("[", tuple(("", group) for group in groups), "]", {0: ""})
+        if lines[-1] and len(f"{lines[-1]} {value},") > WIDTH - INDENT:
+            lines.append("")
+        lines[-1] += f" {value}," if lines[-1] else f"{value},"
+    return "\n".join([f"{title} = [", *(_long(f"    {line}") for line in lines), "]  # fmt: skip"])
 
 
 def statement(before: str, node: Node, *, indent: int = 0) -> str:
@@ -115,7 +121,7 @@ def _text(node: Node, indent: int, used: int) -> str:
         if comment := node.comments.get(at):
             lines.append(f"{' ' * inner}# {comment}")
         is_alone = len(node.items) == 1 and isinstance(item, Bracket) and not before
-        ending = "" if is_alone and node.opening != "(" else ","
+        ending = "" if is_alone and node.opening != "(" else node.separator
         lines.append(f"{' ' * inner}{before}{_text(item, inner, len(before))}{ending}")
     return "\n".join([*lines, f"{' ' * indent}{node.closing}"])
 
@@ -129,6 +135,6 @@ def _must_break(node: Bracket) -> bool:
 def _one_line(node: Node) -> str:
     if isinstance(node, str):
         return node
-    inner = ", ".join(before + _one_line(item) for before, item in node.items)
+    inner = f"{node.separator} ".join(before + _one_line(item) for before, item in node.items)
     only = "," if node.opening == "(" and len(node.items) == 1 else ""
     return f"{node.opening}{inner}{only}{node.closing}"

@@ -35,7 +35,7 @@ TRIED_DATES = 200  # texts that must all be dates before all are read
 ALWAYS_MARKS = tuple(mark for mark in USUAL_MARKS if mark.lower() not in ("none", "-", "--"))
 MOST_LEVELS = 10  # of a column whose values are listed
 MOST_CODES = 200  # of a column that trees see as categories
-LONG_CHARACTERS, LONG_WORDS = 40, 5
+LONG_CHARACTERS, LONG_WORDS = 30, 5
 
 
 @dataclass(frozen=True)

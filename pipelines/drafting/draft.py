@@ -153,10 +153,10 @@ def _draft(
 
 def _columns(tables: Tables, answers: Answers) -> list[ColumnFacts]:
     """Facts of the columns; the id is one of them where it is a date."""
-    leave = [*answers.targets, *([] if answers.id is None else [answers.id])]
-    columns = look_at(tables.train, tables.test, leave)
-    if answers.id is not None and not any(column.kind == "date" for column in columns):
-        ids = look_at(tables.train[[answers.id]], tables.test[[answers.id]], [])
+    id_ = answers.id_column
+    columns = look_at(tables.train, tables.test, [*answers.targets, *([id_] if id_ else [])])
+    if id_ is not None and not any(column.kind == "date" for column in columns):
+        ids = look_at(tables.train[[id_]], tables.test[[id_]], [])
         columns += [column for column in ids if column.kind == "date"]
     return columns
 
@@ -182,7 +182,7 @@ def _tell(drafted: Draft, tables: Tables, narrator: Narrator) -> None:
     target, folds = drafted.target, drafted.folds
     n_train, n_test = len(tables.train), len(tables.test)
     narrator.say("rows", f"{n_train:,} for training, {n_test:,} for test")
-    narrator.say("id", drafted.answers.id or "none: rows in the test file's order")
+    narrator.say("id", _of_id(drafted.answers))
     narrator.say("target", f"{', '.join(target.names)}: {_described(target)}")
     why = f" (guess: {target.reason}; --metric decides)" if target.reason else ""
     narrator.say("metric", f"{target.metric}{why}")
@@ -190,6 +190,12 @@ def _tell(drafted: Draft, tables: Tables, narrator: Narrator) -> None:
     narrator.say("folds", f"{folds.n_folds} {how}" + (f": {folds.reason}" if folds.reason else ""))
     for note in drafted.notes:
         narrator.say("note", _line(note))
+
+
+def _of_id(answers: Answers) -> str:
+    if answers.id is None:
+        return "none: rows in the test file's order"
+    return f"{answers.id}: the row's number" if answers.row_numbers else answers.id
 
 
 def _described(target: TargetGuess) -> str:

@@ -14,12 +14,12 @@ def constants(inputs: Inputs, n_means: int) -> Iterator[str]:
     """The lists of columns that the functions below share."""
     for title, kind in (("INTS", "int"), ("FLOATS", "float"), ("FLAGS", "bool")):
         if of_kind := [column.name for column in inputs.numbers if column.kind == kind]:
-            yield statement(f"{title} = ", names(of_kind))
+            yield names(title, of_kind)
     if inputs.dates:
         first = {date.name: literal(date.first) for date in inputs.dates}
         yield statement("DATES = ", mapped(first)) + "  # with the first day"
     if parts := [name for date in inputs.dates for name in date.columns]:
-        yield statement("DATE_PARTS = ", names(parts))
+        yield names("DATE_PARTS", parts)
     if inputs.dates:
         yield 'DAYS = [f"{name}_days" for name in DATES]'
     if inputs.n_numbers:
@@ -28,13 +28,13 @@ def constants(inputs: Inputs, n_means: int) -> Iterator[str]:
         levels = {column.name: literals(column.levels) for column in inputs.few}
         yield statement("LEVELS = ", mapped(levels))
     if inputs.many:
-        yield statement("CATEGORIES = ", names([column.name for column in inputs.many]))
+        yield names("CATEGORIES", [column.name for column in inputs.many])
         if inputs.n_mean_columns(n_means):
             yield statement("MEANS = ", _means(n_means))
         yield 'SHARES = [f"{name}_share" for name in CATEGORIES]'
     for title, part, kind in (("TEXTS", inputs.texts, "word"), ("WORDS", inputs.words, "char_wb")):
         if part:
-            yield statement(f"{title} = ", names([column.name for column in part]))
+            yield names(title, [column.name for column in part])
             yield (
                 f'{title}_PARTS = [f"{{name}}_svd_{{at}}" for name in {title} '
                 f"for at in range({N_COMPONENTS[kind]})]"
@@ -67,7 +67,7 @@ def features(inputs: Inputs, folds: FoldGuess, id_: str | None) -> Iterator[str]
         yield '        f"{name}_days": (table[name] - pd.Timestamp(day)) / pd.Timedelta(days=1)'
         yield "        for name, day in DATES.items()"
         yield "    }"
-        added = "pd.concat([table, *parts], axis=1).assign(**days)"
+        added = "table.join(parts).assign(**days)"
     if folds.groups_by_id:
         added += f'.assign(id_group=table[{literal(id_)}].str.split("_").str[0])'
     yield statement("return ", added, indent=4)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +12,7 @@ import pandas as pd
 from features.tables.json_records import keys_of, read_json_records
 from features.tables.reader import header_of, read_table
 from features.tables.schema import Column
+from features.tables.text_file import TableError
 from pipelines.raw_files.archives import unpack
 from pipelines.raw_files.file_sets import paths
 from submissions.form import read_sample
@@ -25,6 +25,11 @@ PATTERNS = {
     "train": (r"train", r"training", r"train(ing)?(data|set)", r".*train", r"train.*"),
     "test": (r"test", r"testing", r"test(ing)?(data|set)", r".*test", r"test.*"),
     "sample_submission": (r"samplesubmission", r".*samplesub.*", r".*submission.*", r"sample.*"),
+}
+FILES = {
+    "train": "training file",
+    "test": "test file",
+    "sample_submission": "sample submission",
 }
 SHOWN = 8
 
@@ -87,11 +92,10 @@ def _pick(role: str, names: Sequence[str], source: Path, held: Sequence[str]) ->
         if len(fits) == 1:
             return fits[0]
         several = several or fits
-    what = role.replace("_", " ")
     found = f"several that could be it: {_listed(several)}" if several else "none"
     usual = "sample_submission.csv" if role == "sample_submission" else f"{role}.csv"
     raise NoSuchFilesError(
-        f"{source}: which file is the {what}? Found {found}, expected one called {usual} "
+        f"{source}: which file is the {FILES[role]}? Found {found}, expected one called {usual} "
         f"(the tables here: {_listed(held) or 'none'}); give --source a folder where the three "
         "files have their usual names"
     )
@@ -120,28 +124,43 @@ def read_tables(source: Path, scratch: Path) -> Tables:
         SampleError: The sample submission is no table.
     """
     names = find_names(source)
-    for name in names.values():
-        _place(source, name, scratch)
-    train = scratch / names["train"]
-    is_json = train.suffix.lower() == ".json"
-    separator = "," if is_json else _separator(train)
+    found = {role: _unpacked(source, name, scratch) for role, name in names.items()}
+    try:
+        return _tables(names, found)
+    except TableError as error:
+        raise _of_archive(error, source, scratch) from None
+
+
+def _tables(names: dict[str, str], found: Mapping[str, Path]) -> Tables:
+    is_json = found["train"].suffix.lower() == ".json"
+    separator = "," if is_json else _separator(found["train"])
     files = FileFacts(names, separator, is_json)
     return Tables(
         files,
-        train=_read(train, files),
-        test=_read(scratch / names["test"], files),
-        sample=read_sample(scratch / names["sample_submission"]),
+        train=_read(found["train"], files),
+        test=_read(found["test"], files),
+        sample=read_sample(found["sample_submission"]),
     )
 
 
-def _place(source: Path, name: str, scratch: Path) -> None:
-    if source.is_dir() and (source / name).is_file():
-        shutil.copyfile(source / name, scratch / name)
-    elif source.is_dir():
-        packed = [source / f"{name}{ending}" for ending in (".gz", ".zip")]
-        unpack(next(path for path in packed if path.is_file()), [name], scratch)
-    else:
-        unpack(source, [name], scratch)
+def _unpacked(source: Path, name: str, scratch: Path) -> Path:
+    """A file of the folder itself, or its copy in the scratch folder where it is packed."""
+    if (source / name).is_file():
+        return source / name
+    packed = [source / f"{name}{ending}" for ending in (".gz", ".zip")]
+    unpack(next((path for path in packed if path.is_file()), source), [name], scratch)
+    return scratch / name
+
+
+def _of_archive(error: TableError, source: Path, scratch: Path) -> TableError:
+    """The same, with the archive's name in place of the scratch folder's, which goes away."""
+    file, _, _ = str(error).partition(": ")
+    if not file.startswith(str(scratch)):
+        return error
+    faults = [
+        replace(fault, next_step="unpack the archive and look there") for fault in error.faults
+    ]
+    return TableError(f"{Path(file).name} in {source}", faults)
 
 
 def _separator(path: Path) -> str:

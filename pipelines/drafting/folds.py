@@ -49,8 +49,9 @@ def guess_folds(tables: Tables, answers: Answers, columns: Sequence[ColumnFacts]
         if column.kind == "date" and column.in_test and _is_later(tables, column):
             later = f"the test rows' {column.name!r} lie after the training rows'"
             return FoldGuess(min(n, 4), time=column.name, reason=later)
-    if answers.id is not None and _has_groups(tables.train[answers.id]):
-        reason = f"ids like {tables.train[answers.id].iloc[0]!r} name a group"
+    id_ = answers.id_column
+    if id_ is not None and _has_groups(tables.train[id_]):
+        reason = f"ids like {tables.train[id_].iloc[0]!r} name a group"
         return FoldGuess(n, group=ID_GROUP, reason=reason)
     for column in columns:
         if column.in_test and _is_group(tables, column):

@@ -13,6 +13,7 @@ from pipelines.drafting.code import (
     Node,
     call,
     commented,
+    for_each,
     literal,
     literals,
     mapped,
@@ -68,15 +69,15 @@ def render(draft: Draft) -> str:
 
 
 def _docstring(draft: Draft) -> str:
-    title = _title(draft.name)
+    title = _title(draft.kaggle.slug)
     notes = [f"- {_safe(_named(note))}" for note in draft.notes if note.column is None]
     if not notes:
         return f'"""{title}, drafted from its files."""'
     return "\n".join([f'"""{title}, drafted from its files.', "", *notes, '"""'])
 
 
-def _title(name: str) -> str:
-    words = name.replace("-", " ")
+def _title(slug: str) -> str:
+    words = slug.split("/")[-1].replace("-", " ").replace("_", " ")
     return words[0].upper() + words[1:]
 
 
@@ -132,11 +133,11 @@ def _fields(draft: Draft) -> Iterator[tuple[str, Node, str]]:
     """Name, value and comment of each field."""
     answers, target = draft.answers, draft.target
     yield "name", literal(draft.name), ""
-    yield "title", literal(_title(draft.name)), ""
+    yield "title", literal(_title(draft.kaggle.slug)), ""
     kind: dict[str, Node] = {"kind": literal("dataset")} if draft.kaggle.kind == "dataset" else {}
     yield "kaggle", call("Kaggle", slug=literal(draft.kaggle.slug), **kind), ""
     yield "files", mapped({role: literal(name) for role, name in draft.files.names.items()}), ""
-    if written := _file_format(draft.files):
+    if written := _file_format(draft.files, row_numbers=answers.row_numbers):
         yield "file_format", written, ""
     yield "id", literal(answers.id), "" if answers.id else "rows in the test file's order"
     if answers.submission_id is not None:
@@ -175,12 +176,13 @@ def _texts(values: Sequence[object]) -> Node:
     return literals(values)
 
 
-def _file_format(files: FileFacts) -> Node | None:
-    if files.json_records:
-        return call("FileFormat", json_records="True")
-    return (
-        None if files.separator == "," else call("FileFormat", separator=literal(files.separator))
-    )
+def _file_format(files: FileFacts, *, row_numbers: bool) -> Node | None:
+    fields: dict[str, Node] = {
+        **({} if files.separator == "," else {"separator": literal(files.separator)}),
+        **({"row_numbers": "True"} if row_numbers else {}),
+        **({"json_records": "True"} if files.json_records else {}),
+    }
+    return call("FileFormat", **fields) if fields else None
 
 
 def _marks(columns: Sequence[ColumnFacts]) -> tuple[str, ...]:
@@ -223,7 +225,7 @@ def _group(columns: Sequence[ColumnFacts], title: str) -> Node:
         {"missing": "True"} if any(column.has_empty for column in columns) else {}
     )
     one = call("Column", name="name", kind=literal(columns[0].kind), **missing)
-    return _starred(one, f"for name in {title}")
+    return for_each(one, f"for name in {title}")
 
 
 def _of_levels(columns: Sequence[ColumnFacts]) -> Node:
@@ -231,13 +233,7 @@ def _of_levels(columns: Sequence[ColumnFacts]) -> Node:
         {"missing": "True"} if any(column.has_empty for column in columns) else {}
     )
     one = call("Column", name="name", kind='"text"', **missing, allowed="levels")
-    return _starred(one, "for name, levels in LEVELS.items()")
-
-
-def _starred(one: Node, loop: str) -> Node:
-    assert not isinstance(one, str), "a call"
-    inner = ", ".join(before + str(node) for before, node in one.items)
-    return f"*({one.opening}{inner}{one.closing} {loop})"
+    return for_each(one, "for name, levels in LEVELS.items()")
 
 
 def _one(column: ColumnFacts) -> Node:
