@@ -108,6 +108,21 @@ class Narrator:
             ) from None
         return answer.strip().lower() in ("y", "yes")
 
+    def choose(self, question: str, usual: str | None) -> str:
+        """What the person types; an empty line takes the usual answer, where there is one.
+
+        Raises:
+            NobodyAnswersError: There is no one at the keyboard.
+        """
+        shown = f" [{usual}]" if usual else ""
+        try:
+            answer = self.console.input(Text(f"{question}{shown} ")).strip()
+            while not answer and usual is None:
+                answer = self.console.input(Text(f"{question} ")).strip()
+        except EOFError:
+            raise NobodyAnswersError(f"{question} nobody answered; type it as an option") from None
+        return answer or usual or ""
+
     @contextlib.contextmanager
     def stages(self) -> Iterator[None]:
         """Show the bars of the stages within.

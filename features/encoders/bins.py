@@ -33,12 +33,16 @@ class BinPlaces(BaseEncoder):
         columns: Columns of numbers without missing values.
         n_bins: Bins per column, at most.
         logs: Takes `log(1 + number)` first, for numbers with a long tail.
+        fill: Puts the median of the rows fitted on in place of a missing number.
     """
 
-    def __init__(self, columns: Sequence[str], *, n_bins: int = 6, logs: bool = False) -> None:
+    def __init__(
+        self, columns: Sequence[str], *, n_bins: int = 6, logs: bool = False, fill: bool = False
+    ) -> None:
         self.columns = columns
         self.n_bins = n_bins
         self.logs = logs
+        self.fill = fill
 
     def fit(self, table: pd.DataFrame, target: np.ndarray | None = None) -> Self:  # noqa: ARG002
         """Learn the edges; the target is ignored.
@@ -46,13 +50,17 @@ class BinPlaces(BaseEncoder):
         Raises:
             EncodingError: A column is absent or has a missing number.
         """
-        self.edges_ = [bin_edges(column, self.n_bins) for column in self._numbers(table).T]
+        numbers = self._numbers(table)
+        if self.fill:
+            self.medians_ = _medians(numbers)
+        columns = self._filled(numbers).T
+        self.edges_ = [bin_edges(column, self.n_bins) for column in columns]
         return self
 
     def transform(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
         """The positions of any rows; numbers beyond the edges count as the outermost."""
         check_is_fitted(self)
-        columns = zip(self._numbers(table).T, self.edges_, strict=True)
+        columns = zip(self._filled(self._numbers(table)).T, self.edges_, strict=True)
         places = [np.interp(column, edges, np.arange(len(edges))) for column, edges in columns]
         return {"x_bin": np.stack(places, axis=1).astype(np.float32)}
 
@@ -69,18 +77,28 @@ class BinPlaces(BaseEncoder):
     def state(self) -> State:
         """Everything learned from the rows fitted on."""
         check_is_fitted(self)
-        return dict(zip((f"edges of {name}" for name in self.columns), self.edges_, strict=True))
+        edges = zip((f"edges of {name}" for name in self.columns), self.edges_, strict=True)
+        return {**dict(edges), **({"medians": self.medians_} if self.fill else {})}
 
     def _numbers(self, table: pd.DataFrame) -> Floats:
         require_columns(table, self.columns, self)
         numbers: Floats = table[list(self.columns)].to_numpy(np.float64, na_value=np.nan)
         missing = [self.columns[int(i)] for i in np.flatnonzero(np.isnan(numbers).any(axis=0))]
-        if missing:
+        if missing and not self.fill:
             raise EncodingError(
                 f"BinPlaces needs a number in every row, found gaps in {', '.join(missing)}; "
-                "fill them in the competition's features"
+                "fill them in the competition's features, or set fill=True"
             )
         return np.log1p(numbers) if self.logs else numbers
+
+    def _filled(self, numbers: Floats) -> Floats:
+        return np.where(np.isnan(numbers), self.medians_, numbers) if self.fill else numbers
+
+
+def _medians(numbers: Floats) -> Floats:
+    """`(n_columns,)`; 0 for a column without a number."""
+    known = [column[~np.isnan(column)] for column in numbers.T]
+    return np.array([np.median(column) if column.size else 0.0 for column in known])
 
 
 def bin_edges(numbers: Floats, n_bins: int) -> Floats:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 from typer.exceptions import TyperException
 
-from pipelines.commands import losses, mlflow, predict, report, run, submit, tune
+from pipelines.commands import losses, mlflow, new, predict, report, run, submit, tune
 
 if TYPE_CHECKING:
     from pipelines.kaggle.retry import Patience
@@ -26,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 COMMANDS: dict[str, Callable[..., None]] = {
+    "new": new.new,
     "run": run.run,
     "compare-losses": losses.compare_losses,
     "predict": predict.predict,

@@ -131,8 +131,10 @@ def describe(run: Path, competition: Competition) -> None:
         (column.name, TYPES[column.kind, column.may_be_missing], True)
         for column in test_columns(competition)
     ]
+    dates = [column for column in test_columns(competition) if column.kind == "date"]
     description = {
         "inputs": inputs,
+        "date_formats": {column.name: column.format for column in dates},
         "outputs": _outputs(competition),
         "files": [path.relative_to(run).as_posix() for path in _needed(run, competition)],
     }
@@ -157,14 +159,22 @@ def described(run: Path) -> dict[str, Any]:
 
 def example(run: Path) -> pd.DataFrame | None:
     """Some test rows of the run as inputs of its model; None where `features` drops columns."""
-    inputs = described(run)["inputs"]
+    content = described(run)
+    inputs = content["inputs"]
     kinds = {name: kind for name, kind, is_required in inputs if is_required}
     test = pd.read_parquet(PreprocessFiles(RunLayout(run).preprocess).test)
     if not set(kinds) <= set(test):
         return None
     whole = {name: "int64" for name, kind in kinds.items() if kind == "long"}
     rows = test[list(kinds)].dropna(subset=list(whole)).head(N_EXAMPLES)
-    return rows.astype(whole) if len(rows) else None
+    formats: dict[str, str | None] = content.get("date_formats", {})
+    dates = {name: _as_written(rows[name], form) for name, form in formats.items()}
+    return rows.astype(whole).assign(**dates) if len(rows) else None
+
+
+def _as_written(dates: pd.Series, written: str | None) -> pd.Series:
+    """Dates as the files have them; a missing one stays missing."""
+    return dates.astype("str") if written is None else dates.dt.strftime(written)
 
 
 def fill(folder: Path, run: Path) -> None:

@@ -49,6 +49,15 @@ def pack(source: Path, file: str, target: Path) -> None:
         )
 
 
+def paths(source: Path) -> list[str]:
+    """The paths of all files in a folder or archive, those in zips within it included.
+
+    Raises:
+        ArchiveError: An archive is damaged or unsafe, or unpacks beyond the limits.
+    """
+    return [path for path, _ in _members(source)]
+
+
 def digest(source: Path, file: str) -> str:
     """A sha256 over the names and bytes of all files of that name in a folder."""
     pattern, total = pattern_of(file), hashlib.sha256()

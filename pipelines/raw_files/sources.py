@@ -56,6 +56,17 @@ def choose_source(text: str, competition: Competition) -> Source:
     return _path(text)
 
 
+def open_path(text: str) -> Path:
+    """The folder or archive of that path.
+
+    Raises:
+        SourceError: It does not exist, or is neither.
+    """
+    path = _path(text).path
+    assert path is not None, "a path source has a path"
+    return path
+
+
 def _automatic(competition: Competition) -> Source:
     if competition.kaggle is None:
         return _sample(competition, why="Kaggle does not have it")

@@ -1,0 +1,131 @@
+"""How large the members of a drafted competition are, so that a run takes about 150 seconds.
+
+All sizes follow from the numbers of rows, columns and outputs, never from the machine. The seconds
+were measured on two cores without a GPU.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+FEW_ROWS = 2_000
+FEWEST_FOR_NETWORKS = 400
+FEWEST_FOR_TABM = 1_000
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the members have to learn.
+
+    Attributes:
+        n_rows: Training rows.
+        n_inputs: Columns that the networks see, one-hot ones included.
+        n_columns: Columns that the trees see.
+        n_outputs: Numbers of a prediction: classes, targets, or 1.
+        n_folds: Models of each member and seed.
+        n_binned: Columns of numbers.
+    """
+
+    n_rows: int
+    n_inputs: int
+    n_columns: int
+    n_outputs: int
+    n_folds: int
+    n_binned: int
+
+
+@dataclass(frozen=True)
+class TreesSize:
+    """Settings of one member of boosted trees."""
+
+    name: str
+    n_estimators: int
+    learning_rate: float
+    num_leaves: int
+    min_child_samples: int
+    colsample_bytree: float
+    reg_lambda: float
+    n_seeds: int
+
+
+@dataclass(frozen=True)
+class NetworkSize:
+    """Settings of the network."""
+
+    hidden: tuple[int, ...]
+    k: int
+    n_bins: int
+    dropout: float
+    epochs: int
+    batch_size: int
+    lr: float
+    n_seeds: int
+
+
+# By the most rows it serves: leaves, rows per leaf, and leaves of the smaller variant.
+LEAVES = (
+    (1_000, 6, 8, 4),
+    (3_000, 10, 10, 5),
+    (10_000, 16, 15, 6),
+    (40_000, 24, 20, 8),
+    (10**9, 48, 30, 12),
+)
+# By the most rows it serves: width of the layers, epochs, rows per step.
+NETWORKS = (
+    (1_000, (64, 64), 60, 64),
+    (3_000, (128, 128), 50, 64),
+    (10_000, (128, 128), 30, 128),
+    (30_000, (192, 192), 14, 256),
+    (10**9, (192, 192), 10, 512),
+)
+BUDGETS_S = {"trees": 60.0, "small-trees": 25.0, "network": 65.0}
+MOST_TREES, FEWEST_TREES = 800, 80
+RATE, RATE_TREES = 0.04, 600  # so many trees of this rate; fewer learn faster
+TREE_S = 4e-4  # of a tree, whatever its size
+CELL_S = 1.0e-9  # of a tree, for each row, column and doubling of its leaves
+WEIGHT_S = 2.5e-11  # of an epoch, for each row, weight and copy of it
+ROW_S = 1.5e-6  # of an epoch, for each row
+
+
+def n_folds(n_rows: int) -> int:
+    """Ten where rows are few, so that each model sees nearly all of them."""
+    return 10 if n_rows < FEW_ROWS else 5
+
+
+def trees_sizes(work: Work) -> list[TreesSize]:
+    """Boosted trees, and a variant whose trees are smaller."""
+    leaves, at_least, few = next(row[1:] for row in LEAVES if work.n_rows <= row[0])
+    n_seeds = 2 if work.n_rows * work.n_outputs <= 100_000 else 1
+    share = 0.4 if work.n_columns > 30 else 0.6
+    large = _trees(work, "trees", leaves, n_seeds)
+    small = _trees(work, "small-trees", few, 1)
+    return [
+        TreesSize("trees", *large, leaves, at_least, share, 3.0, n_seeds),
+        TreesSize("small-trees", *small, few, at_least, share, 5.0, 1),
+    ]
+
+
+def _trees(work: Work, member: str, leaves: int, n_seeds: int) -> tuple[int, float]:
+    """The number of trees that the time allows, and their learning rate."""
+    doublings = max(1, leaves.bit_length() - 1)
+    tree_s = TREE_S + CELL_S * work.n_rows * work.n_columns * doublings
+    possible = BUDGETS_S[member] / (tree_s * work.n_outputs * work.n_folds * n_seeds)
+    most = MOST_TREES if work.n_outputs == 1 else MOST_TREES // 2
+    n_trees = int(min(most, max(FEWEST_TREES, possible)))
+    n_trees = max(10, n_trees // 10 * 10)
+    rate = min(0.12, RATE * max(1.0, RATE_TREES / n_trees))
+    return n_trees, round(rate, 3)
+
+
+def network_size(work: Work) -> NetworkSize:
+    """TabM, or an MLP where its `k` is 1."""
+    hidden, epochs, batch = next(row[1:] for row in NETWORKS if work.n_rows <= row[0])
+    k = 8 if work.n_rows >= FEWEST_FOR_TABM else 1
+    n_bins = 8 if work.n_binned <= 30 else 4
+    n_seeds = 1 if k > 1 else 3
+    widths = (work.n_inputs + n_bins * work.n_binned, *hidden, work.n_outputs)
+    weights = sum(a * b for a, b in pairwise(widths))
+    epoch_s = work.n_rows * work.n_folds * n_seeds * (ROW_S + WEIGHT_S * k * weights)
+    epochs = int(min(epochs, max(4, BUDGETS_S["network"] / epoch_s)))
+    return NetworkSize(hidden, k, n_bins, 0.15, epochs, batch, 3e-3, n_seeds)
