@@ -15,7 +15,7 @@ WHOLE = re.compile(r"(-?\d+)\.0+")
 
 
 class NoSuchTargetError(ValueError):
-    """Files in which the target cannot be told, or a column that they lack."""
+    """Files in which the target cannot be found, or a column that they lack."""
 
     exit_code = 2
 

@@ -27,6 +27,7 @@ from pipelines.drafting.target import (
     suggest,
 )
 from pipelines.kaggle import client
+from pipelines.kaggle.errors import ALTERNATIVE, KaggleError
 from pipelines.kaggle.retry import Patience
 from pipelines.raw_files.sources import open_path
 from pipelines.workspace.files import write_text
@@ -85,9 +86,9 @@ def draft(
 
     Raises:
         DraftPlaceError: The name or slug cannot be used, or the file is there already.
-        NoSuchFilesError: The three files cannot be told.
-        NoSuchTargetError: The target cannot be told.
-        MetricError: The metric cannot be told, or does not suit the target.
+        NoSuchFilesError: The three files cannot be found.
+        NoSuchTargetError: The target cannot be found.
+        MetricError: The metric cannot be found, or does not suit the target.
         KaggleError: Kaggle refused or could not be reached.
         TableError: A file is no table.
     """
@@ -122,7 +123,14 @@ def _source(
     archive = folder / f".{kaggle.slug.split('/')[-1]}.zip"
     narrator.say("source", kaggle.page)
     telling = replace(patience, tell=lambda text: narrator.warn(f"Kaggle: {text}"))
-    client.download(kaggle.slug, kaggle.kind, archive, folder / ".kaggle.parts", patience=telling)
+    try:
+        client.download(
+            kaggle.slug, kaggle.kind, archive, folder / ".kaggle.parts", patience=telling
+        )
+    except KaggleError as error:  # there is no sample of a competition that is not written yet
+        raise KaggleError(
+            str(error).replace(ALTERNATIVE, "without Kaggle, use --source PATH")
+        ) from (error)
     return archive
 
 

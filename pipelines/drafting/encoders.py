@@ -67,7 +67,7 @@ def features(inputs: Inputs, folds: FoldGuess, id_: str | None) -> Iterator[str]
         yield '        f"{name}_days": (table[name] - pd.Timestamp(day)) / pd.Timedelta(days=1)'
         yield "        for name, day in DATES.items()"
         yield "    }"
-        added = "table.join(parts).assign(**days)"
+        added = "pd.concat([table, *parts], axis=1).assign(**days)"
     if folds.groups_by_id:
         added += f'.assign(id_group=table[{literal(id_)}].str.split("_").str[0])'
     yield statement("return ", added, indent=4)

@@ -35,7 +35,7 @@ SHOWN = 8
 
 
 class NoSuchFilesError(ValueError):
-    """A folder or archive in which the three files cannot be told."""
+    """A folder or archive in which the three files cannot be found."""
 
     exit_code = 3
 
@@ -118,7 +118,7 @@ def read_tables(source: Path, scratch: Path) -> Tables:
         scratch: An empty folder for what is unpacked.
 
     Raises:
-        NoSuchFilesError: The three files cannot be told.
+        NoSuchFilesError: The three files cannot be found.
         ArchiveError: The archive is damaged or unsafe.
         TableError: A file is no table.
         SampleError: The sample submission is no table.

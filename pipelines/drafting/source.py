@@ -146,7 +146,7 @@ def _fields(draft: Draft) -> Iterator[tuple[str, Node, str]]:
     yield "target", _texts(target.names) if several else literal(target.names[0]), ""
     if answers.submission_column is not None:
         yield "submission_column", literal(answers.submission_column), ""
-    if target.is_task_told:
+    if target.is_task_given:
         yield "task", literal(target.task.kind), ""
     if target.classes:
         yield "classes", _texts(target.classes), _of_classes(draft)
@@ -210,7 +210,7 @@ def _columns(draft: Draft) -> tuple[list[Node], dict[int, str]]:
 
 
 def _about(draft: Draft, columns: Sequence[ColumnFacts]) -> str:
-    """What the notes say of these columns, on one line."""
+    """What the notes report of these columns, on one line."""
     names = {column.name for column in columns}
     found: dict[str, list[str]] = {}
     for note in draft.notes:

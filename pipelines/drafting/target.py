@@ -23,7 +23,7 @@ TRUTHS = {"true": True, "false": False}
 
 
 class MetricError(ValueError):
-    """A metric that cannot be told, or does not suit the target."""
+    """A metric that cannot be found, or does not suit the target."""
 
     exit_code = 2
 
@@ -91,7 +91,7 @@ class TargetGuess:
         classes: The labels in order; none for values.
         metric: Its name.
         task: What is predicted.
-        is_task_told: Whether the file must name the task.
+        is_task_given: Whether the file must name the task.
         form: What the submission holds, where the file must say it.
         transform: Whether values are learned as logarithms though the metric takes none.
         reason: Why this metric; empty where a person chose it.
@@ -101,7 +101,7 @@ class TargetGuess:
     classes: tuple[Label, ...]
     metric: str
     task: Task
-    is_task_told: bool = False
+    is_task_given: bool = False
     form: AnswerForm | None = None
     transform: bool = False
     reason: str = ""
@@ -230,11 +230,11 @@ def guess(facts: TargetFacts, answers: Answers, chosen: Suggestion) -> TargetGue
     """
     metric = metric_named(chosen.metric)
     classes = _classes(facts, answers, metric)
-    told: TaskKind | None = None
+    given: TaskKind | None = None
     if facts.has_one_of_each_row and metric.on != "values":
-        told = "multiclass"
+        given = "multiclass"
     n_targets = len(facts.names)
-    kind = infer_kind(told, classes=classes, n_targets=n_targets, metric=metric)
+    kind = infer_kind(given, classes=classes, n_targets=n_targets, metric=metric)
     task = make_task(kind, n_classes=len(classes), n_targets=n_targets)
     if not metric.suits(task) or (kind == "regression" and not facts.is_number):
         raise _unsuited(metric, facts)
@@ -243,7 +243,7 @@ def guess(facts: TargetFacts, answers: Answers, chosen: Suggestion) -> TargetGue
         classes,
         chosen.metric,
         task,
-        is_task_told=told is not None,
+        is_task_given=given is not None,
         form=_form(facts, answers, metric, task),
         transform=kind == "regression" and metric.name in ("rmse", "mae") and facts.is_skewed,
         reason=chosen.reason,

@@ -104,5 +104,7 @@ def test_what_cannot_be_drafted_is_one_line(options, code, said, source, capsys)
 
 def test_without_a_source_the_files_come_from_kaggle(capsys):
     assert app.main(["new", "demand"]) != 0
-    (line,) = faults(capsys)
-    assert "kaggle" in line.lower()
+    said = " ".join(faults(capsys))
+    assert "kaggle auth login" in said
+    assert "--source PATH" in said
+    assert "--source sample" not in said

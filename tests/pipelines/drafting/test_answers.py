@@ -1,4 +1,4 @@
-"""The id and the target, told from the sample submission."""
+"""The id and the target, found from the sample submission."""
 
 import pytest
 
@@ -55,7 +55,7 @@ def test_columns_of_the_training_file_alone_are_declared_and_not_used(files, dra
 def test_a_target_that_cannot_be_told_is_asked_for(files, drafted):
     files.train["z"] = files.train["y"]
     files.sample = files.sample.rename(columns={"y": "answer"})
-    with pytest.raises(NoSuchTargetError, match="asks for 'answer'.* are 'y', 'z'; type --target"):
+    with pytest.raises(NoSuchTargetError, match=r"asks for 'answer'.* are 'y', 'z'; type --target"):
         drafted(files)
     assert drafted(files, target="z").competition.target == "z"
 

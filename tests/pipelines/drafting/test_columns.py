@@ -9,9 +9,9 @@ from pipelines.drafting.columns import look_at
 
 
 def facts(*values):
-    """Of a column with these texts."""
+    """Of a column with these texts, the last of them in the test file."""
     table = pd.DataFrame({"x": pd.Series(values, dtype="str")})
-    (found,) = look_at(table, table, [])
+    (found,) = look_at(table[:-1], table[-1:], [])
     return found
 
 

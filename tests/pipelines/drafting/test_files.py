@@ -33,7 +33,7 @@ def test_usual_names_are_found_among_others(names, tmp_path):
 
 def test_a_file_that_is_not_there_is_asked_for(tmp_path):
     named(tmp_path, "train.csv", "test.csv")
-    with pytest.raises(NoSuchFilesError, match="which file is the sample submission.* Found none"):
+    with pytest.raises(NoSuchFilesError, match=r"which file is the sample submission.* Found none"):
         find_names(tmp_path)
 
 
@@ -81,7 +81,7 @@ def test_a_broken_file_is_named_with_its_line_and_archive(files, tmp_path):
     with (folder / "train.csv").open("a") as file:
         file.write("1,2\n")
     with pytest.raises(TableError, match=rf"^{folder}/train\.csv: line 402: found 2 fields"):
-        read_tables(folder, tmp_path)
+        read_tables(folder, tmp_path / "unused")
     archive = shutil.make_archive(str(tmp_path / "whole"), "zip", folder)
     scratch = tmp_path / "scratch"
     scratch.mkdir()

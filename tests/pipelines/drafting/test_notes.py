@@ -1,4 +1,4 @@
-"""What a person is told of the rows and columns."""
+"""What a person learns of the rows and columns."""
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,8 @@ def test_plain_tables_have_no_note(files, drafted):
 
 def test_duplicates_and_overlap_are_counted(files, drafted):
     files.train = pd.concat([files.train, files.train.head(3).assign(id=[1, 2, 3])])
-    files.test.loc[:1, ["a", "b", "c"]] = files.train.loc[:1, ["a", "b", "c"]].to_numpy()
+    features = ["a", "b", "c"]
+    files.test.loc[files.test.index[:2], features] = files.train[features].iloc[5:7].to_numpy()
     made = drafted(files)
     assert said(made, "duplicates: 3 training rows have an earlier one's values")
     assert said(made, "overlap: 2 test rows have a training row's values")

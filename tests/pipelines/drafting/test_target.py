@@ -1,4 +1,4 @@
-"""The task and the metric, told from the target and the sample submission."""
+"""The task and the metric, found from the target and the sample submission."""
 
 import numpy as np
 import pytest
