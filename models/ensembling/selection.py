@@ -57,6 +57,26 @@ def best_of(candidates: Sequence[Candidate], metric: Metric) -> Candidate:
     return best
 
 
+def choose(candidates: Sequence[Candidate], metric: Metric, n_folds: int) -> Candidate:
+    """The candidate that predicts the test rows.
+
+    It is the one with the best mean score, but the best member alone must be better than the others
+    by more than a standard error: a mean of several models is the safer one where they are level.
+
+    Args:
+        candidates: At least one.
+        metric: The competition's.
+        n_folds: Folds per repeat.
+    """
+    combined = best_of([one for one in candidates if one.name != BEST_MEMBER], metric)
+    for alone in (one for one in candidates if one.name == BEST_MEMBER):
+        sign = 1 if metric.greater_is_better else -1
+        gains = sign * (alone.scores - combined.scores)
+        if np.nanmean(gains) > (standard_error(gains, n_folds) or 0.0):
+            return alone
+    return combined
+
+
 def standard_error(differences: np.ndarray, n_folds: int) -> float | None:
     """Of the mean difference between two models over the splits of repeated cross-validation.
 

@@ -1,4 +1,4 @@
-"""The members of a drafted file: a linear model, a network and boosted trees."""
+"""The members of a drafted file: a linear model, a network, boosted trees and random ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from dataclasses import fields
 
 from pipelines.drafting.code import Node, call, literal, tupled
 from pipelines.drafting.inputs import Inputs
-from pipelines.drafting.sizes import NetworkSize, TreesSize, Work, network_size, trees_sizes
+from pipelines.drafting.sizes import (
+    EXTRA_SHARE,
+    NetworkSize,
+    TreesSize,
+    Work,
+    n_extra_trees,
+    network_size,
+    trees_sizes,
+)
 from pipelines.drafting.target import TargetGuess
 
 MOST_LINEAR = 4_000_000  # cells times outputs that a linear model solves in seconds
@@ -36,7 +44,26 @@ def members(work: Work, target: TargetGuess) -> Node:
     """The field `members`."""
     scale: dict[str, Node] = {"target_transform": '"log1p"'} if target.transform else {}
     trees = [_trees(size, scale) for size in trees_sizes(work)]
-    return tupled([_linear(work, target, scale), _network(network_size(work), work, scale), *trees])
+    network = _network(network_size(work), work, scale)
+    return tupled([_linear(work, target, scale), network, *trees, *_extra_trees(work, scale)])
+
+
+def _extra_trees(work: Work, scale: dict[str, Node]) -> list[Node]:
+    """Random trees, whose errors are unlike those of boosted ones; none where rows are many."""
+    n_trees = n_extra_trees(work)
+    if not n_trees:
+        return []
+    estimator = call("ExtraTreesSettings", n_estimators=str(n_trees), max_features=str(EXTRA_SHARE))
+    return [
+        call(
+            "EstimatorMember",
+            name='"extra-trees"',
+            encoder="for_networks",
+            inputs='{"x_num": ("inputs",)}',
+            estimator=estimator,
+            **scale,
+        )
+    ]
 
 
 def _linear(work: Work, target: TargetGuess, scale: dict[str, Node]) -> Node:

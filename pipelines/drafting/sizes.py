@@ -1,4 +1,4 @@
-"""How large the members of a drafted competition are, so that a run takes about 150 seconds.
+"""How large the members of a drafted competition are, so that a run takes about 200 seconds.
 
 All sizes follow from the numbers of rows, columns and outputs, never from the machine. The seconds
 were measured on two cores without a GPU.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from math import log2
 
 FEW_ROWS = 2_000
 FEWEST_FOR_NETWORKS = 400
@@ -79,7 +80,18 @@ NETWORKS = (
     (30_000, (192, 192), 14, 256),
     (10**9, (192, 192), 10, 512),
 )
-BUDGETS_S = {"trees": 60.0, "small-trees": 25.0, "network": 65.0}
+BUDGETS_S = {
+    "trees": 60.0,
+    "small-trees": 25.0,
+    "large-trees": 30.0,
+    "extra-trees": 30.0,
+    "network": 65.0,
+}
+LARGE = 63  # leaves of the variant that fits what is hardly noisy
+EXTRA_TREES, FEWEST_EXTRA_TREES = 300, 60
+EXTRA_S = 1.0e-8  # of a random tree, for each row, its logarithm, and column that is tried
+EXTRA_SHARE = 0.5  # of the columns that a split tries
+MOST_EXTRA = 250_000  # rows times outputs that a forest keeps in memory
 MOST_TREES, FEWEST_TREES = 800, 80
 RATE, RATE_TREES = 0.04, 600  # so many trees of this rate; fewer learn faster
 TREE_S = 4e-4  # of a tree, whatever its size
@@ -94,16 +106,28 @@ def n_folds(n_rows: int) -> int:
 
 
 def trees_sizes(work: Work) -> list[TreesSize]:
-    """Boosted trees, and a variant whose trees are smaller."""
+    """Boosted trees, a variant whose trees are smaller, and one whose trees are larger."""
     leaves, at_least, few = next(row[1:] for row in LEAVES if work.n_rows <= row[0])
     n_seeds = 2 if work.n_rows * work.n_outputs <= 100_000 else 1
     share = 0.4 if work.n_columns > 30 else 0.6
     large = _trees(work, "trees", leaves, n_seeds)
     small = _trees(work, "small-trees", few, 1)
+    n_trees, rate = _trees(work, "large-trees", LARGE, 1)
+    n_trees, rate = max(10, n_trees // 2), min(0.12, 2 * rate)
     return [
         TreesSize("trees", *large, leaves, at_least, share, 3.0, n_seeds),
         TreesSize("small-trees", *small, few, at_least, share, 5.0, 1),
+        TreesSize("large-trees", n_trees, rate, LARGE, 5, 0.8, 1.0, 1),
     ]
+
+
+def n_extra_trees(work: Work) -> int:
+    """Trees of a random forest for each fold; 0 where it would take too long or too much memory."""
+    if work.n_rows * work.n_outputs > MOST_EXTRA:
+        return 0
+    tree_s = EXTRA_S * work.n_rows * log2(work.n_rows) * work.n_inputs * EXTRA_SHARE
+    n_trees = int(min(EXTRA_TREES, BUDGETS_S["extra-trees"] / (tree_s * work.n_folds)))
+    return n_trees // 10 * 10 if n_trees >= FEWEST_EXTRA_TREES else 0
 
 
 def _trees(work: Work, member: str, leaves: int, n_seeds: int) -> tuple[int, float]:

@@ -1,7 +1,8 @@
 """Stage 5: from all members' predictions to one, with an honest score.
 
 The first candidate is the weighted blend. The best member alone is tried beside it, as are a
-competition's stackers, and the candidate with the best nested score is chosen.
+competition's stackers, and the candidate with the best nested score is chosen; the best member
+alone must be better by more than a standard error.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from models.decisions import Decision
 from models.ensembling.blending import BlendSettings, greedy_weights, nested
 from models.ensembling.combiners import Combiner, Weighted, from_description, stacker_inputs
 from models.ensembling.goal import Goal
-from models.ensembling.selection import BEST_MEMBER, best_member, best_of
+from models.ensembling.selection import BEST_MEMBER, best_member, choose
 from models.ensembling.stacking import (
     SEEDS,
     Candidate,
@@ -186,7 +187,7 @@ def ensemble(
     of_held_out = goal.at(held_out)
     weights = greedy_weights(oof[:, held_out], of_held_out, settings.blend, members=names)
     candidates = _candidates(settings, inputs, weights, tables)
-    chosen = best_of(candidates, settings.metric)
+    chosen = choose(candidates, settings.metric, folds.n_folds)
     decided = goal.decide(chosen.oof, folds.assignment)
     blend = replace(
         _blend(predictions, candidates, chosen, weights),

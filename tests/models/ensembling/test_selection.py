@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from models.ensembling.goal import Goal
-from models.ensembling.selection import best_member, standard_error
+from models.ensembling.selection import BEST_MEMBER, best_member, choose, standard_error
 from models.ensembling.stacking import EnsembleInputs
 from models.metrics import METRICS
 from models.tasks import Task
@@ -62,6 +64,16 @@ def test_rows_that_no_fold_holds_out_stay_unknown():
     best = best_member(EnsembleInputs(oof, inputs.test, inputs.goal, folds))
     assert np.isnan(best.oof[:100]).all()
     assert np.isfinite(best.oof[100:]).all()
+
+
+def test_the_best_member_is_taken_where_it_is_better_by_more_than_the_noise():
+    inputs = inputs_of(noise(1.0, 1), noise(0.2, 2))
+    alone, metric = best_member(inputs), METRICS["rmse"]
+    for gains, name in (((0.1, 0.2, 0.1, 0.2), BEST_MEMBER), ((0.3, -0.2, 0.3, -0.2), "blend")):
+        blend = dataclasses.replace(alone, name="blend", scores=alone.scores + np.array(gains))
+        assert choose([blend, alone], metric, N_FOLDS).name == name
+    worse = dataclasses.replace(alone, name="blend", scores=alone.scores - 0.1)
+    assert choose([worse, alone], metric, N_FOLDS) is worse
 
 
 def test_the_error_of_a_difference_allows_for_training_rows_that_splits_share():
