@@ -22,18 +22,11 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.preprocessing import OrdinalEncoder
-
-from foldwise import Competition, list_competitions, load, load_competition
-from models.ensembling.goal import Goal
-from pipelines.stages.preprocess import Prepared
+from benchmarks.mark import mark
+from foldwise import list_competitions, load, load_competition
 from pipelines.workspace.summary import Summary
 
 PAGE = Path(__file__).with_suffix(".md")
-MOST_LEVELS = 255  # that HistGradientBoosting takes as categories
 RESULTS = "drafted"  # folder in the workspace
 
 
@@ -121,59 +114,6 @@ def _command(*arguments: str) -> float:
     subprocess.run([sys.executable, "-m", "foldwise", *arguments], check=True, stdout=sys.stderr)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def mark(competition: Competition, prepared: Prepared) -> float:
-    """The mean score over the folds of HistGradientBoosting with its defaults."""
-    inputs, is_category = _inputs(competition, prepared.train)
-    classes = competition.predicts.kind in ("binary", "multiclass")
-    n_columns = competition.predicts.n_columns
-    oof = np.full((len(inputs), n_columns), np.nan)
-    target = _learned(competition, prepared.target)
-    kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
-    for split in prepared.folds.splits():
-        model = kind(categorical_features=is_category, random_state=0)
-        model.fit(inputs[split.train_rows], target[split.train_rows])
-        rows = inputs[split.valid_rows]
-        if not classes:
-            oof[split.valid_rows, 0] = _unlearned(competition, model.predict(rows))
-        elif n_columns == 1:
-            oof[split.valid_rows, 0] = model.predict_proba(rows)[:, 1]
-        else:
-            oof[split.valid_rows] = 0.0
-            oof[np.ix_(split.valid_rows, model.classes_)] = model.predict_proba(rows)
-    goal = Goal(prepared.target, competition.predicts, competition.metric)
-    return float(np.nanmean(goal.decide(oof, prepared.folds.assignment).scores))
-
-
-def _inputs(competition: Competition, train: pd.DataFrame) -> tuple[np.ndarray, list[bool]]:
-    """The columns that the test file has, as numbers; and which of them are categories."""
-    names = [
-        column.name
-        for column in competition.columns
-        if not column.train_only and column.name not in (competition.id, competition.target)
-    ]
-    numbers = []
-    is_category = []
-    for name in names:
-        values = train[name]
-        if values.dtype.kind == "M":
-            values = values.astype("int64")
-        elif not pd.api.types.is_numeric_dtype(values):
-            values = pd.Series(OrdinalEncoder().fit_transform(train[[name]].astype(object))[:, 0])
-            is_category.append(values.nunique() <= MOST_LEVELS)
-        if len(is_category) == len(numbers):
-            is_category.append(False)
-        numbers.append(values.to_numpy(np.float64, na_value=np.nan))
-    return np.stack(numbers, axis=1), is_category
-
-
-def _learned(competition: Competition, target: np.ndarray) -> np.ndarray:
-    return np.log1p(target) if competition.metric.name == "rmsle" else target
-
-
-def _unlearned(competition: Competition, predicted: np.ndarray) -> np.ndarray:
-    return np.expm1(predicted) if competition.metric.name == "rmsle" else predicted
 
 
 def page(results: list[Result]) -> str:
