@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from features.encoders.text_components import TextComponents as TextComponents
     from features.fold_plan import FoldPlan as FoldPlan
     from features.tables.schema import Column as Column
+    from foldwise.cross_fit import CrossFit as CrossFit
+    from foldwise.cross_fit import fit as fit
+    from foldwise.runs import RunResult as RunResult
+    from foldwise.runs import run as run
     from models.architectures.bag import BagSettings as BagSettings
     from models.architectures.base import Architecture as Architecture
     from models.architectures.base import Parts as Parts

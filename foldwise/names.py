@@ -77,6 +77,10 @@ MODULES: Mapping[str, str] = {
     "list_competitions": "pipelines.competitions",
     "load_competition": "pipelines.competitions",
     "load": "pipelines.runs.load",
+    "run": "foldwise.runs",
+    "RunResult": "foldwise.runs",
+    "fit": "foldwise.cross_fit",
+    "CrossFit": "foldwise.cross_fit",
     # Former names
     "ForeignForm": "pipelines.configuration.competition:OtherForm",
     "Known": "pipelines.configuration.competition:TrainTestOverlap",

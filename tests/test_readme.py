@@ -106,13 +106,20 @@ def test_zsh_reads_every_command_as_sh_does(command):
 
 
 @pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.split("\n")[0])
-def test_every_piece_of_code_runs(code, capsys):
+def test_every_piece_of_code_runs(code, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     names = {"__name__": "a_page"}
     exec(compile(code, "a page", "exec"), names)
     if "fitted" in names:
         printed = capsys.readouterr().out
         assert printed.startswith("50 replicas, ")
         assert float(printed.split()[-1]) > 0.8
+    elif "made" in names:
+        assert names["made"].score > 0.9
+    elif "result" in names:
+        assert names["result"].submission.exists()
+    elif "data" in names:
+        assert len(names["data"].train) == 891
     elif "METRIC" in names:
         assert names["METRIC"](np.zeros(20), np.arange(20.0)) == 18.5
     elif "MEMBER" in names:

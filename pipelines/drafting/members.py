@@ -8,6 +8,7 @@ from pipelines.drafting.code import Node, call, literal, tupled
 from pipelines.drafting.inputs import Inputs
 from pipelines.drafting.sizes import (
     EXTRA_SHARE,
+    LARGE_TREES,
     NetworkSize,
     TreesSize,
     Work,
@@ -40,10 +41,10 @@ def n_outputs_of(target: TargetGuess) -> int:
     return target.task.n_targets
 
 
-def members(work: Work, target: TargetGuess) -> Node:
+def members(work: Work, target: TargetGuess, inputs: Inputs) -> Node:
     """The field `members`."""
     scale: dict[str, Node] = {"target_transform": '"log1p"'} if target.transform else {}
-    trees = [_trees(size, scale) for size in trees_sizes(work)]
+    trees = [_trees(size, scale, inputs.coded) for size in trees_sizes(work)]
     network = _network(network_size(work), work, scale)
     return tupled([_linear(work, target, scale), network, *trees, *_extra_trees(work, scale)])
 
@@ -123,7 +124,9 @@ def _seeds(n_seeds: int) -> dict[str, Node]:
     return {"n_seeds": str(n_seeds)} if n_seeds > 1 else {}
 
 
-def _trees(size: TreesSize, scale: dict[str, Node]) -> Node:
+def _trees(size: TreesSize, scale: dict[str, Node], coded: tuple[str, ...]) -> Node:
+    is_coded = coded and size.name == LARGE_TREES
+    inputs: dict[str, Node] = {"inputs": f'{{"x_num": {literal(coded)}}}'} if is_coded else {}
     skipped = ("name", "n_seeds")
     settings: dict[str, Node] = {
         f.name: str(getattr(size, f.name)) for f in fields(size) if f.name not in skipped
@@ -132,6 +135,7 @@ def _trees(size: TreesSize, scale: dict[str, Node]) -> Node:
         "TreesMember",
         name=literal(size.name),
         encoder="for_trees",
+        **inputs,
         trees=call("TreesSettings", **settings),
         **_seeds(size.n_seeds),
         **scale,

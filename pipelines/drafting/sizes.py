@@ -87,6 +87,7 @@ BUDGETS_S = {
     "extra-trees": 30.0,
     "network": 65.0,
 }
+LARGE_TREES = "large-trees"
 LARGE = 63  # leaves of the variant that fits what is hardly noisy
 EXTRA_TREES, FEWEST_EXTRA_TREES = 300, 60
 EXTRA_S = 1.0e-8  # of a random tree, for each row, its logarithm, and column that is tried
@@ -112,12 +113,12 @@ def trees_sizes(work: Work) -> list[TreesSize]:
     share = 0.4 if work.n_columns > 30 else 0.6
     large = _trees(work, "trees", leaves, n_seeds)
     small = _trees(work, "small-trees", few, 1)
-    n_trees, rate = _trees(work, "large-trees", LARGE, 1)
+    n_trees, rate = _trees(work, LARGE_TREES, LARGE, 1)
     n_trees, rate = max(10, n_trees // 2), min(0.12, 2 * rate)
     return [
         TreesSize("trees", *large, leaves, at_least, share, 3.0, n_seeds),
         TreesSize("small-trees", *small, few, at_least, share, 5.0, 1),
-        TreesSize("large-trees", n_trees, rate, LARGE, 5, 0.8, 1.0, 1),
+        TreesSize(LARGE_TREES, n_trees, rate, LARGE, 5, 0.8, 1.0, 1),
     ]
 
 

@@ -161,7 +161,7 @@ def _fields(draft: Draft) -> Iterator[tuple[str, Node, str]]:
     if draft.inputs.dates or draft.folds.groups_by_id:
         yield "features", "add_features", ""
     yield "folds", _folds(draft.folds), _safe(draft.folds.reason)
-    yield "members", members(draft.work, target), ""
+    yield "members", members(draft.work, target, draft.inputs), ""
 
 
 def _of_classes(draft: Draft) -> str:

@@ -1,0 +1,154 @@
+"""A competition's run from Python: `foldwise.run`."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from pipelines.competitions import load_competition
+from pipelines.configuration.assignments import assign, configure
+from pipelines.configuration.competition import Competition
+from pipelines.console import Narrator
+from pipelines.runs.run import RunRequest
+from pipelines.runs.run import run as run_stages
+from pipelines.stages import ensemble, preprocess
+from pipelines.workspace.layout import RunLayout, Workspace
+from pipelines.workspace.summary import Summary
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run.
+
+    Attributes:
+        summary: Its scores, members and seconds.
+        root: The workspace.
+    """
+
+    summary: Summary
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        """Everything that the run made."""
+        return Workspace(self.root).run(self.summary.competition, self.summary.run).folder
+
+    @property
+    def score(self) -> float:
+        """The cross-validated score; each fold is predicted by what the others taught."""
+        return self.summary.cv
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """The blend and each member: `score`, `std` over folds, `weight`."""
+        summary = self.summary
+        rows: list[tuple[str, float, float, float | None]] = [
+            (summary.way, summary.cv, summary.cv_std, None)
+        ]
+        rows += [(m.name, m.score, m.std, m.weight) for m in summary.members]
+        table = pd.DataFrame(rows, columns=["", "score", "std", "weight"])
+        return table.set_index("")
+
+    @property
+    def submission(self) -> Path:
+        """The checked CSV for Kaggle."""
+        return self.root / self.summary.submission
+
+    @property
+    def report(self) -> Path:
+        """The run on one page."""
+        return self.folder / "report.html"
+
+    @property
+    def figures(self) -> tuple[Path, ...]:
+        """The pictures."""
+        return tuple(self.root / figure for figure in self.summary.figures)
+
+    @cached_property
+    def oof(self) -> pd.DataFrame:
+        """Each training row by id, predicted by models that never saw it; NaN where none held it.
+
+        A column for each class or target.
+        """
+        return self._frame(self._prepared.train_ids, self._blend.oof)
+
+    @cached_property
+    def test(self) -> pd.DataFrame:
+        """Each test row by id: a column for each class or target."""
+        return self._frame(self._prepared.test_ids, self._blend.test)
+
+    @cached_property
+    def _prepared(self) -> preprocess.Prepared:
+        return preprocess.load(RunLayout(self.folder).preprocess)
+
+    @cached_property
+    def _blend(self) -> ensemble.Blend:
+        return ensemble.load(RunLayout(self.folder).ensemble)
+
+    def _frame(self, ids: pd.Series, values: Any) -> pd.DataFrame:
+        competition = load_competition(self.summary.competition)
+        names = competition.label_names or competition.targets
+        columns = list(names) if len(names) == values.shape[1] else range(values.shape[1])
+        return pd.DataFrame(values, index=pd.Index(ids, name=competition.id), columns=columns)
+
+    def __repr__(self) -> str:
+        """The run, its score and its members."""
+        summary = self.summary
+        members = ", ".join(f"{m.name} {m.score:.4f}" for m in summary.members)
+        score = f"{summary.metric} {summary.cv:.4f} ± {summary.cv_std:.4f}"
+        return f"RunResult({summary.competition} {summary.run}: {score}; {members})"
+
+    def _repr_html_(self) -> str:
+        """The same for a notebook: a table of scores, and where everything is."""
+        summary = self.summary
+        head = f"<b>{html.escape(summary.competition)}</b> {summary.run} · {summary.metric}"
+        table = self.scores.style.format("{:.4f}", na_rep="").to_html()
+        places = f"submission {self.submission}<br>report {self.report}"
+        return f"{head}{table}{places}"
+
+
+def run(
+    competition: str | Competition,
+    source: str | Path = "auto",
+    *,
+    members: Sequence[str] = (),
+    folds: int | None = None,
+    seeds: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    track: bool = False,
+    root: str | Path = ".",
+    verbose: bool = False,
+) -> RunResult:
+    """Run a competition from its files to a checked submission.
+
+    The same call on the same data gives the earlier run's result at once.
+
+    Args:
+        competition: Its name, as in `foldwise list`, or the competition itself.
+        source: `auto`, `kaggle`, `sample`, or the path of a folder or zip.
+        members: Only these; all if empty.
+        folds: Folds per repeat; None for the file's.
+        seeds: Replicas of each network and fold; None for the file's.
+        settings: By dotted key, as in `foldwise show`: `{"mlp.train.lr": 3e-3}`.
+        device: `auto`, `cpu` or `cuda`.
+        track: Whether to log to MLflow.
+        root: The workspace, with `data/`, `runs/` and `submissions/`.
+        verbose: Whether to print what the command prints.
+
+    Raises:
+        Exception: Each stage's own errors, whose text says what to do.
+    """
+    found = load_competition(competition) if isinstance(competition, str) else competition
+    configured = configure(found, members=list(members), folds=folds, seeds=seeds, sets=[])
+    configured = assign(configured, dict(settings or {}))
+    request = RunRequest(source=str(source), device=device, track=track, root=Path(root))
+    narrator = Narrator(Console(quiet=not verbose))
+    return RunResult(run_stages(configured, request, narrator), Path(root))
