@@ -12,15 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.model_selection import (
-    GroupKFold,
-    GroupShuffleSplit,
-    KFold,
-    ShuffleSplit,
-    StratifiedGroupKFold,
-    StratifiedKFold,
-    StratifiedShuffleSplit,
-)
 
 from features.fold_plan import FoldPlan as FoldPlan
 from features.time_folds import FoldError as FoldError
@@ -306,12 +297,14 @@ def _hold_out_share(
     classes: Int64s, group_codes: Int64s | None, plan: FoldPlan, repeat: int
 ) -> Int16s:
     """0 for the rows of a single split's share, -1 for the others, (n_rows,) int16."""
+    from sklearn import model_selection
+
     seed = int(np.random.SeedSequence((plan.seed, repeat)).generate_state(1)[0])
-    kind: Any = ShuffleSplit
+    kind: Any = model_selection.ShuffleSplit
     if group_codes is not None:
-        kind = GroupShuffleSplit
+        kind = model_selection.GroupShuffleSplit
     elif plan.stratify and np.bincount(classes).min() > 1:
-        kind = StratifiedShuffleSplit
+        kind = model_selection.StratifiedShuffleSplit
     splitter = kind(1, test_size=plan.test_share, random_state=seed)
     _, valid_rows = next(splitter.split(classes, classes, group_codes))
     held_out_by = np.full(len(classes), NEVER, dtype=np.int16)
@@ -322,13 +315,15 @@ def _hold_out_share(
 def _split(
     classes: Int64s, group_codes: Int64s | None, plan: FoldPlan, repeat: int, *, stratified: bool
 ) -> Int16s:
+    from sklearn import model_selection as sk
+
     # Not seed + repeat, or the second repeat of seed 0 would be the first of seed 1.
     seed = int(np.random.SeedSequence((plan.seed, repeat)).generate_state(1)[0])
     kind: Any
     if group_codes is None:
-        kind = StratifiedKFold if stratified else KFold
+        kind = sk.StratifiedKFold if stratified else sk.KFold
     else:
-        kind = StratifiedGroupKFold if stratified else GroupKFold
+        kind = sk.StratifiedGroupKFold if stratified else sk.GroupKFold
     splitter = kind(_n_folds(plan), shuffle=True, random_state=seed)
     held_out_by = np.zeros(len(classes), dtype=np.int16)
     with _without_warnings():

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -55,6 +58,8 @@ def nest(phrases: Sequence[str], sentence: np.ndarray) -> Nesting:
         phrases: `(n_rows,)` words separated by spaces; capitals count as small letters.
         sentence: `(n_rows,)` the sentence that each phrase is from.
     """
+    from scipy import sparse
+
     texts = [padded(phrase) for phrase in phrases]
     n_words = np.array([len(text.split()) for text in texts], dtype=np.int64)
     related = np.tile(np.arange(len(texts)), (4, 1))

@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from models.architectures.recurrent import Cell as Cell
     from models.architectures.recurrent import RecurrentSettings as RecurrentSettings
     from models.architectures.tabm import TabMSettings as TabMSettings
-    from models.data import InputShape as InputShape
     from models.ensembling.blending import BlendSettings as BlendSettings
     from models.estimators.ngrams import NgramSettings as NgramSettings
     from models.estimators.sklearn_models import ElasticNetSettings as ElasticNetSettings
@@ -62,6 +61,7 @@ if TYPE_CHECKING:
     from models.estimators.sklearn_models import NeighboursSettings as NeighboursSettings
     from models.estimators.sklearn_models import RidgeSettings as RidgeSettings
     from models.estimators.trees import TreesSettings as TreesSettings
+    from models.fold_data import InputShape as InputShape
     from models.metrics import Metric as Metric
     from models.training.settings import Strategy as Strategy
     from models.training.settings import TrainSettings as TrainSettings

@@ -31,7 +31,7 @@ MODULES: Mapping[str, str] = {
     "Strategy": "models.training.settings",
     "WarpSettings": "models.training.settings",
     "Architecture": "models.architectures.base",
-    "InputShape": "models.data",
+    "InputShape": "models.fold_data",
     "LinearSettings": "models.architectures.linear",
     "MLPSettings": "models.architectures.mlp",
     "TabMSettings": "models.architectures.tabm",

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 PIPE_WIDTH = 140  # columns
 LABEL_WIDTH = 12  # columns
+SEPARATOR, LONGEST_FACT = " · ", 40  # between short facts, of at most so many characters
+GLUE = "\u00a0"  # a space where no line ends
 STATUS = {"made": "", "kept": "unchanged", "reused": "unchanged, from an earlier run"}
 
 Advance = Callable[[int, int], None]  # called with what is done so far, and the total
@@ -26,8 +30,45 @@ def terminal(*, stderr: bool = False) -> Console:
 
 
 def print_line(console: Console, label: str, text: str, *, style: str = "bold") -> None:
-    """Print one fact on one line: its label, padded, and the text."""
-    console.print(Text.assemble((f"{label:<{LABEL_WIDTH}}", style), text), soft_wrap=True)
+    """Print one fact: its label, padded, and the text, which a terminal gets wrapped below it."""
+    head = f"{label:<{LABEL_WIDTH - 1}} "
+    first, *others = wrapped(console, text, LABEL_WIDTH, first=len(head))
+    console.print(Text.assemble((head, style), first), soft_wrap=True)
+    for line in others:
+        console.print(Text(" " * LABEL_WIDTH + line), soft_wrap=True)
+
+
+def wrapped(console: Console, text: str, indent: int, *, first: int | None = None) -> list[str]:
+    """The lines of a text, without the indent; a file gets it unwrapped.
+
+    Lines end between words: a path, a command's option or a run's id is never broken, so one that
+    is wider than the terminal sticks out.
+
+    Args:
+        console: Where it will be printed.
+        text: The text.
+        indent: Columns before each line.
+        first: Columns before the first line, where it differs.
+    """
+    if not console.is_terminal:
+        return [text]
+    fill = " " * ((indent if first is None else first) - indent)
+    width = max(console.width - indent, 1)
+    lines = [
+        line
+        for part in f"{fill}{_glued(text)}".split("\n")
+        for line in textwrap.wrap(part, width, break_long_words=False, break_on_hyphens=False)
+        or [""]
+    ]
+    return [line.replace(GLUE, " ") for line in (lines[0].removeprefix(fill), *lines[1:])]
+
+
+def _glued(text: str) -> str:
+    """The text with short facts, `train 1.5 · all 2.0`, that a line does not end within."""
+    facts = text.split(SEPARATOR)
+    if len(facts) < 2 or max(map(len, facts)) > LONGEST_FACT:
+        return text
+    return f"{GLUE}· ".join(fact.replace(" ", GLUE) for fact in facts)
 
 
 def print_lines(console: Console, facts: Sequence[tuple[str, str]]) -> None:
@@ -50,6 +91,42 @@ def plain_table(left: Sequence[str], right: Sequence[str] = (), *, gap: int = 3)
     for heading in right:
         table.add_column(heading, justify="right")
     return table
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a plain table without breaking a cell; one that is too wide comes in several parts.
+
+    Each part repeats the first column.
+    """
+    limit = console.width if console.is_terminal else sys.maxsize
+    for columns in _parts([_width(table, column) for column in table.columns], limit):
+        part = Table(box=None, padding=table.padding, header_style="bold", pad_edge=False)
+        for number in columns:
+            column = table.columns[number]
+            part.add_column(
+                column.header, justify=column.justify, min_width=column.min_width, no_wrap=True
+            )
+        for cells in zip(*(table.columns[number].cells for number in columns), strict=True):
+            part.add_row(*cells)
+        width = sum(_width(table, table.columns[number]) for number in columns)
+        console.print(part, width=width, crop=False, soft_wrap=True)
+
+
+def _width(table: Table, column: Column) -> int:
+    """Columns of a table's column, the gap behind it included."""
+    gap = table.padding[1]
+    cells = (column.header, *column.cells)
+    return gap + max(column.min_width or 0, *(cell_len(str(cell)) for cell in cells))
+
+
+def _parts(widths: Sequence[int], limit: int) -> list[list[int]]:
+    """The columns of each part, the first one in all of them."""
+    parts: list[list[int]] = [[0]]
+    for number in range(1, len(widths)):
+        if len(parts[-1]) > 1 and sum(widths[n] for n in (*parts[-1], number)) > limit:
+            parts.append([0])
+        parts[-1].append(number)
+    return parts
 
 
 class Steps:

@@ -8,7 +8,8 @@ from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
+
+from features.encoders.parameters import Parameters
 
 Encoded = dict[str, np.ndarray]
 Names = Mapping[str, Sequence[str]]
@@ -61,7 +62,7 @@ def with_columns(table: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFram
     return pd.concat([table.assign(**changed), pd.DataFrame(added, index=table.index)], axis=1)
 
 
-class BaseEncoder(BaseEstimator):  # type: ignore[misc]
+class BaseEncoder(Parameters):
     """The defaults of an encoder; a subclass has `fit` and `transform`, and what it does better.
 
     Attributes:

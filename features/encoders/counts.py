@@ -8,9 +8,9 @@ from typing import Literal, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.utils.validation import check_is_fitted
 
 from features.encoders.base import BaseEncoder, EncodingError, State, require_columns
+from features.encoders.parameters import check_is_fitted
 
 Floats = npt.NDArray[np.float32]
 STATISTICS = ("log sum", "share of zeros", "log largest", "share of ones", "spread of logs")

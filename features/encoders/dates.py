@@ -7,10 +7,9 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from features.encoders.base import EncodingError, State, require_columns
+from features.encoders.parameters import Parameters, check_is_fitted
 
 DAY_US = 86_400e6
 PERIODS = {"month": 12, "weekday": 7, "hour": 24, "dayofyear": 365.25}
@@ -55,7 +54,7 @@ def date_parts(dates: pd.Series, *, cyclic: bool = False) -> pd.DataFrame:
     return pd.DataFrame({f"{dates.name}_{name}": values for name, values in columns.items()})
 
 
-class DateParts(BaseEstimator):  # type: ignore[misc]
+class DateParts(Parameters):
     """Adds the parts of dates, and `<name>_elapsed`, the days since the first training date.
 
     Args:

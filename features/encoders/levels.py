@@ -7,16 +7,15 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from features.encoders.base import State, require_columns, with_columns
+from features.encoders.parameters import Parameters, check_is_fitted
 from features.encoders.target_means import TargetMeans
 
 RARE = "rare"
 
 
-class Frequencies(BaseEstimator):  # type: ignore[misc]
+class Frequencies(Parameters):
     """Adds `<column>_share`, the share of the training rows that have the row's level.
 
     Args:
@@ -50,7 +49,7 @@ class Frequencies(BaseEstimator):  # type: ignore[misc]
         return {c: [*s.index.tolist(), *s.tolist()] for c, s in self.shares_.items()}
 
 
-class RareLevels(BaseEstimator):  # type: ignore[misc]
+class RareLevels(Parameters):
     """Replaces levels with few training rows, and unseen ones, by the level `rare`.
 
     Args:
@@ -87,7 +86,7 @@ class RareLevels(BaseEstimator):  # type: ignore[misc]
         return {name: kept.tolist() for name, kept in self.kept_.items()}
 
 
-class OrderedLevels(BaseEstimator):  # type: ignore[misc]
+class OrderedLevels(Parameters):
     """Adds `<column>_order`, the rank of the row's level by its mean target.
 
     The order is learned from all training rows, so it tells less of a row's own target than a mean

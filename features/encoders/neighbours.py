@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from joblib import cpu_count
-from sklearn.base import clone
-from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from features.encoders.base import BaseEncoder, EncodingError, State
+from features.encoders.parameters import check_is_fitted
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -94,6 +93,8 @@ class ClassNeighbours(BaseEncoder):
 
     def _keep_points(self, table: pd.DataFrame, target: np.ndarray) -> tuple[Floats, Rows]:
         """The rows' points, and the order in which they are stored, class by class."""
+        from sklearn.base import clone
+
         self.space_ = clone(self.space)
         points = self.space_.fit_transform(table, target)["x_num"]
         order = np.argsort(target, kind="stable")

@@ -9,10 +9,9 @@ from typing import Literal, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import ndtri
-from sklearn.utils.validation import check_is_fitted
 
 from features.encoders.base import BaseEncoder, EncodingError, State, require_columns
+from features.encoders.parameters import check_is_fitted
 
 Floats = npt.NDArray[np.float64]
 Scaling = Literal["standard", "quantile", "none"]
@@ -227,6 +226,8 @@ class _Quantile:
         self.outermost = 0.5 / len(numbers)
 
     def transform(self, numbers: Floats) -> Floats:
+        from scipy.special import ndtri
+
         shares = [self._share(*pair) for pair in zip(numbers.T, self.quantiles.T, strict=True)]
         inner = np.clip(np.stack(shares, axis=1), self.outermost, 1 - self.outermost)
         scaled: Floats = ndtri(inner)

@@ -8,11 +8,9 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import BaseEstimator
-from sklearn.model_selection import KFold
-from sklearn.utils.validation import check_is_fitted
 
 from features.encoders.base import EncodingError, State, require_columns, with_columns
+from features.encoders.parameters import Parameters, check_is_fitted
 
 Floats = npt.NDArray[np.float64]
 Statistic = Literal["mean", "count", "median", "low", "high"]
@@ -20,7 +18,7 @@ Key = str | tuple[str, ...]
 QUANTILES = {"median": 0.5, "low": 0.1, "high": 0.9}
 
 
-class TargetMeans(BaseEstimator):  # type: ignore[misc]
+class TargetMeans(Parameters):
     """Adds statistics of the target over the rows that share a level, or a cross of levels.
 
     The columns are `<key>_<statistic>`, or `<key>_<statistic>_<k>` for the k-th class or target;
@@ -80,6 +78,8 @@ class TargetMeans(BaseEstimator):  # type: ignore[misc]
         columns = self._columns(target)
         if len(table) < 2:
             return self.transform(table)
+        from sklearn.model_selection import KFold
+
         n_folds = min(self.n_folds, len(table))
         inner = KFold(n_folds, shuffle=True, random_state=self.seed)
         added: dict[str, Floats] = {}

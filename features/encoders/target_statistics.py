@@ -7,16 +7,15 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from features.encoders.base import EncodingError, State, require_columns
+from features.encoders.parameters import Parameters, check_is_fitted
 
 Floats = npt.NDArray[np.float64]
 BEFORE_ANY_ROW = np.array([0.5, 1.0])  # sum and count: keeps every rate strictly within 0 and 1
 
 
-class GroupStatistics(BaseEstimator):  # type: ignore[misc]
+class GroupStatistics(Parameters):
     """Adds a smoothed target rate of each row's group, relative to similar rows.
 
     Two columns are added: `<name>_lift`, the log-odds of the group's rate minus those of the row's

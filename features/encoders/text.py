@@ -12,9 +12,9 @@ from typing import Literal, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.utils.validation import check_is_fitted
 
 from features.encoders.base import BaseEncoder, EncodingError, State, require_columns
+from features.encoders.parameters import check_is_fitted
 from features.encoders.spelling import spelling
 
 Unit = Literal["word", "char"]

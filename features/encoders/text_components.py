@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.utils.validation import check_is_fitted
 
 from features.encoders.base import State, require_columns
+from features.encoders.parameters import Parameters, check_is_fitted
+
+if TYPE_CHECKING:
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
 MOST_TERMS = 50_000
 
 
-class TextComponents(BaseEstimator):  # type: ignore[misc]
+class TextComponents(Parameters):
     """Adds `<column>_svd_0` ... for each column of texts: the main components of its tf-idf.
 
     Args:
@@ -81,6 +82,9 @@ class TextComponents(BaseEstimator):  # type: ignore[misc]
 
     def _learn(self, texts: list[str]) -> tuple[TfidfVectorizer, TruncatedSVD] | None:
         """None for texts without a single term that is frequent enough."""
+        from sklearn.decomposition import TruncatedSVD
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
         vectorizer = TfidfVectorizer(
             analyzer=self.analyzer,
             ngram_range=self.ngram_range,

@@ -17,6 +17,7 @@ from models.data import (
     TrainingDataError,
     TrainingFailedError,
     tensor_of,
+    training_set,
 )
 from models.training.checks import check_data, check_dropout
 from models.training.fitted import Fitted
@@ -168,7 +169,7 @@ def _context(
     dtype = dtype_of(settings.precision)
     is_index = np.issubdtype(np.asarray(target).dtype, np.integer)
     whole = np.asarray(target, dtype=np.int64 if is_index else np.float64)
-    training_sets = [fold.training_set(whole) for fold in folds]
+    training_sets = [training_set(fold, whole) for fold in folds]
     tables = Tables(training_sets, dtype, device)
     rows = [dataset.rows.to(device) for dataset in training_sets]
     batch = _first_rows(tables, rows, specs[0].fold)

@@ -11,17 +11,14 @@ from typing import TYPE_CHECKING
 import typer
 from typer.exceptions import TyperException
 
-from pipelines.commands import losses, mlflow, new, predict, report, run, submit, tune
+from pipelines.commands import losses, mlflow, new, predict, report, root, run, submit, tune
 
 if TYPE_CHECKING:
     from pipelines.kaggle.retry import Patience
 
 app = typer.Typer(
-    help="Kaggle pipelines that train every fold and every seed at once.",
-    epilog="Every command takes --competitions DIR, a folder of competition files beside "
-    "./competitions, and --debug, which shows the traceback of an error.",
-    no_args_is_help=True,
-    add_completion=False,
+    epilog=root.EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -42,9 +39,13 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "compare": report.compare,
     "sync": mlflow.sync,
 }
+app.callback()(root.options)
 for name, command in COMMANDS.items():
-    app.command(name)(command)
+    # Given as a whole: what the list of commands makes of a docstring ends in the middle.
+    whole = (command.__doc__ or "").partition("\n")[0]
+    app.command(name, short_help=whole, epilog=root.EPILOG_OF_COMMANDS)(command)
 
+PROGRAM = "foldwise"
 INTERRUPTED = 130
 FOLDER, FURTHER_FOLDERS = "--competitions", "FOLDWISE_COMPETITIONS"
 DISK_FAULTS = (
@@ -65,7 +66,7 @@ def main(arguments: list[str] | None = None, *, patience: Patience | None = None
     debug = "--debug" in arguments
     try:
         typed = _with_folder([argument for argument in arguments if argument != "--debug"])
-        code = app(typed, standalone_mode=False, obj=patience) or 0
+        code = app(typed or ["-h"], prog_name=PROGRAM, standalone_mode=False, obj=patience) or 0
     except TyperException as error:
         _complain(f"{_usage(error)}; type `foldwise --help` for the commands and their options")
         return 2

@@ -21,9 +21,43 @@ if TYPE_CHECKING:
     from pipelines.configuration.tuned_values import Tuned
     from pipelines.kaggle.retry import Patience
 
-Name = Annotated[str, typer.Argument(metavar="COMPETITION", help="one of `foldwise list`")]
+
+def known_name(name: str | None) -> str | None:
+    """The competition's name, checked before anything heavy is imported.
+
+    Raises:
+        UnknownCompetitionError: There is no such competition.
+    """
+    from pipelines import competitions
+
+    if name is not None:
+        competitions.check_name(name)
+    return name
+
+
+def names_from(incomplete: str) -> list[str]:
+    """The competitions whose names begin like that, for the shell."""
+    from pipelines import competitions
+
+    return [name for name in competitions.list_competitions() if name.startswith(incomplete)]
+
+
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="COMPETITION",
+        help="one of `foldwise list`",
+        callback=known_name,
+        autocompletion=names_from,
+    ),
+]
 Run = Annotated[
-    str, typer.Argument(metavar="RUN", help="a run's id, or a competition for its newest run")
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="a run's id, or a competition for its newest run",
+        autocompletion=names_from,
+    ),
 ]
 Source = Annotated[
     str,

@@ -82,8 +82,8 @@ def list_() -> None:
 @grouped
 def show(name: Name, settings: Settings) -> None:
     """Show a competition's settings as `run` would use them."""
-    from pipelines.configuration.assignments import describe
+    from pipelines.configuration.settings_page import describe
 
     found = settings.tuned_values(name)
     used = [tuned for tuned in found if settings.tuned or tuned.is_better]
-    print(describe(settings.apply(name, used)))
+    print(describe(settings.apply(name, used), console().width))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.options import Name, Source, console, grouped, patience
+from pipelines.commands.options import Name, Source, console, grouped, names_from, patience
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,9 @@ def submit(
 
 def runs(
     context: typer.Context,
-    name: Annotated[str | None, typer.Argument(metavar="[COMPETITION]")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[COMPETITION]", autocompletion=names_from)
+    ] = None,
     sort: Annotated[str, typer.Option(metavar="newest|best", help="which runs first")] = "newest",
     refresh: Annotated[
         bool, typer.Option("--refresh", help="get the competition's scores from Kaggle first")

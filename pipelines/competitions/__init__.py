@@ -1,6 +1,7 @@
 """The competitions, one file each, and the registry that finds them by name.
 
 A file added here or in `./competitions/` is a competition added; it imports from `foldwise`.
+Names and titles are read without running the files, so that listing them takes no time.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
+from pipelines.configuration.plain_title import plain_title
 
-from pipelines.configuration.competition import Competition
-from pipelines.configuration.encoders import EncoderNameError, check_encoders
-from pipelines.configuration.field_names import one_line
+if TYPE_CHECKING:
+    from pipelines.configuration.competition import Competition
 
 SHIPPED = Path(__file__).parent
 OWN_FOLDER = Path("competitions")  # in the folder where a person works
@@ -51,10 +52,14 @@ def list_competitions() -> list[str]:
 
 
 def titles() -> Iterator[tuple[str, str | CompetitionFileError]]:
-    """Each name with the competition's title, or with what is wrong with its file."""
-    for name in list_competitions():
+    """Each name with the competition's title, or with what is wrong with its file.
+
+    A file is run only where its text does not say the title.
+    """
+    for name, paths in sorted(_files().items()):
         try:
-            yield name, load_competition(name).title
+            plain = plain_title(paths[0], name) if len(paths) == 1 else None
+            yield name, plain or load_competition(name).title
         except CompetitionFileError as error:
             yield name, error
 
@@ -67,19 +72,31 @@ def load_competition(name: str) -> Competition:
         CompetitionFileError: The file cannot be imported, its competition is not valid or is named
             unlike the file, or another file has the same name.
     """
-    found = _files()
-    if name not in found:
-        near = difflib.get_close_matches(name, found, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(found))}"
-        raise UnknownCompetitionError(f"unknown competition {name!r}: {hint}")
-    paths = found[name]
+    check_name(name)
+    paths = _files()[name]
     if len(paths) > 1:
         both = " and ".join(map(_shown, paths))
         raise CompetitionFileError(f"{both} both define {name!r}; rename one of them")
     return _competition(paths[0], name)
 
 
+def check_name(name: str) -> None:
+    """Check that a competition has that name; imports none of the files.
+
+    Raises:
+        UnknownCompetitionError: No file has that name; suggests the nearest one.
+    """
+    found = list_competitions()
+    if name not in found:
+        near = difflib.get_close_matches(name, found, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(found)}"
+        raise UnknownCompetitionError(f"unknown competition {name!r}: {hint}")
+
+
 def _competition(path: Path, name: str) -> Competition:
+    from pipelines.configuration.competition import Competition
+    from pipelines.configuration.encoders import EncoderNameError, check_encoders
+
     competition = getattr(_import(path), "COMPETITION", None)
     if not isinstance(competition, Competition):
         raise CompetitionFileError(
@@ -131,6 +148,10 @@ def _is_helper(path: Path) -> bool:
 
 
 def _import(path: Path) -> ModuleType:
+    from pydantic import ValidationError
+
+    from pipelines.configuration.field_names import one_line
+
     try:
         if path.parent == SHIPPED.resolve():
             return importlib.import_module(f"{__name__}.{path.stem}")

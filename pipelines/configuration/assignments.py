@@ -19,6 +19,7 @@ from pipelines.configuration.member_settings import MemberSettings
 Model = TypeVar("Model", bound=BaseModel)
 Assignments = Mapping[str, Any]
 SECTIONS = ("folds", "blend")
+MOST_NAMES = 12  # that a message lists
 
 
 class ConfigurationError(ValueError):
@@ -73,23 +74,6 @@ def configure(
     typed = {"folds.n_folds": folds, "n_seeds": seeds}
     options = {key: value for key, value in typed.items() if value is not None}
     return assign(choose_members(competition, members), options | parse_assignments(sets))
-
-
-def describe(competition: Competition) -> str:
-    """A competition's facts, then each of its settings on a line, `key = value`."""
-    facts = {
-        "title": competition.title,
-        "page": competition.kaggle.page if competition.kaggle else "not on Kaggle",
-        "metric": competition.metric.name,
-        "submission": competition.answer_form,
-        "sample": competition.sample.origin if competition.sample else "none",
-    }
-    if competition.optional_members:
-        names = ", ".join(member.name for member in competition.optional_members)
-        facts["optional"] = f"{names} (with --members)"
-    lines = [f"{key:<12}{value}" for key, value in facts.items()]
-    settings = (f"{k} = {json.dumps(v)}" for k, v in settings_of(competition).items())
-    return "\n".join([*lines, "", *settings])
 
 
 def choose_members(competition: Competition, names: Sequence[str]) -> Competition:
@@ -213,8 +197,10 @@ def _with(model: Model, path: Sequence[str], value: Any) -> Model:
 def _unknown(kind: str, name: str, known: Sequence[str]) -> str:
     tails = {key.split(".", 1)[-1]: key for key in known}
     near = difflib.get_close_matches(name, [*known, *tails], n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-    return f"unknown {kind} {name!r}: {hint}"
+    if near:
+        return f"unknown {kind} {name!r}: did you mean {near[0]!r}?"
+    few = f": known: {', '.join(known)}" if len(known) <= MOST_NAMES else ""
+    return f"unknown {kind} {name!r}{few}"
 
 
 def _refused(key: str, value: Any, error: ValidationError) -> str:

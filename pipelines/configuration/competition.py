@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from features.folds import FoldPlan
+from features.fold_plan import FoldPlan
 from features.tables.schema import Column
 from models.ensembling.blending import BlendSettings
 from models.estimators.sklearn_models import EstimatorSettings

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from features.encoders.base import Encoded
 from features.folds import NEVER, Folds, Split
-from models.data import EncodedDataset, FoldData
+from models.fold_data import FoldData
+
+if TYPE_CHECKING:
+    from models.data import EncodedDataset
 
 
 class DatasetError(ValueError):
@@ -108,16 +112,22 @@ class FoldedDataset:
 
     def training_set(self, index: int) -> EncodedDataset:
         """The rows that the models of split `index` are trained on."""
+        from models.data import EncodedDataset
+
         view = self.views[index]
         return EncodedDataset(view.train, self.target, view.split.train_rows)
 
     def held_out_set(self, index: int) -> EncodedDataset:
         """The rows that are held out from split `index`."""
+        from models.data import EncodedDataset
+
         view = self.views[index]
         return EncodedDataset(view.train, self.target, view.split.valid_rows)
 
     def test_set(self, index: int) -> EncodedDataset:
         """The test rows as split `index` sees them; their target, which is unknown, is -1."""
+        from models.data import EncodedDataset
+
         test = {name: np.asarray(rows) for name, rows in self.views[index].test.items()}
         n_rows = len(next(iter(test.values())))
         return EncodedDataset(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
 import numpy as np
 
-from models.data import FoldData
+from models.fold_data import FoldData
 from models.target import Target, fit_scales
 from models.target_scale import Transform
 from pipelines.configuration.member_settings import Encoded, MemberSettings

@@ -11,7 +11,7 @@ import numpy as np
 
 from features.encoders.text import SPECIAL
 from features.word_vectors import VectorsError, read_vectors
-from models.data import FoldData
+from models.fold_data import FoldData
 from pipelines.members.data import FoldView
 from pipelines.workspace.files import sha256
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from models.data import FoldData
+from models.fold_data import FoldData
 from pipelines.configuration.member_settings import Encoded
 from pipelines.members.data import FoldedDataset, fold_data
 from pipelines.members.predictions import Problem

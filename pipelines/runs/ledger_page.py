@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
-from pipelines.console import plain_table
+from pipelines.console import SEPARATOR, wrapped
 from pipelines.workspace.layout import Workspace
 from submissions import ledger
 from submissions.ledger import Entry
 
 FIGURE = "cv-and-public.png"
-HEADINGS = ("run", "competition", "source", "metric")
-SCORE_HEADINGS = ("cv", "± folds", "local", "public", "private", "sent")
+LEFT = ("run", "competition", "source", "metric")
+HEADINGS = (*LEFT, "cv", "± folds", "local", "public", "private", "sent")
+# In a narrow terminal these leave the row one after the other.
+MOVABLE = ("source", "sent", "private", "metric", "local", "public", "competition", "± folds")
+NOTHING = "-"
+GAP, INDENT = 2, 4  # columns
 SORTS = ("newest", "best")
 
 
@@ -48,7 +52,7 @@ def show_ledger(
         console.print(f"no runs yet; type `foldwise run {competition or 'titanic'}`", markup=False)
         return
     newest_first = entries[::-1]
-    console.print(_table(newest_first if sort == "newest" else sorted(newest_first, key=_rank)))
+    _print_runs(console, newest_first if sort == "newest" else sorted(newest_first, key=_rank))
     for name in sorted({entry.competition for entry in entries}):
         _print_trust(console, root, [e for e in entries if e.competition == name])
 
@@ -70,26 +74,58 @@ def _print_trust(console: Console, root: Path, entries: Sequence[Entry]) -> None
     else:
         figure = Workspace(root).submissions(name) / FIGURE
         finding = f"{ledger_figure.draw(scored, figure)}; see {figure}"
-    console.print(f"{name}: {finding}", markup=False, highlight=False, soft_wrap=True)
+    for line in wrapped(console, f"{name}: {finding}", 0):
+        console.print(Text(line), soft_wrap=True)
 
 
-def _table(entries: Sequence[Entry]) -> Table:
-    table = plain_table(HEADINGS, SCORE_HEADINGS, gap=2)
-    for column in table.columns:
-        column.overflow = "fold"
-    for entry in entries:
-        source = "synthetic" if entry.synthetic else entry.source
-        scores = (entry.cv, entry.cv_std, entry.local_score, entry.public_score)
-        numbers = [_number(score) for score in (*scores, entry.private_score)]
-        table.add_row(entry.run, entry.competition, source, entry.metric, *numbers, _sent(entry))
-    return table
+def _print_runs(console: Console, entries: Sequence[Entry]) -> None:
+    """Print a row for each run; what a terminal has no room for stands below the row, in words."""
+    rows = [_cells(entry) for entry in entries]
+    moved = _moved(rows, console.width) if console.is_terminal else []
+    kept = [heading for heading in rows[0] if heading not in moved]
+    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in kept}
+    console.print(Text(_row({name: name for name in kept}, widths), "bold"), soft_wrap=True)
+    for row in rows:
+        console.print(Text(_row(row, widths)), soft_wrap=True)
+        details = [f"{name} {row[name]}" for name in moved if row[name] != NOTHING]
+        if details:
+            for line in wrapped(console, SEPARATOR.join(details), INDENT):
+                console.print(Text(" " * INDENT + line), soft_wrap=True)
+
+
+def _cells(entry: Entry) -> dict[str, str]:
+    """A run's cells by heading, those of `LEFT` first."""
+    source = "synthetic" if entry.synthetic else entry.source
+    names = (entry.run, entry.competition, source, entry.metric)
+    scores = (entry.cv, entry.cv_std, entry.local_score, entry.public_score, entry.private_score)
+    numbers = map(_number, scores)
+    return dict(zip(HEADINGS, (*names, *numbers, _sent(entry)), strict=True))
+
+
+def _moved(rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
+    """The headings whose cells do not fit into the width, the least important first."""
+    moved: list[str] = []
+    for heading in MOVABLE:
+        kept = [name for name in HEADINGS if name not in moved]
+        needed = (max(len(name), *(len(row[name]) for row in rows)) + GAP for name in kept)
+        if sum(needed) - GAP <= width:
+            break
+        moved.append(heading)
+    return [name for name in HEADINGS if name in moved]
+
+
+def _row(cells: Mapping[str, str], widths: Mapping[str, int]) -> str:
+    texts = (
+        f"{cells[name]:{'<' if name in LEFT else '>'}{width}}" for name, width in widths.items()
+    )
+    return (" " * GAP).join(texts).rstrip()
 
 
 def _number(score: float | None) -> str:
-    return "-" if score is None else f"{score:.4f}"
+    return NOTHING if score is None else f"{score:.4f}"
 
 
 def _sent(entry: Entry) -> str:
     if entry.submitted_utc is None:
-        return "-"
+        return NOTHING
     return "refused" if entry.refused else f"{entry.submitted_utc:%Y-%m-%d}"

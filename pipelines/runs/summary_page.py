@@ -8,8 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from models.ensembling.selection import BEST_MEMBER
-from pipelines.console import plain_table, print_line, print_lines
+from pipelines.console import SEPARATOR, plain_table, print_line, print_lines, print_table
 from pipelines.workspace.summary import BLEND, FurtherLine, Summary
+
+LEAST_SHARE = 0.001  # of the run's time, for a stage that is listed
 
 
 def next_commands(summary: Summary) -> tuple[str, ...]:
@@ -26,10 +28,10 @@ def show(summary: Summary, console: Console) -> None:
     if summary.synthetic:
         print_line(console, "synthetic", "made by a generator: the scores below mean nothing")
     print_lines(console, _scores(summary))
-    console.print(_members(summary))
+    print_table(console, _members(summary))
     console.print()
     if len(summary.ways) > 1:
-        console.print(_candidates(summary))
+        print_table(console, _candidates(summary))
         console.print()
     print_lines(console, _tuned(summary))
     print_lines(console, _places(summary))
@@ -38,11 +40,11 @@ def show(summary: Summary, console: Console) -> None:
 
 
 def _scores(summary: Summary) -> list[tuple[str, str]]:
-    how = f"{summary.folds}, each {_predicted(summary)} from the others"
+    how = f"{summary.folds}, each {_predicted(summary)} the others"
     spread = f"{summary.cv:.4f} ± {summary.cv_std:.4f}"
     scores = [(summary.metric, f"{spread}   cross-validated: {how}")]
     if summary.cv_new is not None:
-        share = f"{summary.known_share:.1%} of the test rows are in the training file"
+        share = f"{summary.known_share:.1%} of the test rows are training rows"
         rows = f"on rows that are new; {share}, and count as correct"
         scores.append(("of these", f"{summary.cv_new:.4f}            {rows}"))
     if summary.local_score is not None:
@@ -58,10 +60,10 @@ def _further(line: FurtherLine) -> tuple[str, str]:
 
 def _predicted(summary: Summary) -> str:
     if summary.way == BLEND:
-        return "blended by weights"
+        return "blended by weights from"
     if summary.way == BEST_MEMBER:
-        return "predicted by the member that is best, judged"
-    return f"predicted by {summary.way}, learned"
+        return "predicted by the best member on"
+    return f"predicted by {summary.way}, fitted to"
 
 
 def _members(summary: Summary) -> Table:
@@ -113,10 +115,18 @@ def _places(summary: Summary) -> list[tuple[str, str]]:
 
 
 def _seconds(summary: Summary) -> str:
-    """The seconds of each of the six stages, over all its parts, and of the whole run."""
+    """The seconds of each stage, over all its parts, and of the whole run.
+
+    A stage that took less than a thousandth of the run is left out.
+    """
     stages: dict[str, float] = {}
     for part, seconds in summary.stage_seconds.items():
         stage = part.split("-")[0]
         stages[stage] = stages.get(stage, 0.0) + seconds
-    listed = " · ".join(f"{stage} {seconds:.1f}" for stage, seconds in stages.items())
-    return f"{listed} · all {summary.seconds:.1f}"
+    shown = {name: s for name, s in stages.items() if s >= summary.seconds * LEAST_SHARE}
+    shown["all"] = summary.seconds
+    return SEPARATOR.join(f"{name} {_short(seconds)}" for name, seconds in shown.items())
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}"

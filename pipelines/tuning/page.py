@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.configuration import tuned_values
-from pipelines.console import plain_table, print_line, print_lines
+from pipelines.console import plain_table, print_line, print_lines, print_table
 from pipelines.tuning.results import Scored, Tuning
 from pipelines.tuning.study import Trial
 
@@ -25,7 +25,7 @@ def show(tuning: Tuning, console: Console) -> None:
         print_line(console, "synthetic", "made by a generator: the scores below mean nothing")
     best = ", ".join(f"{key} = {_short(value)}" for key, value in tuning.best.values.items())
     print_lines(console, [("trials", _trials(tuning)), ("best", best)])
-    console.print(_scores(tuning))
+    print_table(console, _scores(tuning))
     console.print()
     print_lines(console, HONESTY)
     if tuning.gain is not None and tuning.gain <= (tuning.gain_error or 0.0):

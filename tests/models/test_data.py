@@ -10,7 +10,14 @@ from torch.utils.data import DataLoader
 
 import models.data
 from models.architectures.linear import LinearSettings
-from models.data import EncodedDataset, FoldData, InputShape, whole_batch
+from models.data import (
+    EncodedDataset,
+    FoldData,
+    InputShape,
+    held_out_set,
+    training_set,
+    whole_batch,
+)
 
 
 def dataset(rows=(5, 0, 3, 4)):
@@ -60,13 +67,13 @@ def test_a_plain_loop_over_a_fold_learns_its_training_rows(options):
     model = LinearSettings().build(InputShape(n_num=3), 2)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
     loss_fn = nn.CrossEntropyLoss()
-    loader = DataLoader(fold.training_set(target), batch_size=25, shuffle=True, **options)
+    loader = DataLoader(training_set(fold, target), batch_size=25, shuffle=True, **options)
     for _ in range(10):
         for inputs, labels in loader:
             optimizer.zero_grad()
             loss_fn(model(**inputs), labels).backward()
             optimizer.step()
-    held_out = DataLoader(fold.held_out_set(target), batch_size=50, **options)
+    held_out = DataLoader(held_out_set(fold, target), batch_size=50, **options)
     ((inputs, labels),) = held_out
     assert (model(**inputs).argmax(dim=1) == labels).float().mean() > 0.9
 

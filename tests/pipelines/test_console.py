@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from pipelines.console import Narrator, Steps, plain_table, print_lines
+from pipelines.console import Narrator, Steps, plain_table, print_lines, wrapped
 
 
 def in_a_file() -> str:
@@ -67,6 +67,17 @@ def test_a_table_has_text_on_the_left_and_numbers_on_the_right():
         "member       cv   weight",
         "mlp      0.8123     1.00",
     ]
+
+
+def test_a_terminal_gets_lines_that_end_between_words():
+    console = Console(file=io.StringIO(), width=20, force_terminal=True)
+    assert wrapped(console, "one two-three four /a/path/that/is/wider", 4) == [
+        "one two-three",
+        "four",
+        "/a/path/that/is/wider",
+    ]
+    assert wrapped(console, "train 1.5 · all 2.0 s", 4) == ["train 1.5 ·", "all 2.0 s"]
+    assert wrapped(console, "", 4) == [""]
 
 
 def test_steps_are_counted_and_nobody_need_listen():

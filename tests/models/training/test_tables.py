@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.data import CPU, FoldData
+from models.data import CPU, FoldData, training_set
 from models.training import tables as module
 from models.training.batches import Group
 from models.training.tables import EpochRows, Tables
@@ -16,7 +16,7 @@ def training_sets(*inputs):
     """A dataset per fold; fold k trains on all rows but row k."""
     rows = np.arange(10)
     folds = [FoldData(own, rows[rows != k], rows[rows == k]) for k, own in enumerate(inputs)]
-    return [fold.training_set(TARGET) for fold in folds]
+    return [training_set(fold, TARGET) for fold in folds]
 
 
 def test_shared_arrays_are_held_once_and_each_fold_sees_its_own() -> None:

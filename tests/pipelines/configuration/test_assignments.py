@@ -8,7 +8,6 @@ from pipelines.configuration.assignments import (
     assign,
     choose_members,
     configure,
-    describe,
     parse_assignments,
     resolved,
     settings_of,
@@ -93,11 +92,6 @@ def test_the_configuration_is_reported_apart_by_its_fingerprint(toy):
     mark = fingerprint(resolved(toy))
     assert fingerprint(resolved(assign(toy, {"mlp.train.lr": 0.5}))) != mark
     assert fingerprint(resolved(assign(toy, {}))) == mark
-
-
-def test_describe_names_every_setting(toy):
-    page = describe(toy)
-    assert all(f"{key} = " in page for key in settings_of(toy))
 
 
 class OwnSettings(Architecture):

@@ -123,11 +123,11 @@ def test_show_uses_tuned_values_that_are_better(tmp_path, monkeypatch, capsys):
     doubtful = replace(found, gain=0.005)
     tuned_values.write(doubtful, competition="titanic", study="s")
     assert app.main(["show", "titanic"]) == 0
-    assert "mlp.train.lr = 0.01\n" in capsys.readouterr().out
+    assert "mlp.train.lr = 0.01 " in capsys.readouterr().out
     assert app.main(["show", "titanic", "--tuned"]) == 0
     assert "mlp.train.lr = 0.0321" in capsys.readouterr().out
     assert app.main(["show", "titanic", "--no-tuned"]) == 0
-    assert "mlp.train.lr = 0.01\n" in capsys.readouterr().out
+    assert "mlp.train.lr = 0.01 " in capsys.readouterr().out
     (folder / tuned_values.FILE).write_text(
         (folder / tuned_values.FILE).read_text() + "train.dropuot = 0.1\n"
     )

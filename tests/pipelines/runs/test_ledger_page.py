@@ -13,6 +13,7 @@ from pipelines.figures import ledger as ledger_figure
 from pipelines.runs.ledger_page import SortError, show_ledger
 from pipelines.workspace.layout import LEDGER
 from submissions import ledger
+from tests.screens import WIDTHS, check_whole, printed
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
@@ -67,6 +68,41 @@ def test_when_a_run_was_sent_is_reported_and_that_it_was_refused(page):
     refused = make_entry(2, 0.8, submitted_utc=NOW, refused="wrong ids")
     text = page(make_entry(1, 0.7, 0.6), refused, make_entry(3, 0.5))
     assert [line.split()[-1] for line in text.splitlines()[1:4]] == ["-", "refused", "2026-07-01"]
+
+
+LONG = {
+    "run": "20261126-232504-293b76",
+    "competition": "spaceship-titanic",
+    "source": "/home/somebody/downloads/spaceship-titanic.zip",
+    "metric": "balanced_accuracy",
+    "local_score": 0.8123,
+    "private_score": 0.8012,
+}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_id_and_no_word_is_broken(page, tmp_path, width):
+    page(make_entry(1, 0.7, 0.6), make_entry(2, 0.8, 0.8, **LONG))
+
+    def show(console):
+        show_ledger(console, tmp_path, competition=None)
+
+    lines = check_whole(show, width)
+    (row,) = [line for line in lines if line.startswith(LONG["run"])]
+    assert "0.8000" in row
+    if width is None:
+        assert LONG["source"] in row
+        assert len(lines) == 5
+
+
+def test_what_a_narrow_row_has_no_room_for_stands_below_it(page, tmp_path):
+    page(make_entry(1, 0.7), make_entry(2, 0.8, 0.8, **LONG))
+    text = printed(lambda console: show_ledger(console, tmp_path, competition=None), 80)
+    heading, row, below, *_ = text.splitlines()
+    assert heading.split() == ["run", "competition", "cv", "±", "folds", "local", "public"]
+    assert row.split() == [LONG["run"], LONG["competition"], "0.8000", "0.0100", "0.8123", "0.8000"]
+    assert below.startswith("    source /home/somebody/downloads/spaceship-titanic.zip")
+    assert "private 0.8012" in text
 
 
 def test_too_few_scores_are_said_to_be_too_few(page, tmp_path):
