@@ -32,10 +32,6 @@ if TYPE_CHECKING:
     from features.encoders.text_components import TextComponents as TextComponents
     from features.fold_plan import FoldPlan as FoldPlan
     from features.tables.schema import Column as Column
-    from foldwise.cross_fit import CrossFit as CrossFit
-    from foldwise.cross_fit import fit as fit
-    from foldwise.runs import RunResult as RunResult
-    from foldwise.runs import run as run
     from models.architectures.bag import BagSettings as BagSettings
     from models.architectures.base import Architecture as Architecture
     from models.architectures.base import Parts as Parts
@@ -49,6 +45,8 @@ if TYPE_CHECKING:
     from models.architectures.recurrent import Cell as Cell
     from models.architectures.recurrent import RecurrentSettings as RecurrentSettings
     from models.architectures.tabm import TabMSettings as TabMSettings
+    from models.cross_fit.fit import CrossFit as CrossFit
+    from models.cross_fit.fit import fit as fit
     from models.ensembling.blending import BlendSettings as BlendSettings
     from models.estimators.ngrams import NgramSettings as NgramSettings
     from models.estimators.sklearn_models import ElasticNetSettings as ElasticNetSettings
@@ -85,6 +83,8 @@ if TYPE_CHECKING:
     from pipelines.members.estimator import EstimatorMember as EstimatorMember
     from pipelines.members.network import NetworkMember as NetworkMember
     from pipelines.members.trees import TreesMember as TreesMember
+    from pipelines.runs.from_python import RunResult as RunResult
+    from pipelines.runs.from_python import run as run
     from pipelines.runs.load import load as load
 else:
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 PACKAGES = ("foldwise", "pipelines", "features", "models", "submissions")
 MOST_PARAMETERS = 7
+# What people call from a notebook takes its options by keyword, as scikit-learn's functions do.
+CALLED_BY_PEOPLE = ("models.cross_fit.fit.fit", "pipelines.runs.from_python.run")
 MEMBER_KINDS = {"NetworkMember", "TreesMember", "EstimatorMember"}
 LOADED_KINDS = {"Networks", "Boosters", "Estimators"}
 # Entry points stand above everything; the shim loads models that an older version logged.
@@ -129,7 +131,8 @@ def wide_functions(root: Path) -> list[str]:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
                 n_parameters = len([a for a in every if a.arg not in ("self", "cls")])
-                if n_parameters > MOST_PARAMETERS:
+                is_called = f"{name}.{node.name}" in CALLED_BY_PEOPLE
+                if n_parameters > MOST_PARAMETERS and not is_called:
                     found.append(f"{name}.{node.name} ({n_parameters})")
     return found
 

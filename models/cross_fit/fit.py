@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from foldwise.arguments import (
+from models.cross_fit.arguments import (
     Goal,
     Splits,
     builder_of,
