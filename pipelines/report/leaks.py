@@ -92,7 +92,8 @@ def _held_out_once(prepared: Prepared) -> Check:
     expected = (prepared.folds.assignment >= 0).astype(np.int64)
     is_correct = bool((times == expected).all()) and overlap == 0
     n_rows, n_splits = len(prepared.target), prepared.folds.n_splits
-    detail = f"{n_rows:,} rows × {len(times)} repeats, {n_splits} splits"
+    repeats = f"{len(times)} repeat{'s' * (len(times) > 1)}"
+    detail = f"{n_rows:,} rows × {repeats}, {n_splits} splits"
     if n_never:
         detail += f"; {n_never:,} rows are only trained on, as the fold plan says"
     if not is_correct:
