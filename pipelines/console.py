@@ -13,6 +13,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Column, Table
 from rich.text import Text
 
+from pipelines.program import as_typed
+
 PIPE_WIDTH = 140  # columns
 LABEL_WIDTH = 12  # columns
 SEPARATOR, LONGEST_FACT = " · ", 40  # between short facts, of at most so many characters
@@ -31,7 +33,7 @@ def terminal(*, stderr: bool = False) -> Console:
 
 def print_line(console: Console, label: str, text: str, *, style: str = "bold") -> None:
     """Print one fact: its label, padded, and the text, which a terminal gets wrapped below it."""
-    head = f"{label:<{LABEL_WIDTH - 1}} "
+    text, head = as_typed(text), f"{label:<{LABEL_WIDTH - 1}} "
     first, *others = wrapped(console, text, LABEL_WIDTH, first=len(head))
     console.print(Text.assemble((head, style), first), soft_wrap=True)
     for line in others:

@@ -12,6 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from pipelines.commands import losses, mlflow, new, predict, report, root, run, submit, tune
+from pipelines.program import PROGRAM, as_typed
 
 if TYPE_CHECKING:
     from pipelines.kaggle.retry import Patience
@@ -45,7 +46,6 @@ for name, command in COMMANDS.items():
     whole = (command.__doc__ or "").partition("\n")[0]
     app.command(name, short_help=whole, epilog=root.EPILOG_OF_COMMANDS)(command)
 
-PROGRAM = "foldwise"
 INTERRUPTED = 130
 FOLDER, FURTHER_FOLDERS = "--competitions", "FOLDWISE_COMPETITIONS"
 DISK_FAULTS = (
@@ -117,4 +117,4 @@ def _disk_fault(error: OSError) -> str:
 
 
 def _complain(message: str) -> None:
-    print(f"foldwise: {message}", file=sys.stderr)
+    print(f"foldwise: {as_typed(message)}", file=sys.stderr)

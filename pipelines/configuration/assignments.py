@@ -1,13 +1,15 @@
 """Resolves a competition's settings: its file's defaults, then assignments by dotted key.
 
 A key names one setting (`folds.n_folds`, `mlp.train.lr`) or that of every member that has it
-(`train.lr`). Tuned values and `--set` are both such assignments.
+(`train.lr`, or `lr` alone). Tuned values and `--set` are both such assignments.
 """
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -19,6 +21,7 @@ from pipelines.configuration.member_settings import MemberSettings
 Model = TypeVar("Model", bound=BaseModel)
 Assignments = Mapping[str, Any]
 SECTIONS = ("folds", "blend")
+LIST = re.compile(r"[^,\[{\"]+(,[^,\[{\"]+)+")  # values without brackets and quotes
 MOST_NAMES = 12  # that a message lists
 
 
@@ -30,6 +33,8 @@ class ConfigurationError(ValueError):
 
 def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
     """Parse `key=value` texts; a value that is not valid JSON is taken as text.
+
+    `32,16` is the list `[32, 16]`, which shells want in quotes.
 
     Raises:
         ConfigurationError: A text has no `=`.
@@ -46,7 +51,7 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
 
 def _value(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(f"[{text}]" if LIST.fullmatch(text) else text)
     except json.JSONDecodeError:
         return text
 
@@ -106,7 +111,7 @@ def assign(competition: Competition, assignments: Assignments) -> Competition:
             faults.append(_unknown("setting", key, sorted(settings_of(competition))))
         for path in targets:
             try:
-                competition = _assign_one(competition, path, value)
+                competition = _assigned(competition, path, value)
             except ValidationError as error:
                 faults.append(_refused(".".join(path), value, error))
     if faults:
@@ -173,8 +178,20 @@ def _resolve(competition: Competition, key: str) -> Iterator[tuple[str, ...]]:
         yield tuple(key.split("."))
         return
     for member in competition.members:
-        if f"{member.name}.{key}" in known:
-            yield (member.name, *key.split("."))
+        own = [name for name in known if name.startswith(f"{member.name}.")]
+        exact = [name for name in own if name == f"{member.name}.{key}"]
+        yield from (tuple(name.split(".")) for name in exact or own if name.endswith(f".{key}"))
+
+
+def _assigned(competition: Competition, path: tuple[str, ...], value: Any) -> Competition:
+    """With the value; a number also stands for a list of one, as `32` beside `32,16`."""
+    try:
+        return _assign_one(competition, path, value)
+    except ValidationError:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            with contextlib.suppress(ValidationError):
+                return _assign_one(competition, path, [value])
+        raise
 
 
 def _assign_one(competition: Competition, path: tuple[str, ...], value: Any) -> Competition:

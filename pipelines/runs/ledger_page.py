@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pipelines.console import SEPARATOR, wrapped
+from pipelines.program import as_typed
 from pipelines.workspace.layout import Workspace
 from submissions import ledger
 from submissions.ledger import Entry
@@ -49,7 +50,8 @@ def show_ledger(
         e for e in ledger.read(Workspace(root).ledger) if competition in (None, e.competition)
     ]
     if not entries:
-        console.print(f"no runs yet; type `foldwise run {competition or 'titanic'}`", markup=False)
+        again = as_typed(f"no runs yet; type `foldwise run {competition or 'titanic'}`")
+        console.print(Text(again), soft_wrap=True)
         return
     newest_first = entries[::-1]
     _print_runs(console, newest_first if sort == "newest" else sorted(newest_first, key=_rank))
@@ -103,9 +105,9 @@ def _cells(entry: Entry) -> dict[str, str]:
 
 
 def _moved(rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
-    """The headings whose cells do not fit into the width, the least important first."""
+    """The headings whose cells do not fit into the width: empty ones, then by importance."""
     moved: list[str] = []
-    for heading in MOVABLE:
+    for heading in sorted(MOVABLE, key=lambda name: any(row[name] != NOTHING for row in rows)):
         kept = [name for name in HEADINGS if name not in moved]
         needed = (max(len(name), *(len(row[name]) for row in rows)) + GAP for name in kept)
         if sum(needed) - GAP <= width:

@@ -17,7 +17,7 @@ LEAST_SHARE = 0.001  # of the run's time, for a stage that is listed
 def next_commands(summary: Summary) -> tuple[str, ...]:
     """What a person would type next."""
     report = f"foldwise report {summary.run}"
-    commands = (report, "make mlflow", f"foldwise runs {summary.competition}")
+    commands = (report, "foldwise mlflow", f"foldwise runs {summary.competition}")
     is_kaggles = summary.source != "sample" and summary.local_score is None
     return (*commands, f"foldwise submit {summary.competition}") if is_kaggles else commands
 

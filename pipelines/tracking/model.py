@@ -65,7 +65,13 @@ def _libraries() -> list[str]:
 def _signature(logged: LoggedModel) -> ModelSignature:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
+    from mlflow.types.schema import AnyType
 
-    inputs = [ColSpec(kind, name, required=needed) for name, kind, needed in logged.inputs]
+    # MLflow would refuse a column of whole numbers for "double"; the model checks what it reads.
+    kinds = {"double": AnyType()}
+    inputs = [
+        ColSpec(kinds.get(kind, kind), name, required=needed)
+        for name, kind, needed in logged.inputs
+    ]
     outputs = [ColSpec(kind, name) for name, kind in logged.outputs]
     return ModelSignature(Schema(inputs), Schema(outputs))

@@ -120,3 +120,34 @@ def test_a_run_stored_under_former_field_names_is_opened(toy):
     assert [member.name for member in opened.members] == ["trees"]
     assert opened.folds.n_folds == 4
     assert (opened.file_format, opened.extra_metrics) == (toy.file_format, toy.extra_metrics)
+
+
+@pytest.mark.parametrize(
+    ("typed", "hidden"),
+    [("32,16", (32, 16)), ("[32,16]", (32, 16)), ("32", (32,)), ("[32]", (32,))],
+)
+def test_a_list_needs_no_brackets(toy, typed, hidden):
+    changed = configure(toy, sets=[f"mlp.model.hidden={typed}"])
+    assert settings_of(changed)["mlp.model.hidden"] == hidden
+
+
+def test_a_text_with_a_comma_stays_a_text():
+    assert parse_assignments(["folds.group=a,b", "x=1", "y=1e-3", 'z="1,2"']) == {
+        "folds.group": "a,b",
+        "x": 1,
+        "y": 0.001,
+        "z": "1,2",
+    }
+
+
+def test_the_last_word_of_a_key_changes_every_member_that_has_it(toy):
+    changed = settings_of(configure(toy, sets=["balance=0.5", "num_leaves=5"]))
+    assert changed["mlp.train.balance"] == changed["linear.train.balance"] == 0.5
+    assert changed["trees.trees.num_leaves"] == 5
+    with pytest.raises(ConfigurationError, match="unknown setting 'n_folds': did you mean"):
+        configure(toy, sets=["n_folds=5"])
+
+
+def test_a_wrong_value_is_named_as_it_was_typed(toy):
+    with pytest.raises(ConfigurationError, match=r"mlp\.model\.hidden cannot be 0\.5: "):
+        configure(toy, sets=["mlp.model.hidden=0.5"])

@@ -159,6 +159,12 @@ def test_the_model_tells_what_it_takes_and_shows_an_example(tracked, model):
     example = loaded.input_example
     assert list(example.columns) == ["size", "kind"]
     assert len(loaded.predict(example)) == len(example) == 3
+    whole = example.assign(size=[1, 0, 2])
+    pd.testing.assert_frame_equal(
+        loaded.predict(whole), loaded.predict(whole.astype({"size": float}))
+    )
+    with pytest.raises(ValueError, match=r"size.*'wide'"):
+        loaded.predict(example.assign(size="wide"))
     missing = loaded.predict(example.assign(kind=None))
     assert missing["1"].between(0, 1).all()
     with pytest.raises(mlflow.exceptions.MlflowException, match="size"):
