@@ -15,7 +15,15 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    JsonValue,
+    ValidationError,
+)
 
 FILE = Path("submissions") / "ledger.jsonl"  # seen from the workspace
 
@@ -42,6 +50,11 @@ class Entry(BaseModel):
     synthetic: bool = Field(description="the rows were generated, so the scores mean nothing")
     metric: str
     greater_is_better: bool
+    note: str = Field(default="", description="what a person noted of the run")
+    members: tuple[str, ...] = Field(default=(), description="their names")
+    settings: dict[str, JsonValue] = Field(
+        default={}, description="by key, those that differ from the competition's file"
+    )
     cv: FiniteFloat = Field(description="cross-validated score of the blend")
     cv_std: FiniteFloat = Field(ge=0, description="its standard deviation over the folds")
     local_score: FiniteFloat | None = Field(
@@ -68,6 +81,7 @@ class Scores(BaseModel):
 
     run: str
     competition: str
+    note: str | None = None
     local_score: FiniteFloat | None = None
     public_score: FiniteFloat | None = None
     private_score: FiniteFloat | None = None

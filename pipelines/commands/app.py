@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 from typer.exceptions import TyperException
 
-from pipelines.commands import losses, mlflow, new, predict, report, root, run, submit, tune
+from pipelines.commands import clean, losses, mlflow, new, predict, report, root, run, submit, tune
 from pipelines.program import PROGRAM, as_typed
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "report": report.report,
     "compare": report.compare,
     "sync": mlflow.sync,
+    "clean": clean.clean,
 }
 app.callback()(root.options)
 for name, command in COMMANDS.items():

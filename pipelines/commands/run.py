@@ -35,6 +35,9 @@ class RunOptions:
     run_id: Annotated[
         str | None, typer.Option("--run", metavar="RUN-ID", help="continue this unfinished run")
     ] = None
+    note: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="a note on the run, shown by `foldwise runs`")
+    ] = None
     track: Track = True
     refresh: Refresh = False
     json: Json = False
@@ -45,6 +48,7 @@ def run(context: typer.Context, name: Name, settings: Settings, options: RunOpti
     """Run all six stages, from the files to a checked submission."""
     tuned = settings.tuned_values(name)
     competition = settings.apply(name, tuned)
+    from pipelines import competitions
     from pipelines.console import Narrator
     from pipelines.runs.run import RunRequest
     from pipelines.runs.run import run as run_stages
@@ -60,6 +64,8 @@ def run(context: typer.Context, name: Name, settings: Settings, options: RunOpti
         patience=patience(context),
         tuned=tuple(tuned),
         always_tuned=bool(settings.tuned),
+        note=options.note,
+        defaults=competitions.load_competition(name),
     )
     page = console(stderr=options.json)
     summary = run_stages(competition, request, Narrator(page))

@@ -59,11 +59,18 @@ def runs(
     refresh: Annotated[
         bool, typer.Option("--refresh", help="get the competition's scores from Kaggle first")
     ] = False,
+    show: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="print that run's page again", autocompletion=names_from),
+    ] = None,
 ) -> None:
-    """Show the ledger: cross-validated, local, public and private score of every run."""
-    from pipelines.runs.ledger_page import show_ledger
+    """Show the ledger: note, settings and all scores of every run; or one run's page again."""
+    from pipelines.runs.ledger_page import show_ledger, show_run
 
     page = console()
+    if show is not None:
+        show_run(page, Path(), show)
+        return
     if refresh:
         from pipelines import competitions
         from pipelines.console import Narrator

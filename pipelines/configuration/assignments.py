@@ -160,6 +160,19 @@ def settings_of(competition: Competition) -> dict[str, Any]:
     }
 
 
+def changes(competition: Competition, defaults: Competition) -> dict[str, Any]:
+    """The settings that differ from those of the competition's file, by full dotted key.
+
+    Args:
+        competition: As it runs.
+        defaults: As its file has it; a member that runs by choice counts as it stands there.
+    """
+    members = (*defaults.members, *defaults.optional_members)
+    before = settings_of(defaults.model_copy(update={"members": members}))
+    now = settings_of(competition)
+    return {key: value for key, value in now.items() if key in before and value != before[key]}
+
+
 def _leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)

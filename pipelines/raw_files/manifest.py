@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines.kaggle.transfer import Remote
-from pipelines.workspace.files import sha256, sync, write_text
+from pipelines.workspace.files import fingerprint, sha256, sync, write_text
 
 FILE = "manifest.json"
 
@@ -39,6 +39,12 @@ class Manifest(BaseModel):
     files: dict[str, Facts]
     holdout: str | None
     remote: Remote | None = None
+
+    @property
+    def digest(self) -> str:
+        """That of `RawFiles` for these files."""
+        files = {name: facts.sha256 for name, facts in self.files.items() if name != self.holdout}
+        return fingerprint(files)
 
     def write(self, folder: Path) -> None:
         """Write it once every file that it names is on the disk itself."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
-from pipelines.console import SEPARATOR, wrapped
+from pipelines.console import SEPARATOR, print_line, print_lines, wrapped
 from pipelines.program import as_typed
+from pipelines.workspace.finished_runs import by_id_or_competition
 from pipelines.workspace.layout import Workspace
+from pipelines.workspace.summary import Summary
 from submissions import ledger
 from submissions.ledger import Entry
 
@@ -21,6 +24,7 @@ HEADINGS = (*LEFT, "cv", "± folds", "local", "public", "private", "sent")
 MOVABLE = ("source", "sent", "private", "metric", "local", "public", "competition", "± folds")
 NOTHING = "-"
 GAP, INDENT = 2, 4  # columns
+MOST_SETTINGS = 6  # of a run, that are listed
 SORTS = ("newest", "best")
 
 
@@ -59,6 +63,29 @@ def show_ledger(
         _print_trust(console, root, [e for e in entries if e.competition == name])
 
 
+def show_run(console: Console, root: Path, name: str) -> None:
+    """Print the page of a finished run again.
+
+    Args:
+        console: Where to print.
+        root: The folder that holds `runs/`.
+        name: The run's id, or a competition for its newest run.
+
+    Raises:
+        NoRunError: There is none; names the nearest id or competition.
+    """
+    from pipelines.runs import summary_page
+
+    run = by_id_or_competition(Workspace(root), name)
+    summary = Summary.read(run.folder)
+    assert summary is not None, "a finished run has a summary"
+    entries = {(e.competition, e.run): e for e in ledger.read(Workspace(root).ledger)}
+    print_line(console, "run", run.run_id)
+    if (entry := entries.get((run.competition, run.run_id))) is not None:
+        print_lines(console, [("", text) for text in _label(entry, with_members=False)])
+    summary_page.show(summary, console)
+
+
 def _rank(entry: Entry) -> tuple[str, float]:
     return entry.competition, -entry.cv if entry.greater_is_better else entry.cv
 
@@ -82,17 +109,39 @@ def _print_trust(console: Console, root: Path, entries: Sequence[Entry]) -> None
 
 def _print_runs(console: Console, entries: Sequence[Entry]) -> None:
     """Print a row for each run; what a terminal has no room for stands below the row, in words."""
-    rows = [_cells(entry) for entry in entries]
+    rows, labels = [_cells(entry) for entry in entries], _labels(entries)
     moved = _moved(rows, console.width) if console.is_terminal else []
     kept = [heading for heading in rows[0] if heading not in moved]
     widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in kept}
     console.print(Text(_row({name: name for name in kept}, widths), "bold"), soft_wrap=True)
-    for row in rows:
-        console.print(Text(_row(row, widths)), soft_wrap=True)
+    for row, label in zip(rows, labels, strict=True):
         details = [f"{name} {row[name]}" for name in moved if row[name] != NOTHING]
-        if details:
-            for line in wrapped(console, SEPARATOR.join(details), INDENT):
-                console.print(Text(" " * INDENT + line), soft_wrap=True)
+        below = wrapped(console, SEPARATOR.join([*label, *details]), INDENT)
+        if not console.is_terminal:
+            console.print(
+                Text("  ".join([_row(row, widths), *filter(None, below)])), soft_wrap=True
+            )
+            continue
+        console.print(Text(_row(row, widths)), soft_wrap=True)
+        for line in filter(None, below):
+            console.print(Text(" " * INDENT + line), soft_wrap=True)
+
+
+def _labels(entries: Sequence[Entry]) -> list[list[str]]:
+    """What tells each run from the others: note, members where they differ, settings."""
+    members: dict[str, set[tuple[str, ...]]] = {}
+    for entry in entries:
+        members.setdefault(entry.competition, set()).add(entry.members)
+    return [_label(entry, with_members=len(members[entry.competition]) > 1) for entry in entries]
+
+
+def _label(entry: Entry, *, with_members: bool) -> list[str]:
+    settings = [f"{key} = {json.dumps(value)}" for key, value in entry.settings.items()]
+    n_more = len(settings) - MOST_SETTINGS
+    if n_more > 0:
+        settings[MOST_SETTINGS:] = [f"{n_more} more settings"]
+    members = f"members {', '.join(entry.members)}" if with_members and entry.members else ""
+    return [part for part in (entry.note, members, ", ".join(settings)) if part]
 
 
 def _cells(entry: Entry) -> dict[str, str]:

@@ -28,6 +28,7 @@ def pick(competition: Competition, root: Path, narrator: Narrator) -> None:
         NoRunError: There is no finished run that Kaggle could score.
         SubmissionError: A run's CSV is missing, was changed, or fails its check.
     """
+    page = competition.on_kaggle.page  # raises where there is nothing to choose for
     runs = _distinct(sendable(root, competition.name))
     candidates = _comparable([_candidate(competition, summary, root) for summary in runs])
     labels = competition.form == "labels"
@@ -48,7 +49,7 @@ def pick(competition: Competition, root: Path, narrator: Narrator) -> None:
     for candidate in chosen:
         if not _is_sent(entries.get(candidate.run)):
             narrator.say("send", f"foldwise submit {competition.name} {candidate.run}")
-    narrator.say("choose", f"{competition.on_kaggle.page}/submissions")
+    narrator.say("choose", f"{page}/submissions")
 
 
 def _distinct(runs: list[Summary]) -> list[Summary]:

@@ -13,7 +13,7 @@ import numpy as np
 from features.folds import FoldPlan
 from models.ensembling.selection import standard_error
 from models.training.hardware import choose_device
-from pipelines.configuration.assignments import resolved
+from pipelines.configuration.assignments import changes, resolved
 from pipelines.configuration.competition import Competition
 from pipelines.configuration.encoders import encoder_identities
 from pipelines.configuration.tuned_values import Tuned, still_used, withdrawn
@@ -53,6 +53,8 @@ class RunRequest:
         refresh: Whether to check with Kaggle that its files have not changed.
         patience: How long to wait for Kaggle.
         tuned: Where tuned values in the configuration come from.
+        note: What the ledger notes of the run; None for nothing.
+        defaults: The competition as its file has it, to tell which settings differ.
         always_tuned: Whether they are used even where they are not known to be better.
         root: The folder that holds `data/`, `runs/` and `submissions/`.
     """
@@ -65,6 +67,8 @@ class RunRequest:
     refresh: bool = False
     patience: Patience = field(default_factory=Patience)
     tuned: tuple[Tuned, ...] = ()
+    note: str | None = None
+    defaults: Competition | None = None
     always_tuned: bool = False
     root: Path = Path()
 
@@ -109,7 +113,9 @@ def run(competition: Competition, request: RunRequest, narrator: Narrator) -> Su
             summary = summary.model_copy(update={"tuned": tuned})
             summary.write(folder)
         report.write(competition, raw, summary, contents)
-        publish.copies(summary, folder, request.root, request.out)
+        note = None if request.note is None else " ".join(request.note.split())
+        label = publish.Label(note, changes(competition, request.defaults or competition))
+        publish.copies(summary, folder, request.root, request.out, label)
         return mlflow_record.track(tracker, summary, contents) if tracker else summary
 
 
@@ -242,6 +248,7 @@ def _summarise(pipeline: Pipeline, *, run: str, **of_the_run: Any) -> Summary:
         local_score=submission.local_score,
         also=_further(pipeline),
         n_held_back=0 if holdout is None else len(holdout.ids),
+        takes_submissions=competition.takes_submissions,
         submission=str(submission_csv(competition.name, run)),
         submission_sha256=submission.sha256,
         n_rows=submission.n_rows,

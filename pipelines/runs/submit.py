@@ -10,7 +10,7 @@ from pathlib import Path
 from pipelines.configuration.competition import Competition
 from pipelines.console import Narrator
 from pipelines.kaggle.client import Kaggle, Quota, Sent, sign_in
-from pipelines.kaggle.credentials import exposure
+from pipelines.kaggle.credentials import exposure, has_credentials
 from pipelines.kaggle.errors import Subject
 from pipelines.kaggle.retry import Patience
 from pipelines.runs import scores
@@ -84,11 +84,22 @@ def submit(competition: Competition, request: SubmitRequest, narrator: Narrator)
     if (warning := exposure()) is not None:
         narrator.warn(warning)
     publish.note(parcel.summary, request.root)
+    if request.dry_run and not has_credentials():
+        _rehearse(parcel, request, narrator)
+        return
     patience = replace(request.patience, tell=lambda text: narrator.warn(f"Kaggle: {text}"))
     with sign_in(parcel.subject, patience) as kaggle:
         sent = _send_once(kaggle, parcel, request, narrator)
         if sent is not None:
             _conclude(kaggle, parcel, sent, request, narrator)
+
+
+def _rehearse(parcel: _Parcel, request: SubmitRequest, narrator: Narrator) -> None:
+    """Show what would be sent, without asking Kaggle, which takes credentials."""
+    if (entry := _in_ledger(parcel, request.root)) is not None:
+        narrator.say("already", f"sent {entry}")
+    _show(parcel, "not asked: no Kaggle credentials", narrator)
+    narrator.say("dry run", "nothing was sent")
 
 
 def _pack(competition: Competition, request: SubmitRequest) -> _Parcel:
@@ -124,7 +135,7 @@ def _send_once(
         narrator.say("already", f"sent {entry}; not sent again")
         return None
     quota = kaggle.quota(parcel.subject)
-    _show(parcel, quota, narrator)
+    _show(parcel, "not given by Kaggle" if quota is None else _quota(quota), narrator)
     _refuse_over_quota(parcel, quota)
     if request.dry_run:
         narrator.say("dry run", "nothing was sent")
@@ -198,7 +209,7 @@ def _in_ledger(parcel: _Parcel, root: Path) -> str | None:
     return None
 
 
-def _show(parcel: _Parcel, quota: Quota | None, narrator: Narrator) -> None:
+def _show(parcel: _Parcel, left_today: str, narrator: Narrator) -> None:
     summary = parcel.summary
     facts = [
         ("to", parcel.subject.page),
@@ -206,7 +217,7 @@ def _show(parcel: _Parcel, quota: Quota | None, narrator: Narrator) -> None:
         ("run", f"{summary.run}   {parcel.why}"),
         (summary.metric, f"{summary.cv:.4f} ± {summary.cv_std:.4f}   cross-validated"),
         ("message", parcel.message),
-        ("left today", "not given by Kaggle" if quota is None else _quota(quota)),
+        ("left today", left_today),
     ]
     for label, text in facts:
         narrator.say(label, text)

@@ -19,6 +19,7 @@ def next_commands(summary: Summary) -> tuple[str, ...]:
     report = f"foldwise report {summary.run}"
     commands = (report, "foldwise mlflow", f"foldwise runs {summary.competition}")
     is_kaggles = summary.source != "sample" and summary.local_score is None
+    is_kaggles &= summary.takes_submissions
     return (*commands, f"foldwise submit {summary.competition}") if is_kaggles else commands
 
 

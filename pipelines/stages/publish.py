@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelines.workspace import files
 from pipelines.workspace.layout import RunLayout, Workspace
@@ -15,7 +18,22 @@ if TYPE_CHECKING:
     from pipelines.workspace.summary import Summary
 
 
-def copies(summary: Summary, folder: Path, root: Path, out: Path | None) -> None:
+@dataclass(frozen=True)
+class Label:
+    """What tells a run from others in the ledger.
+
+    Attributes:
+        note: What a person wrote of it; None to leave what the ledger has.
+        settings: By key, those that differ from the competition's file.
+    """
+
+    note: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def copies(
+    summary: Summary, folder: Path, root: Path, out: Path | None, label: Label | None = None
+) -> None:
     """Copy the CSV to `submissions/` and to `out`, and note the run in the ledger.
 
     Args:
@@ -23,26 +41,35 @@ def copies(summary: Summary, folder: Path, root: Path, out: Path | None) -> None
         folder: The run's.
         root: The workspace.
         out: Where the person wants another copy.
+        label: What tells it from other runs.
     """
     made = SubmissionFiles(RunLayout(folder).submission).csv
     for target in (root / summary.submission, out):
         if target is not None:
             files.copy(made, target)
-    note(summary, root)
+    note(summary, root, label)
 
 
-def note(summary: Summary, root: Path) -> None:
-    """Note the run in the ledger, unless it is there already."""
-    book = Workspace(root).ledger
-    if summary.run not in {entry.run for entry in ledger.read(book)}:
-        ledger.append(book, _entry(summary))
+def note(summary: Summary, root: Path, label: Label | None = None) -> None:
+    """Note the run in the ledger; of one that is there already only a new note."""
+    book, label = Workspace(root).ledger, label or Label()
+    known = {(entry.competition, entry.run): entry for entry in ledger.read(book)}
+    earlier = known.get((summary.competition, summary.run))
+    if earlier is None:
+        ledger.append(book, _entry(summary, label))
+    elif label.note is not None and label.note != earlier.note:
+        noted = ledger.Scores(run=summary.run, competition=summary.competition, note=label.note)
+        ledger.update_scores(book, noted)
 
 
-def _entry(summary: Summary) -> ledger.Entry:
+def _entry(summary: Summary, label: Label) -> ledger.Entry:
     keys = ("run", "competition", "source", "synthetic", "metric", "greater_is_better", "cv")
     same = {key: getattr(summary, key) for key in keys}
     return ledger.Entry(
         **same,
+        note=label.note or "",
+        members=tuple(member.name for member in summary.members),
+        settings=json.loads(json.dumps(dict(label.settings))),
         cv_std=summary.cv_std,
         local_score=summary.local_score,
         submission=summary.submission,

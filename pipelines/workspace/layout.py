@@ -60,6 +60,15 @@ class Workspace:
         """The list of everything that was made to be sent."""
         return self.root / LEDGER
 
+    @property
+    def never_removed(self) -> dict[str, list[Path]]:
+        """By what it is, what a person alone may remove."""
+        return {
+            "MLflow": [self.database, self.root / "mlartifacts"],
+            "studies": [self.root / "studies"],
+            "submissions": [self.root / "submissions"],
+        }
+
     def artifacts(self, experiment: str) -> Path:
         """Artifacts of an experiment in the local MLflow store."""
         return self.root / "mlartifacts" / experiment

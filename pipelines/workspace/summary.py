@@ -101,6 +101,7 @@ class Summary(BaseModel):
     local_score: float | None
     also: tuple[FurtherLine, ...] = ()
     n_held_back: int
+    takes_submissions: bool = True
     submission: str
     submission_sha256: str
     n_rows: int

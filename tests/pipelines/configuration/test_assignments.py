@@ -6,6 +6,7 @@ from pipelines.configuration.assignments import (
     ConfigurationError,
     as_stored,
     assign,
+    changes,
     choose_members,
     configure,
     parse_assignments,
@@ -151,3 +152,9 @@ def test_the_last_word_of_a_key_changes_every_member_that_has_it(toy):
 def test_a_wrong_value_is_named_as_it_was_typed(toy):
     with pytest.raises(ConfigurationError, match=r"mlp\.model\.hidden cannot be 0\.5: "):
         configure(toy, sets=["mlp.model.hidden=0.5"])
+
+
+def test_changes_are_the_settings_that_differ_from_the_file_s(toy):
+    changed = configure(toy, members=["mlp"], folds=4, sets=["train.lr=0.5", "epochs=8"])
+    assert changes(changed, toy) == {"folds.n_folds": 4, "mlp.train.lr": 0.5}
+    assert changes(toy, toy) == {}

@@ -2,6 +2,7 @@
 
 import io
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,45 @@ def test_what_a_narrow_row_has_no_room_for_stands_below_it(page, tmp_path):
     assert row.split() == [LONG["run"], LONG["competition"], "0.8000", "0.0100", "0.8123", "0.8000"]
     assert below.startswith("    source /home/somebody/downloads/spaceship-titanic.zip")
     assert "private 0.8012" in text
+
+
+def labelled():
+    changed = {"note": "wider nets", "members": ("mlp",), "settings": {"mlp.train.lr": 0.1}}
+    many = {f"mlp.train.setting_{n}": n for n in range(9)}
+    return (
+        make_entry(1, 0.7, **changed),
+        make_entry(2, 0.8, members=("mlp", "trees"), settings=many),
+        make_entry(3, 0.8, competition="other", members=("mlp",)),
+    )
+
+
+def test_note_members_and_settings_tell_runs_apart_on_their_line_in_a_pipe(page):
+    other, second, first = page(*labelled()).splitlines()[1:4]
+    assert first.endswith("wider nets · members mlp · mlp.train.lr = 0.1")
+    assert "members mlp, trees · mlp.train.setting_0 = 0, " in second
+    assert second.endswith("mlp.train.setting_5 = 5, 3 more settings")
+    assert "members" not in other, "all runs of that competition have the same"
+
+
+def test_on_a_terminal_they_stand_below_the_run(page, tmp_path):
+    page(*labelled())
+    show = partial(show_ledger, root=tmp_path, competition="toy")
+    lines = printed(show, 80).splitlines()
+    assert max(map(len, lines)) <= 80
+    at = next(n for n, line in enumerate(lines) if line.startswith("run-1"))
+    assert lines[at + 1] == "    wider nets · members mlp · mlp.train.lr = 0.1"
+
+
+def test_a_run_s_page_is_printed_again(workspace, signed_out, capsys):
+    older, newest = sorted(path.name for path in Path("runs/titanic").iterdir())
+    assert app.main(["runs", "--show", older]) == 0
+    page = capsys.readouterr().out
+    assert page.startswith(f"run         {older}\n")
+    assert f"submissions/titanic/{older}.csv   418 rows, checked" in page
+    assert app.main(["runs", "--show", "titanic"]) == 0
+    assert f"foldwise report {newest}" in capsys.readouterr().out
+    assert app.main(["runs", "--show", "titanik"]) == 2
+    assert "did you mean titanic?" in capsys.readouterr().err
 
 
 def test_too_few_scores_are_said_to_be_too_few(page, tmp_path):

@@ -145,6 +145,16 @@ def test_where_nobody_answers_nothing_is_sent(kaggle, foldwise, monkeypatch):
     assert err.count("\n") == 1
 
 
+def test_a_dry_run_needs_no_credentials(signed_out, workspace, capsys):
+    assert app.main(["submit", "titanic", "--dry-run"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    for fact in (f"{runs()[0]}.csv   418 rows, checked", "cv accuracy 0.", "no Kaggle credentials"):
+        assert fact in out
+    assert "nothing was sent" in out
+    assert app.main(["submit", "titanic", "--yes"]) == 4
+
+
 def test_a_dry_run_shows_all_and_sends_nothing(kaggle, foldwise):
     before = LEDGER.read_bytes()
     code, out, _ = foldwise("submit", "titanic", "--dry-run")

@@ -90,3 +90,10 @@ def test_a_table_too_wide_comes_in_parts_that_repeat_the_members():
         ["member", "balanced_accuracy", "±", "folds", "weight", "accuracy"],
         ["member", "matthews", "log_loss"],
     ]
+
+
+@pytest.mark.parametrize("takes_submissions", [True, False])
+def test_submit_is_proposed_only_where_kaggle_takes_submissions(takes_submissions):
+    kaggles = make_summary(source="kaggle", local_score=None, takes_submissions=takes_submissions)
+    proposed = "foldwise submit spaceship-titanic" in summary_page.next_commands(kaggles)
+    assert proposed == takes_submissions
