@@ -1,6 +1,8 @@
 """A competition small enough to run in a second, and a workspace to run it in."""
 
+import os
 import signal
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +24,9 @@ from pipelines.members.network import NetworkMember
 from pipelines.members.trees import TreesMember
 
 N_TRAIN, N_TEST = 90, 45
+
+# Messages name `foldwise` as it works where it is typed: here it is on the PATH.
+os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts its background jobs deaf to Ctrl-C, and every process of theirs inherits that.

@@ -64,7 +64,7 @@ class RunResult:
     @property
     def report(self) -> Path:
         """The run on one page."""
-        return self.folder / "report.html"
+        return RunLayout(self.folder).report_file
 
     @property
     def figures(self) -> tuple[Path, ...]:

@@ -244,6 +244,7 @@ def texts(moods, moods_root, monkeypatch):
     """The workspace of a finished run of texts, and its competition in the registry."""
     monkeypatch.chdir(moods_root)
     monkeypatch.setattr(competitions, "load_competition", {"moods": moods}.__getitem__)
+    monkeypatch.setattr(competitions, "check_name", {"moods"}.__contains__)
     return moods_root
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from models.data import InputShape
 from pipelines.competitions.digit_recognizer import COMPETITION, PIXELS, pixels_encoder
-from pipelines.configuration.assignments import choose_members, configure, describe
+from pipelines.configuration.assignments import choose_members, configure
+from pipelines.configuration.settings_page import describe
 from pipelines.figures.gallery import first_weights
 from pipelines.figures.images import first_filters, mistakes
 from pipelines.runs import run as runs
@@ -76,7 +77,7 @@ def test_optional_members_run_when_they_are_named():
     assert [m.name for m in choose_members(COMPETITION, ()).members] == ["mlp", "convnet", "modern"]
     chosen = choose_members(COMPETITION, ("residual", "mlp"))
     assert [member.name for member in chosen.members] == ["mlp", "residual"]
-    assert "inception, residual (with --members)" in describe(COMPETITION)
+    assert "inception, residual (with --members)" in describe(COMPETITION, 200)
 
 
 def test_pixels_are_scaled_as_mnist_is():
