@@ -45,7 +45,8 @@ def importance_panel(
     axes.hlines(rows, losses - spreads, losses + spreads, color=INK, linewidth=1)
     place: dict[str, Any] = {"ha": "right", "va": "center", "transform": axes.get_yaxis_transform()}
     for row, loss, std in zip(rows, losses, spreads, strict=True):
-        axes.text(1.0, row, f"{loss:+.4f} ± {std:.4f}", color=QUIET, fontsize=9, **place)
+        spread = f" ± {std:.4f}" if spreads.any() else ""  # a single shuffle has none
+        axes.text(1.0, row, f"{loss:+.4f}{spread}", color=QUIET, fontsize=9, **place)
     axes.set_yticks(rows, [shortened(name, 20) for name in names])
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     low, high = min(0.0, (losses - spreads).min()), max(1e-6, (losses + spreads).max())

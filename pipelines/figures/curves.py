@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -160,22 +160,35 @@ def _finish(axes: Axes, bands: Sequence[Band], *, best_epoch: int) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.axvline(best_epoch, color=QUIET, linewidth=1, linestyle=(0, (3, 3)), zorder=1)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(
+        MaxNLocator(nbins=8, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1)
+    )
     axes.margins(x=0.01)
     axes.set_xlabel("epoch")
-    shown = [band for band in bands if band.epochs.size]
-    if shown:
-        low, high = min(band.low.min() for band in shown), max(band.high.max() for band in shown)
-        top = max(map(_settled_top, shown))
-        if high - top > 2 * (top - low):
-            axes.set_ylim(top=top + 0.06 * (top - low))
+    _cut_start(axes, [band for band in bands if band.epochs.size])
+
+
+def _cut_start(axes: Axes, bands: Sequence[Band]) -> None:
+    """Leave out the first epochs where they dwarf the rest, and say up to which value they reach.
+
+    Every line that is drawn lies within the frame.
+    """
+    if not bands:
+        return
+    low, high = min(band.low.min() for band in bands), max(band.high.max() for band in bands)
+    top = max(map(_settled_top, bands))
+    if high - top <= 2 * (top - low):
+        return
+    start = max(int(band.epochs[band.high > top].max(initial=0)) for band in bands) + 0.5
+    axes.set_ylim(low - 0.06 * (top - low), top + 0.12 * (top - low))
+    axes.set_xlim(left=start)
+    place: dict[str, Any] = {"transform": axes.transAxes, "va": "top", "fontsize": 8.5}
+    axes.text(0.015, 0.985, f"not shown: up to {high:.3g} before", color=QUIET, **place)
 
 
 def _settled_top(band: Band) -> float:
     """The upper end of a band without the first tenth of its epochs, which may dwarf the rest."""
-    start = len(band.median) // 10
-    high = np.quantile(band.high[start:], 0.99) if start else band.high.max()
-    return float(max(high, band.median[start:].max()))
+    return float(band.high[len(band.high) // 10 :].max())
 
 
 def _finding(members: Mapping[str, MemberCurves]) -> str:

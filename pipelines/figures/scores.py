@@ -141,6 +141,7 @@ def _draw_weights(
     axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=10)
     axes.set_title(f"{metric} alone", loc="right", color=QUIET, fontweight="normal", fontsize=9.5)
     axes.set_xlim(0, max(0.05, weights.max()) * 1.5)
+    axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= 1 + 1e-9])
     axes.xaxis.set_major_formatter("{x:.0%}")
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)

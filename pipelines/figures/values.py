@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -126,6 +126,7 @@ def deciles_panel(bins: ValueBins, name: str) -> Figure:
     ends = [min(bins.predicted[0], bins.low[0]), max(bins.predicted[-1], bins.high[-1])]
     axes.plot(ends, ends, color=QUIET, linewidth=1, linestyle=(0, (3, 3)))
     axes.set(xlabel=f"predicted {name}", ylabel=f"true {name}")
+    axes.locator_params(axis="x", nbins=5)
     return figure
 
 
@@ -140,7 +141,7 @@ def _draw_deciles(axes: Axes, bins: ValueBins) -> None:
 def _draw_points(
     axes: Axes, values: np.ndarray, predicted: np.ndarray, *, is_diagonal: bool = True
 ) -> None:
-    """Some of the rows, evenly taken, without the outermost half per cent."""
+    """Some of the rows, evenly taken; the frame leaves out the outermost, and says how many."""
     step = -(-len(values) // N_POINTS)
     axes.plot(predicted[::step], values[::step], ".", color=MIST, markersize=3, zorder=0)
     x_ends, y_ends = np.quantile(predicted, SPAN), np.quantile(values, SPAN)
@@ -149,6 +150,18 @@ def _draw_points(
     for ends_of, set_limits in ((x_ends, axes.set_xlim), (y_ends, axes.set_ylim)):
         margin = 0.05 * float(np.ptp(ends_of)) or 1.0
         set_limits(ends_of[0] - margin, ends_of[1] + margin)
+    _tell_hidden(axes, predicted, values)
+
+
+def _tell_hidden(axes: Axes, predicted: np.ndarray, values: np.ndarray) -> None:
+    """Say how many rows lie beyond the frame, if any do."""
+    is_hidden = np.zeros(len(values), dtype=bool)
+    for of_axis, (low, high) in ((predicted, axes.get_xlim()), (values, axes.get_ylim())):
+        is_hidden |= (of_axis < low) | (of_axis > high)
+    if is_hidden.any():
+        text = f"{int(is_hidden.sum()):,} of {len(values):,} rows beyond the frame"
+        place: dict[str, Any] = {"transform": axes.transAxes, "ha": "right", "va": "bottom"}
+        axes.text(0.99, 0.015, text, color=QUIET, fontsize=8.5, **place)
 
 
 def _finding(target: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> str:

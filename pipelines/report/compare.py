@@ -95,10 +95,14 @@ def _verdict(first: ReportedRun, second: ReportedRun, metric: str) -> str:
         return f"{start}. Their folds differ, so the splits cannot be paired."
     gains = sign * (_final(second) - _final(first))
     return (
-        f"{start}; on the same splits it is better {int((gains > 0).sum())} times and worse "
-        f"{int((gains < 0).sum())} times, with a gain of {gains.mean():+.4f} ± {gains.std():.4f} "
+        f"{start}; on the same splits it is better {_times((gains > 0).sum())} and worse "
+        f"{_times((gains < 0).sum())}, with a gain of {gains.mean():+.4f} ± {gains.std():.4f} "
         "per split."
     )
+
+
+def _times(n: int) -> str:
+    return "once" if n == 1 else f"{n} times"
 
 
 def _final(run: ReportedRun) -> np.ndarray:

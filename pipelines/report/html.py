@@ -19,7 +19,10 @@ from pipelines.workspace import files
 from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.summary import BLEND, Summary
 
-MARKS = {"passed": "✓", "look": "!", "skipped": "–"}
+MARKS = {"passed": "✓", "look": "✗", "skipped": "–"}
+OUTCOMES = {"passed": "passed", "look": "failed", "skipped": "not checked"}
+MATRIX_WIDTH, CHARACTER = 900, 8  # pixels, of a confusion matrix and of a letter
+MOST_SHARES = 20  # classes; a larger confusion matrix has its shares in the cells' titles
 DRIFTS = (
     (0.55, "No: cross-validation is a fair estimate of the score on the test rows."),
     (0.65, "A little: cross-validation should still be a fair estimate."),
@@ -53,7 +56,7 @@ def environment() -> Environment:
     )
     style = resources.files("pipelines.report").joinpath("style.css").read_text(encoding="utf-8")
     templates.globals["style"] = Markup(style)
-    templates.globals["marks"] = MARKS
+    templates.globals.update(marks=MARKS, outcomes=OUTCOMES)
     return templates
 
 
@@ -64,12 +67,16 @@ def _values(summary: Summary, evidence: Evidence) -> dict[str, Any]:
     return {
         "metric": metric,
         "verdict": _verdict(summary, evidence, metric),
+        "failed": [check for check in evidence.checks if check.outcome == "look"],
         "source": "synthetic sample" if summary.synthetic else summary.source,
         "classes": _classes(evidence),
         "charts": _charts(summary, evidence, metric),
         "score_rows": list(_score_rows(summary, evidence)),
         "splits": list(zip(*(row.scores for row in evidence.folds), strict=True)),
         "accuracy": f"{_accuracy(evidence):.1%}",
+        "repeats": _n_repeats(evidence),
+        "has_turned_names": _has_turned_names(list(evidence.table.classes)),
+        "has_shares": len(evidence.outcome.confusion) <= MOST_SHARES,
         "is_of_values": not evidence.outcome.calibration,
         "decision_gain": evidence.outcome.decision_gain * (1 if summary.greater_is_better else -1),
         "class_names": list(evidence.table.classes),
@@ -88,11 +95,23 @@ def _values(summary: Summary, evidence: Evidence) -> dict[str, Any]:
 def _verdict(summary: Summary, evidence: Evidence, metric: str) -> str:
     """The run in a sentence or two."""
     names = ", ".join(member.name for member in summary.members)
-    known = {BLEND: f"A blend of {names}", BEST_MEMBER: f"The best member of {names}"}
+    blend = f"A blend of {names}" if len(summary.members) > 1 else f"The member {names}"
+    known = {BLEND: blend, BEST_MEMBER: f"The best member of {names}"}
     ensemble = known.get(summary.way, f"{summary.way} over {names}")
-    failed = [check.name for check in evidence.checks if check.outcome == "look"]
-    leaks = f"Failed leak checks: {'; '.join(failed)}." if failed else "All leak checks passed."
-    return f"{ensemble}, scored by {metric} on out-of-fold predictions. {leaks}"
+    has_failed = any(check.outcome == "look" for check in evidence.checks)
+    leaks = "" if has_failed else " No leak check failed."
+    return f"{ensemble}, scored by {metric} on out-of-fold predictions.{leaks}"
+
+
+def _has_turned_names(class_names: list[str]) -> bool:
+    """Whether the confusion matrix is too narrow for the names above its columns."""
+    longest = max(map(len, class_names), default=0)
+    return len(class_names) * longest * CHARACTER > MATRIX_WIDTH
+
+
+def _n_repeats(evidence: Evidence) -> int:
+    """How many times each row was held out."""
+    return int(evidence.settings.get("folds.n_repeats", "1"))
 
 
 def _calibration_error(evidence: Evidence) -> float:

@@ -20,6 +20,7 @@ from pipelines.stages.ensemble import Blend, EnsembleSettings
 from pipelines.stages.extra_tables import features_of
 from pipelines.stages.input_tables import test_columns
 from pipelines.stages.preprocess import Prepared, not_row_wise
+from pipelines.stages.train_test_overlap import find_overlap
 from pipelines.workspace import arrays
 from pipelines.workspace.files import sha256
 from pipelines.workspace.layout import RunLayout
@@ -154,30 +155,38 @@ def _learns_nothing(name: str, encoder: Encoder, prepared: Prepared, stage: Path
 def _score_reproduced(competition: Competition, prepared: Prepared, blend: Blend) -> Check:
     """Compare the reported score with that of the stored out-of-fold predictions."""
     name = "The score can be reproduced"
-    goal = EnsembleSettings.of(competition).goal(prepared)
     if prepared.folds.n_repeats > 1:
-        detail = (
-            f"only the mean of each row's {prepared.folds.n_repeats} predictions is stored; it "
-            f"scores {goal.decide(blend.oof, _as_one(prepared)).scores[0]:.4f} on all rows"
-        )
+        detail = f"only the mean of each row's {prepared.folds.n_repeats} predictions is stored"
         return Check(name=name, outcome="skipped", detail=detail)
-    again = goal.decide(blend.oof, prepared.folds.assignment).scores
+    again = _scores_again(competition, prepared, blend)
     same = bool(np.allclose(again, blend.scores, rtol=1e-6, atol=1e-9, equal_nan=True))
-    detail = f"recomputed from the stored out-of-fold predictions: {mean_defined(again):.4f}"
+    detail = "recomputed from the stored out-of-fold predictions: the same on every split"
+    if not same:
+        detail = (
+            f"the stored out-of-fold predictions score {mean_defined(again):.4f}, "
+            f"the run reported {blend.cv:.4f}"
+        )
     return Check(name=name, outcome="passed" if same else "look", detail=detail)
 
 
-def _as_one(prepared: Prepared) -> np.ndarray:
-    """All held-out rows as one fold, `(1, n_rows)`."""
-    return np.where(prepared.folds.held_out, 0, -1)[None]
+def _scores_again(competition: Competition, prepared: Prepared, blend: Blend) -> np.ndarray:
+    """The score of each split, computed as stage 5 did, `(n_splits,)`."""
+    overlap = competition.train_test_overlap
+    if overlap is not None:
+        tables = (prepared.train, prepared.test)
+        return find_overlap(overlap, tables, prepared.target, prepared.folds).scores(blend.oof)
+    goal = EnsembleSettings.of(competition).goal(prepared)
+    return np.asarray(goal.decide(blend.oof, prepared.folds.assignment).scores)
 
 
 def _not_too_good(competition: Competition, blend: Blend) -> Check:
     name, limit = "The score is not too good to be true", competition.leak_beyond
     if limit is None:
-        return Check(name=name, outcome="skipped", detail="no `leak_beyond` set")
-    beyond = competition.metric.is_better(blend.cv, than=limit)
-    detail = f"{blend.cv:.4f}; `leak_beyond` is {limit:g}"
+        return Check(name=name, outcome="skipped", detail="leak_beyond is not set")
+    cv = blend.cv_new if blend.overlap_share else blend.cv
+    beyond = competition.metric.is_better(cv, than=limit)
+    of_what = " on rows that are new" if blend.overlap_share else ""
+    detail = f"{cv:.4f}{of_what}; leak_beyond is {limit:g}"
     return Check(name=name, outcome="look" if beyond else "passed", detail=detail)
 
 
@@ -199,7 +208,8 @@ def _duplicates(competition: Competition, prepared: Prepared) -> Check:
         detail = (
             f"{n_duplicates:,} training rows have a duplicate, {n_apart:,} of them in another fold"
         )
-    detail += f"; {n_in_test or 'no'} test rows equal a training row"
+    equal = "1 test row equals" if n_in_test == 1 else f"{n_in_test or 'no'} test rows equal"
+    detail += f"; {equal} a training row"
     return Check(
         name="Duplicate rows share a fold",
         outcome="look" if share > 0.01 else "passed",

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.configuration.search_space import Choice, Search, Value
+from pipelines.configuration.search_space import Choice, Real, Search, Value, Whole
 from pipelines.figures.gallery import SYNTHETIC
 from pipelines.figures.output import save
-from pipelines.figures.style import AMBER, BLUE, INK, MIST, ORANGE, QUIET, new_figure, styled
+from pipelines.figures.style import AMBER, BLUE, INK, MIST, ORANGE, QUIET, WIDTH, new_figure, styled
 from pipelines.tuning.results import Tuning
 from pipelines.tuning.study import Study, Trial
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN = 0.8  # share of the scores, the better ones, that the axes are cut to
+INCHES_PER_LETTER = 0.075  # of the names below an axis
 TOP = 0.1  # share of the trials that is set off as the best
 
 
@@ -63,8 +64,9 @@ def history(study: Study, default: Trial | None, *, metric: str, note: str | Non
         axes.axhline(
             _score(default), color=QUIET, linewidth=1, linestyle=(0, (4, 3)), label="defaults"
         )
-    _cut(axes, study)
-    axes.set(xlabel="trial", ylabel=f"{metric} on the tuning folds")
+    n_hidden = _cut(axes, study)
+    hidden = f" ({_hidden(n_hidden)})" if n_hidden else ""
+    axes.set(xlabel=f"trial{hidden}", ylabel=f"{metric} on the tuning folds")
     axes.legend(loc="best", ncols=2)
     return figure
 
@@ -107,7 +109,8 @@ def slices(study: Study, space: Search, *, metric: str, note: str | None = None)
         axes.set_visible(False)
     for axes in panels[:, 0]:
         axes.set_ylabel(metric)
-    _cut(panels[0, 0], study)
+    if n_hidden := _cut(panels[0, 0], study):
+        figure.supxlabel(_hidden(n_hidden), x=0.988, ha="right", fontsize=9, color=QUIET)
     return figure
 
 
@@ -135,17 +138,19 @@ def _slice(axes: Axes, study: Study, key: str, space: Search) -> None:
         )
         axes.margins(x=0.12)
     elif searched.log:
-        _log_scale(axes)
+        _log_scale(axes, searched)
     axes.set_xlabel(key)
 
 
-def _log_scale(axes: Axes) -> None:
-    """A log axis in plain numbers, not powers of ten."""
-    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+def _log_scale(axes: Axes, searched: Real | Whole) -> None:
+    """A log axis over the whole range, with its ends and its middle in plain numbers."""
+    from matplotlib.ticker import NullFormatter
 
+    low, high = float(searched.low), float(searched.high)
+    ticks = np.array([low, np.sqrt(low * high), high])
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(numticks=5))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.set_xlim(low * (low / high) ** 0.06, high * (high / low) ** 0.06)
+    axes.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
@@ -154,7 +159,7 @@ def parallel(study: Study, space: Search, *, metric: str, note: str | None = Non
     """A line for each trial through all its values; the best tenth set off."""
     n_best = max(1, round(TOP * len(study.complete)))
     title = f"All parameters together: the best {n_best} of {len(study.complete)} complete trials"
-    figure = new_figure(4.4, title=title, note=note)
+    figure = new_figure(4.4 + _extra_height(space), title=title, note=note)
     axes = figure.subplots()
     sign = -1 if study.greater_is_better else 1
     ranked = sorted(study.complete, key=lambda t: sign * _score(t), reverse=True)
@@ -171,7 +176,9 @@ def parallel(study: Study, space: Search, *, metric: str, note: str | None = Non
 
 def _scales(axes: Axes, space: Search) -> None:
     """The ends of each parameter's range at both ends of its line."""
-    axes.set_xticks(range(len(space)), list(space))
+    is_tilted = _names_overlap(space)
+    style: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(range(len(space)), list(space), **(style if is_tilted else {}))
     axes.set_yticks([])
     axes.set(ylim=(-0.09, 1.09), xlim=(-0.3, len(space) - 0.7))
     axes.grid(visible=False)
@@ -181,7 +188,20 @@ def _scales(axes: Axes, space: Search) -> None:
             (searched.ends[0], -0.03, "top"),
             (searched.ends[-1], 1.03, "bottom"),
         ):
-            axes.text(at, height, _label(end), ha="center", va=side, fontsize=8, color=QUIET)
+            text = axes.text(at, height, _label(end), ha="center", va=side, fontsize=8)
+            text.set(color=QUIET, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})
+
+
+def _names_overlap(space: Search) -> bool:
+    """Whether the parameters' names are too long to stand side by side."""
+    room = WIDTH / len(space)
+    return max(map(len, space)) * INCHES_PER_LETTER > room
+
+
+def _extra_height(space: Search) -> float:
+    """Inches that tilted names need below the axis."""
+    longest = max(map(len, space))
+    return 0.5 * longest * INCHES_PER_LETTER if _names_overlap(space) else 0.0
 
 
 def _height(value: Value, space: Search, key: str) -> float:
@@ -202,13 +222,23 @@ def _place(value: Value, choices: Sequence[Value]) -> float:
     return float(value)
 
 
-def _cut(axes: Axes, study: Study) -> None:
-    """Cut the axis to the better scores, which the worst would press into a line."""
+def _cut(axes: Axes, study: Study) -> int:
+    """Cut the axis to the better scores, which the worst would press into a line.
+
+    Returns:
+        How many trials lie beyond it.
+    """
     scores = np.array([_score(trial) for trial in study.complete])
     worst = np.quantile(scores, 1 - SHOWN if study.greater_is_better else SHOWN)
     best = scores.max() if study.greater_is_better else scores.min()
     margin = max(abs(best - worst) * 0.12, 1e-6)
-    axes.set_ylim(min(worst, best) - margin, max(worst, best) + margin)
+    low, high = min(worst, best) - margin, max(worst, best) + margin
+    axes.set_ylim(low, high)
+    return int(((scores < low) | (scores > high)).sum())
+
+
+def _hidden(n_hidden: int) -> str:
+    return f"{n_hidden} worse {'one is' if n_hidden == 1 else 'ones are'} beyond the frame"
 
 
 def _score(trial: Trial) -> float:

@@ -104,6 +104,8 @@ def test_the_folder_holds_page_figures_and_numbers(compared):
 def test_the_page_is_self_contained_and_has_this_run_s_numbers(compared):
     _, comparison = compared
     page = (comparison.folder / "page.html").read_text()
+    assert 'name="viewport"' in page
+    assert "prefers-color-scheme: dark" in page
     assert page.count('role="img" aria-label="') == 4
     assert not re.findall(r'(?:src|href)="(?!data:,|#)', page)
     assert not re.findall(r"url\((?!#)|<script", page)

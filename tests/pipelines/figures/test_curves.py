@@ -88,8 +88,18 @@ def test_only_a_first_part_that_dwarfs_the_rest_is_cut_off():
     assert flat_top.get_ylim()[1] > steep["valid_loss"].max()
     steep["valid_loss"][:, 0] = 50
     figure = loss_panel(MemberCurves.of(steep))
-    assert figure.axes[0].get_ylim()[1] < 1
+    (axes,) = figure.axes
+    assert axes.get_ylim()[1] < 1
     assert not figure.get_suptitle()
+    assert [text.get_text() for text in axes.texts] == ["not shown: up to 50 before"]
+    assert shares_within(axes) == pytest.approx([1, 1])
+
+
+def shares_within(axes):
+    """The share of the points right of the frame's left edge that lie within it, for each line."""
+    left, (low, high) = axes.get_xlim()[0], axes.get_ylim()
+    shown = [line.get_ydata()[np.asarray(line.get_xdata()) > left] for line in axes.lines[:2]]
+    return [float(((values >= low) & (values <= high)).mean()) for values in shown]
 
 
 def test_a_band_without_a_value_is_empty():

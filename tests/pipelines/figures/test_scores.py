@@ -30,6 +30,11 @@ def test_blend_weights_are_sorted_and_the_title_names_members_left_out():
     assert texts(axes) == ["0.0%", "37.5%", "62.5%", "0.7000", "0.8000", "0.9000"]
 
 
+def test_a_single_member_has_no_weight_beyond_all_of_it():
+    figure = blend_weights(["trees"], np.array([1.0]), np.array([0.9]), metric="accuracy")
+    assert max(figure.axes[0].get_xticks()) == pytest.approx(1)
+
+
 @pytest.mark.parametrize(("greater_is_better", "best"), [(True, "mlp"), (False, "linear")])
 def test_scores_by_fold_name_the_best(greater_is_better, best):
     scores = {"linear": np.array([0.4, 0.6]), "mlp": np.array([0.5, 0.9])}

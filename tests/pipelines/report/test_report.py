@@ -14,6 +14,7 @@ import pytest
 from features.folds import Folds
 from pipelines.commands import app
 from pipelines.configuration.assignments import assign, choose_members
+from pipelines.configuration.competition import TrainTestOverlap
 from pipelines.raw_files.raw import RawFiles
 from pipelines.report import gather, leaks
 from pipelines.report.drift import adversarial
@@ -24,6 +25,7 @@ from pipelines.runs import run as runs
 from pipelines.runs.run import RunRequest
 from pipelines.stages import ensemble, preprocess, train
 from pipelines.stages.run_contents import RunContents
+from pipelines.stages.train_test_overlap import find_overlap
 from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.summary import Summary, WayLine
 
@@ -208,6 +210,35 @@ def test_each_leak_is_found(toy, made, prepared, blend):
     assert "The score is not too good to be true" in looked_at(
         toy.model_copy(update={"leak_beyond": 0.5})
     )
+
+
+def test_known_labels_of_test_rows_are_no_false_alarm(toy, made, prepared, blend):
+    def is_new(table, folds):
+        return np.arange(len(table)) % 2 == folds % 2
+
+    overlap = TrainTestOverlap(key="kind", is_new=is_new)
+    folds = Folds(prepared.folds.assignment[:1])
+    train = prepared.train.assign(kind=np.where(prepared.target == 1, "red", "blue"))
+    test = prepared.test.assign(kind=["red", "green", "new"] * 15)
+    once = replace(prepared, folds=folds, train=train, test=test)
+    rows = find_overlap(overlap, (once.train, once.test), once.target, folds)
+    known = replace(blend, scores=rows.scores(blend.oof), overlap_share=rows.share)
+    competition = toy.model_copy(update={"train_test_overlap": overlap, "leak_beyond": 0.999})
+    assert rows.share == pytest.approx(1 / 3)
+    found = outcomes(leaks.checks(competition, once, known, made[1]))
+    assert found["The score can be reproduced"] == "passed"
+    wrong = replace(known, scores=known.scores - 0.01)
+    found = outcomes(leaks.checks(competition, once, wrong, made[1]))
+    assert found["The score can be reproduced"] == "look"
+
+
+def test_a_score_on_new_rows_alone_is_held_against_the_limit(toy, made, prepared, blend):
+    competition = toy.model_copy(update={"leak_beyond": 0.9})
+    scores = 0.5 + 0.5 * np.full_like(blend.scores, 0.85)
+    for share, outcome in ((0.0, "look"), (0.5, "passed")):
+        changed = replace(blend, scores=scores, overlap_share=share)
+        found = outcomes(leaks.checks(competition, prepared, changed, made[1]))
+        assert found["The score is not too good to be true"] == outcome
 
 
 def test_a_run_s_command_names_what_was_changed(made, evidence):

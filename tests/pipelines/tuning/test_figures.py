@@ -45,6 +45,7 @@ def test_the_history_tells_the_best_and_never_falls_back(study):
     low, high = axes.get_ylim()
     assert low < study.best.score < high
     assert not low < study.trials[2].score < high, "one bad trial must not press the others flat"
+    assert "worse one" in axes.get_xlabel()
 
 
 def test_the_importance_names_the_first(study):
@@ -60,6 +61,28 @@ def test_slices_have_a_panel_for_each_parameter_and_numbers_on_its_axis(study):
     message = [label.get_text() for label in panels["train.lr"].get_xticklabels()]
     assert {"0.001", "0.01", "0.1"} <= set(message)
     assert [label.get_text() for label in panels["model.hidden"].get_xticklabels()] == ["8", "16-8"]
+
+
+def test_slices_say_how_many_trials_lie_beyond_the_frame(study):
+    figure = slices(study, SPACE, metric="accuracy")
+    low, high = figure.axes[0].get_ylim()
+    n_hidden = sum(not low < trial.score < high for trial in study.complete)
+    assert n_hidden >= 1
+    assert figure.get_supxlabel().startswith(f"{n_hidden} worse one")
+
+
+def test_long_names_of_parameters_do_not_overlap():
+    space = {f"trees.colsample_bytree_{n}": Real(low=0.1, high=1.0) for n in range(8)}
+    trials = [
+        Trial(n, "complete", n / 10, dict.fromkeys(space, 0.1 + n / 10), (), 1.0) for n in range(3)
+    ]
+    figure = parallel(Study("s", True, tuple(trials), importance={}), space, metric="accuracy")
+    figure.canvas.draw()
+    names = figure.axes[0].get_xticklabels()
+    assert {label.get_rotation() for label in names} == {30}
+    corners = [label.get_window_extent() for label in names]
+    assert min(box.x0 for box in corners) >= 0
+    assert min(box.y0 for box in corners) >= 0
 
 
 def test_parallel_coordinates_set_off_the_best(study):
