@@ -80,12 +80,15 @@ NETWORKS = (
     (30_000, (192, 192), 14, 256),
     (10**9, (192, 192), 10, 512),
 )
+# By what a network is made smaller where the time allows too few epochs: k, bins, width.
+SMALLER = ((4, 8, 192), (4, 4, 128), (2, 4, 128), (2, 4, 64))
+FEWEST_EPOCHS = 6
 BUDGETS_S = {
-    "trees": 60.0,
+    "trees": 55.0,
     "small-trees": 25.0,
-    "large-trees": 30.0,
+    "large-trees": 20.0,
     "extra-trees": 30.0,
-    "network": 65.0,
+    "network": 80.0,
 }
 LARGE_TREES = "large-trees"
 LARGE = 63  # leaves of the variant that fits what is hardly noisy
@@ -97,7 +100,7 @@ MOST_TREES, FEWEST_TREES = 800, 80
 RATE, RATE_TREES = 0.04, 600  # so many trees of this rate; fewer learn faster
 TREE_S = 4e-4  # of a tree, whatever its size
 CELL_S = 1.0e-9  # of a tree, for each row, column and doubling of its leaves
-WEIGHT_S = 2.5e-11  # of an epoch, for each row, weight and copy of it
+WEIGHT_S = 1.2e-10  # of an epoch, for each row, weight and copy of it
 ROW_S = 1.5e-6  # of an epoch, for each row
 
 
@@ -145,12 +148,23 @@ def _trees(work: Work, member: str, leaves: int, n_seeds: int) -> tuple[int, flo
 
 def network_size(work: Work) -> NetworkSize:
     """TabM, or an MLP where its `k` is 1."""
+    hidden: tuple[int, ...]
     hidden, epochs, batch = next(row[1:] for row in NETWORKS if work.n_rows <= row[0])
     k = 8 if work.n_rows >= FEWEST_FOR_TABM else 1
     n_bins = 8 if work.n_binned <= 30 else 4
     n_seeds = 1 if k > 1 else 3
+    possible = _epochs(work, hidden, k, n_bins, n_seeds)
+    for fewer, bins, width in SMALLER:
+        if k >= fewer and possible < min(epochs, FEWEST_EPOCHS):
+            k, n_bins, hidden = fewer, min(n_bins, bins), tuple(min(w, width) for w in hidden)
+            possible = _epochs(work, hidden, k, n_bins, n_seeds)
+    epochs = min(epochs, max(4, possible))
+    return NetworkSize(hidden, k, n_bins, 0.15, epochs, batch, 3e-3, n_seeds)
+
+
+def _epochs(work: Work, hidden: tuple[int, ...], k: int, n_bins: int, n_seeds: int) -> int:
+    """How often the network may see all rows in its time."""
     widths = (work.n_inputs + n_bins * work.n_binned, *hidden, work.n_outputs)
     weights = sum(a * b for a, b in pairwise(widths))
     epoch_s = work.n_rows * work.n_folds * n_seeds * (ROW_S + WEIGHT_S * k * weights)
-    epochs = int(min(epochs, max(4, BUDGETS_S["network"] / epoch_s)))
-    return NetworkSize(hidden, k, n_bins, 0.15, epochs, batch, 3e-3, n_seeds)
+    return int(BUDGETS_S["network"] / epoch_s)

@@ -19,7 +19,7 @@ from pipelines.console import Narrator
 from pipelines.runs.run import RunRequest
 from pipelines.runs.run import run as run_stages
 from pipelines.stages import ensemble, preprocess
-from pipelines.workspace.layout import RunLayout, Workspace
+from pipelines.workspace.layout import RunLayout, Workspace, submission_csv
 from pipelines.workspace.summary import Summary
 
 
@@ -59,7 +59,7 @@ class RunResult:
     @property
     def submission(self) -> Path:
         """The checked CSV for Kaggle."""
-        return self.root / self.summary.submission
+        return self.root / submission_csv(self.summary.competition, self.summary.run)
 
     @property
     def report(self) -> Path:
@@ -69,7 +69,8 @@ class RunResult:
     @property
     def figures(self) -> tuple[Path, ...]:
         """The pictures."""
-        return tuple(self.root / figure for figure in self.summary.figures)
+        folder = RunLayout(self.folder).figures
+        return tuple(folder / Path(figure).name for figure in self.summary.figures)
 
     @cached_property
     def oof(self) -> pd.DataFrame:

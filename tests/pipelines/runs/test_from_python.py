@@ -42,6 +42,14 @@ def test_a_run_has_scores_predictions_and_files(root, capsys):
     assert "nothing to do" in capsys.readouterr().out
 
 
+def test_places_are_right_in_a_workspace_beside(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = run("here", settings={"trees.trees.n_estimators": 20})
+    assert made.submission.exists()
+    assert made.figures
+    assert all(figure.exists() for figure in made.figures)
+
+
 def test_a_competition_may_be_passed_itself(root):
     titanic = foldwise.load_competition("titanic")
     made = foldwise.run(titanic, "sample", members=["trees"], folds=3, root=root)
