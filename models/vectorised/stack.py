@@ -121,6 +121,7 @@ class SequentialForward:
         self.source = with_replica_dropout(self.module)
         views = {name: nn.Parameter(_view(w[low])) for name, w in stack.weights.items()}
         _put(self.module, views, {n: _view(b[low]) for n, b in stack.buffers.items()})
+        _keep_in_place(self.module)
         moments = {name: tuple(m[low] for m in kinds) for name, kinds in stack.moments.items()}
         self.leaves = _leaves(template, views, moments)
 
@@ -245,6 +246,21 @@ def _put(
             full = f"{path}.{name}" if path else name
             if buffer is not None and full in buffers:
                 child._buffers[name] = buffers[full]
+
+
+def _keep_in_place(module: nn.Module) -> None:
+    """Keep a GRU or LSTM from moving its weights to one block of memory for cuDNN.
+
+    It would do so in its first pass with the weights of `_put`, and train the moved ones, while
+    the stack kept the weights that it began with.
+    """
+    for child in module.modules():
+        if isinstance(child, nn.RNNBase):
+            child.flatten_parameters = _stay  # type: ignore[method-assign]
+
+
+def _stay() -> None:
+    """Take the place of `flatten_parameters`, which is only for speed."""
 
 
 def _set_mode(module: nn.Module, *, training: bool) -> None:

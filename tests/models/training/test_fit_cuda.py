@@ -32,6 +32,7 @@ OBJECTIVE = Objective(LOSSES["cross_entropy"], METRICS["log_loss"])
 # Dropout of the other families draws other masks on a card.
 QUIET = ("linear", "mlp", "dropout", "batch norm", "layer norm", "own weights", "pixel mlp")
 PICTURES = ("residual", "inception", "modern")
+TEXTS = ("bag", "spelled bag", "recurrent gru", "recurrent lstm", "spelled gru")
 
 
 def train(family, device, *, seeds=(3, 8), fold=None, is_quiet=False, **settings):
@@ -50,7 +51,7 @@ def train(family, device, *, seeds=(3, 8), fold=None, is_quiet=False, **settings
     return fit(built, folds, equality.TARGET, TrainSettings(**chosen), OBJECTIVE, replicas, device)
 
 
-@pytest.mark.parametrize("family", [*QUIET, *PICTURES])
+@pytest.mark.parametrize("family", [*QUIET, *PICTURES, *TEXTS])
 def test_a_card_trains_what_the_cpu_trains(family):
     here, there = (train(family, device, is_quiet=True) for device in ("cpu", "cuda"))
     for one, other in zip(here.replicas, there.replicas, strict=True):

@@ -95,3 +95,35 @@ def test_stacked_layers_learn_in_bf16_as_single_replicas_do() -> None:
         torch.testing.assert_close(
             stacked, single, rtol=0.05, atol=0.05 * float(single.abs().max())
         )
+
+
+class LastState(nn.Module):
+    def __init__(self, cell: type[nn.RNNBase]) -> None:
+        super().__init__()
+        self.cell = cell(3, 4, batch_first=True)
+
+    def forward(self, x_num: torch.Tensor) -> torch.Tensor:
+        return self.cell(x_num)[0][:, -1]
+
+
+def move_weights(cell: nn.RNNBase) -> None:
+    """What cuDNN does on a card: the weights move to one block of memory."""
+    for weight in cell.parameters():
+        weight.data = weight.data.clone()
+
+
+@pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM, nn.RNN])
+def test_a_recurrent_layer_keeps_its_weights_in_the_stack(
+    cell: type[nn.RNNBase], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = LastState(cell)
+    stack = Stack.of([template], n_moments=0)
+    monkeypatch.setattr(nn.RNNBase, "flatten_parameters", move_weights)
+    forward = SequentialForward(template, stack, 0, 1)
+    forward({"x_num": torch.ones(1, 6, 5, 3)}, training=True).sum().backward()
+    before = {name: weight.clone() for name, weight in stack.weights.items()}
+    with torch.no_grad():
+        for leaf in forward.leaves:
+            leaf.weight.sub_(leaf.weight.grad)
+    for name, weight in stack.weights.items():
+        assert not torch.equal(weight, before[name])
