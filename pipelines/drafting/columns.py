@@ -16,6 +16,7 @@ from features.tables.schema import FLOAT, USUAL_MARKS, Column, to_dates
 
 Kind = Literal["int", "float", "bool", "date", "text"]
 INT = re.compile(r"-?(0|[1-9][0-9]{0,17})", re.ASCII)  # 007 is a code
+CODE = re.compile(r"-?0\d", re.ASCII)
 BOOL = re.compile(r"true|false", re.IGNORECASE)
 LIKE_A_DATE = re.compile(r"[A-Za-z]{0,9}[ ,]{0,2}\d{1,4}[-/. T:]+\S.*\d")
 DAYS: tuple[str, ...] = (
@@ -106,7 +107,10 @@ def look_at(train: pd.DataFrame, test: pd.DataFrame, leave: Sequence[str]) -> li
     # None and - are levels as often as not: they mean missing where a column of numbers has them.
     proven = {mark for facts in first if facts.kind != "text" for mark in facts.marks}
     marks = tuple(mark for mark in USUAL_MARKS if mark in {*ALWAYS_MARKS, *proven})
-    found = [_facts(name, column, marks) for name, column in texts.items()]
+    is_settled = len(marks) == len(ALWAYS_MARKS)
+    found = [
+        f if is_settled or f.kind != "text" else _facts(f.name, texts[f.name], marks) for f in first
+    ]
     return [_in_test(facts, test) for facts in found]
 
 
@@ -160,7 +164,7 @@ def _are_compact(texts: Sequence[str]) -> bool:
 
 
 def _is_code(text: str) -> bool:
-    return re.match(r"-?0\d", text) is not None or len(text) > 30
+    return CODE.match(text) is not None or len(text) > 30
 
 
 def _dates(plain: Sequence[str], texts: pd.Series) -> Iterator[tuple[Kind, str | None, bool]]:
