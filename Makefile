@@ -6,7 +6,7 @@ FOLDWISE := $(BIN)/foldwise
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: help setup test check format mlflow runs titanic otto digits submit-titanic tune-titanic
-.PHONY: docs diabetes names examples rotten-tomatoes tune-digits house-prices spaceship-titanic
+.PHONY: docs lock diabetes names examples rotten-tomatoes tune-digits house-prices spaceship-titanic
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ check: setup ## format, lint, types, who may import whom, and the site's links
 
 format: setup ## put the code into its form
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lock: ## write uv.lock again, with the versions of constraints.txt; needs uv
+	@uv lock $$(sed -n 's/^\([^#].*==.*\)/--upgrade-package \1/p' constraints.txt)
 
 setup: .venv/installed ## make .venv and install what is pinned in constraints.txt
 
