@@ -105,7 +105,7 @@ class KeptTraining:
                 with contextlib.suppress(OSError):
                     path.unlink()
         if faults:
-            then = "this part is trained from the start" if kept is None else "the one before is used"
+            then = "this part is trained again" if kept is None else "the one before is used"
             reasons = "; ".join(dict.fromkeys(faults))
             self.tell(f"what was kept is not used: {reasons}; {then}")
         if kept is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -119,7 +120,7 @@ def run(case: str, checkpoints: Any = None) -> Fitted:
     rows = np.arange(N_ROWS)
     folds = [
         FoldData(inputs, np.delete(rows, rows[low:high]), rows[low:high])
-        for low, high in zip(edges, edges[1:], strict=False)
+        for low, high in pairwise(edges)
     ]
     training = start(
         build,
