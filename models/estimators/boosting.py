@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models.checkpoints import Checkpoints, Snapshot
 from models.estimators.boosters import Boosters, matrix, predict_columns
-from models.estimators.fold_models import Inputs
+from models.estimators.fold_models import Inputs, Owner
+from models.estimators.kept_models import KeptModels
 from models.target import Scales, Target
 
 if TYPE_CHECKING:
@@ -52,6 +54,29 @@ class TreesReplica:
     valid_predictions: np.ndarray
     gain: np.ndarray
     models: tuple[str, ...]
+
+    def snapshot(self, test: np.ndarray) -> Snapshot:
+        """Everything of the booster and its test predictions `(n_test, n_columns)`."""
+        texts = [np.frombuffer(text.encode(), np.uint8) for text in self.models]
+        arrays = {f"model-{column}": text for column, text in enumerate(texts)}
+        return Snapshot(
+            {"n_trees": self.n_trees, "n_models": len(texts)},
+            {"valid": self.valid_predictions, "gain": self.gain, "test": test, **arrays},
+        )
+
+    @classmethod
+    def of(cls, owner: Owner, kept: Snapshot) -> TreesReplica:
+        """What `snapshot` was made of."""
+        fold, seed = owner
+        texts = (kept.arrays[f"model-{column}"] for column in range(kept.described["n_models"]))
+        return cls(
+            fold=fold,
+            seed=seed,
+            n_trees=kept.described["n_trees"],
+            valid_predictions=kept.arrays["valid"],
+            gain=kept.arrays["gain"],
+            models=tuple(text.tobytes().decode() for text in texts),
+        )
 
 
 @dataclass(frozen=True)
@@ -95,6 +120,11 @@ class _Job:
     data: FoldData
     test: Inputs
 
+    @property
+    def owner(self) -> Owner:
+        """Its fold and seed."""
+        return self.fold, self.seed
+
 
 @dataclass(frozen=True)
 class _Shared:
@@ -102,9 +132,9 @@ class _Shared:
 
     target: Target
     settings: TreesSettings
-    loss: str
     n_threads: int
     stop: Event
+    kept: KeptModels
 
 
 def fit_trees(
@@ -114,8 +144,8 @@ def fit_trees(
     settings: TreesSettings,
     *,
     seeds: Sequence[int],
-    loss: str = "mse",
     on_fold: Callable[[TreesReplica], None] | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> TreeFit:
     """Train a booster for each fold, seed and target, and predict held-out and test rows.
 
@@ -128,8 +158,8 @@ def fit_trees(
         target: What the boosters learn.
         settings: How the trees grow.
         seeds: One booster per fold for each.
-        loss: Of values, where the settings name none.
         on_fold: Called after each booster, fold-major, in the caller's thread.
+        checkpoints: Where each booster is kept as it ends, and taken from if it was kept there.
 
     Raises:
         TreesError: Folds, tests and target do not fit together.
@@ -138,10 +168,11 @@ def fit_trees(
     jobs = [_Job(f, seed, folds[f], tests[f]) for f in range(len(folds)) for seed in seeds]
     n_workers, n_threads = _share_threads(settings.n_threads, len(jobs))
     stop = Event()
-    shared = _Shared(target, settings, loss, n_threads, stop)
+    kept = KeptModels(checkpoints, [job.owner for job in jobs], {"n_threads": n_threads})
+    shared = _Shared(target, settings, n_threads, stop, kept)
     replicas: list[TreesReplica] = []
     test_sum = np.zeros((_n_rows(tests[0]), target.task.n_columns))
-    with _workers(n_workers, stop) as pool:
+    with kept, _workers(n_workers, stop) as pool:
         for replica, test in _in_order(pool, jobs, shared):
             replicas.append(replica)
             test_sum += test
@@ -183,7 +214,17 @@ def _in_order(
 
 
 def _train_one(job: _Job, shared: _Shared) -> tuple[TreesReplica, np.ndarray]:
-    """The trained boosters of all targets, and their test predictions `(n_test, n_columns)`."""
+    """The boosters of all targets, kept or trained, and test predictions `(n_test, n_columns)`."""
+    found = shared.kept.of(job.owner)
+    if found is not None:
+        return TreesReplica.of(job.owner, found), found.arrays["test"]
+    replica, test = _trained(job, shared)
+    shared.kept.keep(job.owner, replica.snapshot(test))
+    return replica, test
+
+
+def _trained(job: _Job, shared: _Shared) -> tuple[TreesReplica, np.ndarray]:
+    """The boosters of all targets once they are trained, and their test predictions."""
     target = shared.target
     boosters = [_boost(job, shared, column) for column in range(target.n_models)]
     n_trees = [booster.best_iteration or booster.current_iteration() for booster in boosters]
@@ -213,9 +254,7 @@ def _boost(job: _Job, shared: _Shared, column: int) -> Any:
 
     settings, data, target = shared.settings, job.data, shared.target
     learned, weight = target.learned(job.fold, column), target.weight
-    parameters = settings.parameters(
-        target.task, loss=shared.loss, seed=job.seed, n_threads=shared.n_threads
-    )
+    parameters = settings.parameters(target.task, seed=job.seed, n_threads=shared.n_threads)
     train = lightgbm.Dataset(
         matrix(data.inputs, data.train_rows),
         learned[data.train_rows],

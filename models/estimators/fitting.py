@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.estimators.fold_models import Inputs, with_absent
+from models.checkpoints import Checkpoints, Snapshot
+from models.estimators.fold_models import Inputs, Owner, with_absent
+from models.estimators.kept_models import KeptModels
 from models.target import Target
 from models.tasks import Task
 
@@ -43,6 +45,25 @@ class EstimatorReplica:
     valid_predictions: np.ndarray
     learned: tuple[dict[str, np.ndarray], ...]
 
+    def snapshot(self, test: np.ndarray) -> Snapshot:
+        """Everything of the estimators and their test predictions `(n_test, n_columns)`."""
+        arrays = {
+            f"learned-{column}.{name}": array
+            for column, of_target in enumerate(self.learned)
+            for name, array in of_target.items()
+        }
+        described = {"learned": [list(of_target) for of_target in self.learned]}
+        return Snapshot(described, {"valid": self.valid_predictions, "test": test, **arrays})
+
+    @classmethod
+    def of(cls, fold: int, seed: int, kept: Snapshot) -> EstimatorReplica:
+        """What `snapshot` was made of."""
+        learned = tuple(
+            {name: kept.arrays[f"learned-{column}.{name}"] for name in names}
+            for column, names in enumerate(kept.described["learned"])
+        )
+        return cls(fold, seed, kept.arrays["valid"], learned)
+
 
 @dataclass(frozen=True)
 class EstimatorFit:
@@ -65,6 +86,7 @@ def fit_estimators(
     *,
     seeds: Sequence[int],
     on_fold: Callable[[EstimatorReplica], None] | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> EstimatorFit:
     """Fit an estimator for each fold, seed and target, and predict held-out and test rows.
 
@@ -76,6 +98,7 @@ def fit_estimators(
         settings: Which estimator, and how.
         seeds: One estimator per fold for each.
         on_fold: Called after each estimator, fold-major.
+        checkpoints: Where each estimator is kept as it ends, and taken from if it was kept there.
 
     Raises:
         EstimatorError: The number of test tables is not that of the folds, `x_num` is missing, or
@@ -84,17 +107,31 @@ def fit_estimators(
     _check(folds, tests)
     replicas: list[EstimatorReplica] = []
     test_sum = np.zeros((len(tests[0]["x_num"]), target.task.n_columns))
-    for fold, (data, test) in enumerate(zip(folds, tests, strict=True)):
-        x = data.inputs["x_num"]
-        for seed in seeds:
-            fitted = fit_one(settings, seed, data, target, fold)
-            valid = target.unscaled(predict(fitted, x[data.valid_rows], target.task), fold)
-            test_sum += target.unscaled(predict(fitted, test["x_num"], target.task), fold)
-            learned = tuple(_learned(settings, estimator) for estimator in fitted)
-            replicas.append(EstimatorReplica(fold, seed, valid, learned))
+    owners = [(fold, seed) for fold in range(len(folds)) for seed in seeds]
+    with KeptModels(checkpoints, owners, {}) as kept:
+        for fold, seed in owners:
+            found = kept.of((fold, seed))
+            if found is None:
+                found = _fitted(folds[fold], tests[fold], target, settings, (fold, seed))
+                kept.keep((fold, seed), found)
+            test_sum += found.arrays["test"]
+            replicas.append(EstimatorReplica.of(fold, seed, found))
             if on_fold is not None:
                 on_fold(replicas[-1])
     return EstimatorFit(replicas, test_sum / len(replicas))
+
+
+def _fitted(
+    data: FoldData, test: Inputs, target: Target, settings: EstimatorSettings, owner: Owner
+) -> Snapshot:
+    """The estimators of one fold and one seed, and their predictions."""
+    fold, seed = owner
+    fitted = fit_one(settings, seed, data, target, fold)
+    held_out = data.inputs["x_num"][data.valid_rows]
+    valid = target.unscaled(predict(fitted, held_out, target.task), fold)
+    test_rows = target.unscaled(predict(fitted, test["x_num"], target.task), fold)
+    learned = tuple(_learned(settings, estimator) for estimator in fitted)
+    return EstimatorReplica(fold, seed, valid, learned).snapshot(test_rows)
 
 
 def fit_one(

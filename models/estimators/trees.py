@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -62,14 +62,15 @@ class TreesSettings(BaseModel):
     )
     n_threads: int = Field(0, ge=0, description="0 is one per core; does not change the result")
 
-    def parameters(
-        self, task: Task, *, loss: str = "mse", seed: int, n_threads: int
-    ) -> dict[str, Any]:
+    def with_loss(self, loss: str) -> Self:
+        """The same with this loss of values, where `objective` names none."""
+        return self.model_copy(update={"objective": self.objective or loss})
+
+    def parameters(self, task: Task, *, seed: int, n_threads: int) -> dict[str, Any]:
         """LightGBM's parameters of one booster, silent and deterministic.
 
         Args:
             task: What it predicts.
-            loss: Of values, where `objective` names none.
             seed: Of its draws.
             n_threads: Threads to use.
         """
@@ -78,7 +79,7 @@ class TreesSettings(BaseModel):
         )
         return {
             **growth,
-            **_objective(task, self.objective or loss),
+            **_objective(task, self.objective or "mse"),
             "subsample_freq": 1,
             "seed": seed,
             "num_threads": n_threads,

@@ -9,12 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from models.checkpoints import Checkpoints
 from models.data import EpochReport
 from models.training.fitted import Fitted
 from models.training.hardware import Workers, split_evenly
 from models.training.progress import Progress
 from models.training.replica_chunk import ReplicaChunk, TrainingContext
 from models.training.replicas import ReplicaSpec
+from models.training.snapshots import NAME, layout_of, n_bytes, restore, snapshot_of
 from models.vectorised.stack import Stack
 
 
@@ -74,17 +76,34 @@ class Training:
         """Whether all epochs are done or every replica has stopped."""
         return self.epoch >= self.context.settings.epochs or not self.active
 
-    def run(self, on_epoch: Callable[[EpochReport], None] | None = None) -> Fitted:
+    def run(
+        self,
+        on_epoch: Callable[[EpochReport], None] | None = None,
+        checkpoints: Checkpoints | None = None,
+    ) -> Fitted:
         """Train to the end.
 
         Args:
             on_epoch: Called after each evaluated epoch; an exception from it ends the training.
+            checkpoints: Where the training is kept between epochs, and goes on from if it was
+                kept there; it ends with the same bytes.
         """
+        if checkpoints is not None:
+            self._go_on(checkpoints)
         while not self.is_finished:
             report = self.run_epoch()
             if report is not None and on_epoch is not None:
                 on_epoch(report)
+            if checkpoints is not None and checkpoints.is_due(n_bytes(self)):
+                checkpoints.save(NAME, layout_of(self), snapshot_of(self))
         return self.result()
+
+    def _go_on(self, checkpoints: Checkpoints) -> None:
+        """Continue from what was kept, if anything was."""
+        kept = checkpoints.load(NAME, layout_of(self))
+        if kept is not None:
+            restore(self, kept)
+            checkpoints.tell(f"resumed at epoch {self.epoch} of {self.context.settings.epochs}")
 
     def run_epoch(self) -> EpochReport | None:
         """Train every active replica for one epoch; returns a report if it was evaluated."""
@@ -163,19 +182,26 @@ class Training:
     def _drop_stopped(self) -> None:
         self.drop({p.replica for p in self.active if self.progress.is_over(p.replica)})
 
-    def state(self) -> dict[str, Any]:
+    def state(self, *, copied: bool = True) -> dict[str, Any]:
         """Everything needed to resume exactly from here: tensors, lists, numbers, strings.
 
         `torch.save` writes it and `torch.load(weights_only=True)` reads it. It holds no random
         streams, since each epoch derives them from seed and epoch.
+
+        Args:
+            copied: Whether its tensors are copies, which the next epoch leaves as they are.
         """
+
+        def taken(tensor: Tensor) -> Tensor:
+            return tensor.detach().clone() if copied else tensor.detach()
+
         return {
             "epoch": self.epoch,
             "active": [spec.replica for spec in self.active],
             "steps": list(self.stack.steps),
-            "now": {n: t.detach().clone() for n, t in self.stack.tensors().items()},
-            "moments": {n: [m.clone() for m in k] for n, k in self.stack.moments.items()},
-            "best": {n: t.detach().clone() for n, t in self._best.tensors().items()},
+            "now": {n: taken(t) for n, t in self.stack.tensors().items()},
+            "moments": {n: [taken(m) for m in k] for n, k in self.stack.moments.items()},
+            "best": {n: taken(t) for n, t in self._best.tensors().items()},
             "progress": self.progress.state(),
         }
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.data import Curve, EpochReport
 from models.training.settings import TrainSettings
 
-_CURVES = ("epoch", "train_loss", "valid_loss", "valid_score")
+CURVES = ("epoch", "train_loss", "valid_loss", "valid_score")
 
 
 class Progress:
@@ -67,7 +67,7 @@ class Progress:
     def state(self) -> dict[str, Any]:
         """Everything that changes, as plain lists, numbers and strings."""
         return {
-            "curves": [{name: list(getattr(c, name)) for name in _CURVES} for c in self.curves],
+            "curves": [{name: list(getattr(c, name)) for name in CURVES} for c in self.curves],
             "faults": list(self.faults),
             "best_score": self.best_score.tolist(),
             "stopping": self.stopping.state(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from pydantic import Field, SerializeAsAny
@@ -22,11 +22,14 @@ from pipelines.members.predictions import HeldOut, Predictions, Problem
 from pipelines.members.trials import OnReplica, ReportScore, TrialData, split_by_split
 
 if TYPE_CHECKING:
+    from models.checkpoints import Checkpoints
     from pipelines.console import Advance
 
 
 class EstimatorMember(Member):
     """An estimator of scikit-learn: one per fold and seed."""
+
+    keeps_training: ClassVar[bool] = True
 
     estimator: SerializeAsAny[EstimatorSettings]
     n_seeds: int = Field(1, ge=1, description="estimators per fold")
@@ -38,6 +41,7 @@ class EstimatorMember(Member):
         *,
         device: str = "auto",  # noqa: ARG002
         progress: Advance | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> Predictions:
         """Train every split and every seed, one after the other on the CPU."""
         check_numbers(dataset, self.name, may_be_missing=self.estimator.takes_missing)
@@ -50,6 +54,7 @@ class EstimatorMember(Member):
             self.estimator,
             seeds=range(self.n_seeds),
             on_fold=count_models(len(dataset.views) * self.n_seeds, progress),
+            checkpoints=checkpoints,
         )
         held_out = HeldOut.of([(r.fold, r.valid_predictions) for r in fitted.replicas], dataset)
         source = TrainingSource(folds.__getitem__, target)

@@ -23,6 +23,7 @@ from pipelines.members.predictions import Predictions, Problem
 from pipelines.members.trials import ReportScore, TrialData
 
 if TYPE_CHECKING:
+    from models.checkpoints import Checkpoints
     from pipelines.configuration.competition import Competition
     from pipelines.console import Advance
 
@@ -80,12 +81,14 @@ class Member(MemberSettings, ABC):
     Attributes:
         target_transform: The scale on which values are learned; None: that of the metric.
         learns_scaled: Whether values are learned with mean 0 and deviation 1.
+        keeps_training: Whether `fit` takes `checkpoints`, so that a killed training goes on.
         splits_advance_together: Whether all splits of a trial are trained at once, so that its
             score after a step is cross-validated; otherwise they are trained one after the other.
     """
 
     splits_advance_together: ClassVar[bool] = False
     learns_scaled: ClassVar[bool] = False
+    keeps_training: ClassVar[bool] = False
 
     target_transform: Transform | None = None
 
@@ -127,9 +130,25 @@ class Member(MemberSettings, ABC):
             device: `auto`, `cpu` or `cuda`; kinds without a GPU implementation ignore it.
             progress: Called with the number of finished steps and their total.
 
+        A kind that `keeps_training` has a further keyword, `checkpoints`: where the training is
+        kept, and goes on from to the same bytes.
+
         Raises:
             TrainingError: A split ended without a usable model.
         """
+
+    def fit_kept(
+        self,
+        problem: Problem,
+        dataset: FoldedDataset,
+        checkpoints: Checkpoints | None,
+        *,
+        device: str = "auto",
+        progress: Advance | None = None,
+    ) -> Predictions:
+        """The same as `fit`, with checkpoints where the kind takes them."""
+        further = {"checkpoints": checkpoints} if self.keeps_training else {}
+        return self.fit(problem, dataset, device=device, progress=progress, **further)
 
     def save(self, predictions: Predictions, folder: Path) -> None:
         """Write the models that `fit` returned into an empty folder; nothing is pickled."""

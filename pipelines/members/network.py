@@ -22,6 +22,7 @@ from pipelines.members.trials import ReportScore, TrialData
 if TYPE_CHECKING:
     from torch import nn
 
+    from models.checkpoints import Checkpoints
     from pipelines.configuration.competition import Competition
     from pipelines.console import Advance
     from pipelines.members.network_training import SavedNetworks
@@ -40,6 +41,7 @@ class NetworkMember(Member):
 
     splits_advance_together: ClassVar[bool] = True
     learns_scaled: ClassVar[bool] = True
+    keeps_training: ClassVar[bool] = True
 
     model: SerializeAsAny[Architecture]
     train: TrainSettings = TrainSettings()
@@ -58,11 +60,14 @@ class NetworkMember(Member):
         *,
         device: str = "auto",
         progress: Advance | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> Predictions:
         """Train every split and every seed at once."""
         from pipelines.members import network_training
 
-        return network_training.fit(self, problem, dataset, device=device, progress=progress)
+        return network_training.fit(
+            self, problem, dataset, device=device, progress=progress, checkpoints=checkpoints
+        )
 
     def builder(self, problem: Problem, dataset: FoldedDataset) -> Callable[[], nn.Module]:
         """What builds the network for the dataset's inputs and the problem's classes."""

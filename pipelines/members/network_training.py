@@ -27,6 +27,7 @@ from pipelines.members.pretrained import embedded
 from pipelines.members.trials import ReportScore, TrialData
 
 if TYPE_CHECKING:
+    from models.checkpoints import Checkpoints
     from pipelines.console import Advance
     from pipelines.members.network import NetworkMember
 
@@ -40,6 +41,7 @@ def fit(
     *,
     device: str,
     progress: Advance | None,
+    checkpoints: Checkpoints | None = None,
 ) -> Predictions:
     """Train every split and every seed at once; see `Member.fit`."""
     check_numbers(dataset, member.name, may_be_missing=False)
@@ -56,7 +58,7 @@ def fit(
         Replicas(range(member.n_seeds)),
         device,
     )
-    fitted = training.run(_count_epochs(member.train.epochs, progress))
+    fitted = training.run(_count_epochs(member.train.epochs, progress), checkpoints)
     usable = [replica for replica in fitted.replicas if replica.fault is None]
     held_out = HeldOut.of([(r.fold, r.valid_predictions) for r in usable], dataset)
     test = fitted.predict_mean([view.test for view in dataset.views])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
@@ -20,11 +20,14 @@ from pipelines.members.predictions import HeldOut, Predictions, Problem
 from pipelines.members.trials import OnReplica, ReportScore, TrialData, split_by_split
 
 if TYPE_CHECKING:
+    from models.checkpoints import Checkpoints
     from pipelines.console import Advance
 
 
 class TreesMember(Member):
     """Boosted trees: one booster per fold and seed."""
+
+    keeps_training: ClassVar[bool] = True
 
     trees: TreesSettings = TreesSettings()
     n_seeds: int = Field(1, ge=1, description="boosters per fold")
@@ -36,6 +39,7 @@ class TreesMember(Member):
         *,
         device: str = "auto",  # noqa: ARG002
         progress: Advance | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> Predictions:
         """Train every split and every seed, side by side on the CPU."""
         check_numbers(dataset, self.name, may_be_missing=True)
@@ -44,10 +48,10 @@ class TreesMember(Member):
             folds,
             [view.test for view in dataset.views],
             self.target_of(problem, dataset, folds),
-            self.trees,
+            self.trees.with_loss(problem.values_loss),
             seeds=range(self.n_seeds),
-            loss=problem.values_loss,
             on_fold=count_models(len(dataset.views) * self.n_seeds, progress),
+            checkpoints=checkpoints,
         )
         held_out = HeldOut.of([(r.fold, r.valid_predictions) for r in fitted.replicas], dataset)
         return replace(
@@ -70,9 +74,8 @@ class TreesMember(Member):
                 data.folds,
                 data.one_test_row,
                 self.target_of(data.problem, data.dataset, data.folds),
-                variants[trial].trees,
+                variants[trial].trees.with_loss(data.problem.values_loss),
                 seeds=range(data.n_seeds),
-                loss=data.problem.values_loss,
                 on_fold=on_replica,
             )
 

@@ -17,6 +17,7 @@ from pipelines.members.predictions import Predictions
 from pipelines.raw_files.raw import RawFiles
 from pipelines.stages import dataset, ensemble, preprocess, stage_code, submission, train
 from pipelines.stages.run_contents import RunContents
+from pipelines.workspace.kept_training import KeptTraining
 from pipelines.workspace.layout import (
     ENSEMBLE,
     PREPROCESS,
@@ -150,11 +151,17 @@ class Pipeline:
     def _train(self, member: Member) -> None:
         encoder = self.encoders[member.name]
         encoded = dataset_stage(encoder.name)
+        kept = self._kept(member)
 
         def make(folder: Path, advance: Advance) -> None:
             data = dataset.load(self.stages[encoded].folder, self.prepared, member.inputs)
             made = train.train(
-                self.competition, member, data, device=self._device, progress=advance
+                self.competition,
+                member,
+                data,
+                device=self._device,
+                progress=advance,
+                checkpoints=kept,
             )
             train.save(member, made, folder)
 
@@ -170,6 +177,14 @@ class Pipeline:
             },
             upstream=self._content(PREPROCESS, encoded),
             code=stage_code.of_train(member),
+            kept=kept,
+        )
+
+    def _kept(self, member: Member) -> KeptTraining:
+        """Where a training is kept while it is unfinished."""
+        folder = self.contents.layout.unfinished(train_stage(member.name))
+        return KeptTraining(
+            folder, lambda text: self._narrator.say("note", f"{member.name}: {text}")
         )
 
     def _ensemble(self) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from models.checkpoints import Renamed
 from pipelines.members.predictions import Predictions, Problem
 from pipelines.workspace import arrays
 from pipelines.workspace.stage_files import TrainFiles
 
 if TYPE_CHECKING:
+    from models.checkpoints import Checkpoints
     from pipelines.configuration.competition import Competition
     from pipelines.members.data import FoldedDataset
     from pipelines.members.member import Member
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     from pipelines.console import Advance
 
+REFIT = "refit"  # begins what is told of the training of all rows, and its kept files' names
 ARRAYS = ("oof", "test", "scores", "also", "importances")
 
 
@@ -29,20 +33,30 @@ def train(
     *,
     device: str = "auto",
     progress: Advance | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Predictions:
     """Train every fold and every seed of one member.
 
     Where a refit predicts the test rows, it is trained behind the folds.
 
+    Args:
+        competition: What is predicted.
+        member: What is trained.
+        dataset: The encoded rows of every split.
+        device: `auto`, `cpu` or `cuda`.
+        progress: Called with the number of finished steps and their total.
+        checkpoints: Where an unfinished training is kept, and goes on from.
+
     Raises:
         TrainingError: A split ended without a usable model.
     """
     problem = Problem.of(competition)
-    predictions = member.fit(problem, dataset, device=device, progress=progress)
+    fit = partial(member.fit_kept, problem, device=device, progress=progress)
+    predictions = fit(dataset, checkpoints)
     if dataset.refit is None:
         return predictions
-    latest = dataset.for_refit(dataset.refit)
-    refit = member.fit(problem, latest, device=device, progress=progress)
+    of_refit = None if checkpoints is None else Renamed(checkpoints, REFIT)
+    refit = fit(dataset.for_refit(dataset.refit), of_refit)
     return replace(predictions, test=refit.test, refit_models=refit.models)
 
 

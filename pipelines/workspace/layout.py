@@ -176,6 +176,10 @@ class RunLayout:
         """Stage 4 of one member."""
         return self.stages / train_stage(member)
 
+    def unfinished(self, stage: str) -> Path:
+        """How far a stage is that takes long; removed when the stage is finished."""
+        return self.stages / f".{stage}.unfinished"
+
     @property
     def ensemble(self) -> Path:
         """Stage 5."""

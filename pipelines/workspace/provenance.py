@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
+import os
 import platform
+import re
 import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 from pipelines.workspace.competition_code import code_of
 from pipelines.workspace.import_closure import closure, source_of
 
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 LIBRARIES = ("torch", "numpy", "pandas", "scikit-learn", "scipy", "lightgbm", "pydantic")
 
 
@@ -40,6 +43,22 @@ def versions() -> dict[str, str]:
     """Versions of Python and of the libraries that the numbers depend on."""
     libraries = {name: importlib.metadata.version(name) for name in LIBRARIES}
     return {"python": platform.python_version(), **libraries}
+
+
+@functools.cache
+def machine() -> dict[str, str | int | None]:
+    """What of the machine decides the last digits: its processor, and how many threads share it."""
+    from joblib import cpu_count
+
+    threads = {name: os.environ.get(name) for name in THREADS}
+    return {"processor": _processor(), "cores": int(cpu_count()), **threads}
+
+
+def _processor() -> str:
+    described = Path("/proc/cpuinfo")
+    text = described.read_text() if described.is_file() else ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return f"{platform.machine()} {found[1] if found else platform.processor()}"
 
 
 @functools.cache

@@ -8,6 +8,7 @@ of the competition links the folder of an earlier one where the fingerprints agr
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import time
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipelines.workspace.files import fingerprint, link_or_copy, sha256
+from pipelines.workspace.kept_training import KeptTraining
 from pipelines.workspace.layout import RunLayout
 
 MANIFEST = "manifest.json"
@@ -57,6 +59,7 @@ class StageStore:
         settings: Mapping[str, Any],
         upstream: Sequence[str],
         code: str,
+        kept: KeptTraining | None = None,
     ) -> Stage:
         """Give the stage of that fingerprint: kept, linked from an earlier run, or made.
 
@@ -66,9 +69,19 @@ class StageStore:
             settings: The part of the configuration that the stage depends on.
             upstream: Content of the stages that it takes its input from.
             code: A digest of the code that the stage depends on.
+            kept: Where `make` keeps how far it is; removed when the stage is finished.
         """
         key = {"stage": name, "settings": settings, "upstream": upstream, "code": code}
         wanted = fingerprint(key)
+        stage = self._found(name, wanted)
+        if stage is None:
+            stage = self._made(name, make, wanted, kept)
+        if kept is not None:
+            kept.remove()
+        return stage
+
+    def _found(self, name: str, wanted: str) -> Stage | None:
+        """The stage of this run, else of an earlier one."""
         folder = self.run.stages / name
         if _is_finished(folder, wanted):
             return _stage(name, folder, "kept")
@@ -76,7 +89,14 @@ class StageStore:
             if _is_finished(earlier, wanted):
                 _replace(folder, partial(_link, earlier))
                 return _stage(name, folder, "reused")
-        _replace(folder, lambda empty: _make(empty, make, wanted))
+        return None
+
+    def _made(
+        self, name: str, make: Callable[[Path], None], wanted: str, kept: KeptTraining | None
+    ) -> Stage:
+        folder = self.run.stages / name
+        with kept.opened(wanted) if kept else contextlib.nullcontext():
+            _replace(folder, lambda empty: _make(empty, make, wanted, kept))
         return _stage(name, folder, "made")
 
 
@@ -85,10 +105,13 @@ def seconds_of(folder: Path) -> float:
     return float(json.loads((folder / MANIFEST).read_text())["seconds"])
 
 
-def _make(empty: Path, make: Callable[[Path], None], wanted: str) -> None:
+def _make(
+    empty: Path, make: Callable[[Path], None], wanted: str, kept: KeptTraining | None
+) -> None:
     start = time.perf_counter()
     make(empty)
-    _write_manifest(empty, wanted, time.perf_counter() - start)
+    before = kept.seconds_before if kept else 0.0
+    _write_manifest(empty, wanted, before + time.perf_counter() - start)
 
 
 def _write_manifest(folder: Path, wanted: str, seconds: float) -> None:

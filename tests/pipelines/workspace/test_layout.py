@@ -18,6 +18,11 @@ from pipelines.workspace.stage_files import (
 RUN = "runs/toy/20260101-000000-abcdef"
 
 
+def test_an_unfinished_training_lies_beside_its_stage():
+    run = RunLayout(Path(RUN))
+    assert run.unfinished("train-mlp").as_posix() == f"{RUN}/stages/.train-mlp.unfinished"
+
+
 def test_a_workspace_lies_where_it_always_did():
     here = Workspace(Path("w"))
     assert here.run("toy", "r") == RunLayout(Path("w/runs/toy/r"))
