@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -13,6 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+
+# What a disk refuses with: full, not to be written, or a folder where a file should be.
+DISK_FAULTS = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR),
+)
 
 
 class LockedError(RuntimeError):
