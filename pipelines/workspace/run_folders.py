@@ -12,6 +12,8 @@ from typing import Any
 from pipelines.workspace import files, stored
 from pipelines.workspace.layout import RUN_FILE, RunLayout
 
+KEY = ("fingerprint",)
+
 
 class RunFolderError(LookupError):
     """A run that does not exist, cannot go on, or is being made by another process."""
@@ -23,7 +25,7 @@ def find(runs: Path, fingerprint: str) -> Path | None:
     """The newest run of that fingerprint, finished or not."""
     for folder in sorted(_folders(runs), reverse=True):
         try:
-            if describe(folder)["fingerprint"] == fingerprint:
+            if describe(folder, keys=KEY)["fingerprint"] == fingerprint:
                 return folder
         except stored.DamagedFileError as error:
             stored.pass_over(error)
@@ -51,7 +53,7 @@ def by_id(runs: Path, run_id: str, fingerprint: str) -> Path:
     if not run.run_file.is_file():
         known = ", ".join(sorted((f.name for f in _folders(runs)), reverse=True)[:5]) or "none yet"
         raise RunFolderError(f"no run {run_id!r} in {runs}; the newest: {known}")
-    if describe(run.folder)["fingerprint"] != fingerprint:
+    if describe(run.folder, keys=KEY)["fingerprint"] != fingerprint:
         raise RunFolderError(
             f"run {run_id} was started with other data, settings or code, so it cannot go on; "
             "leave --run out to start a new one"
@@ -66,7 +68,7 @@ def describe(folder: Path, *, keys: tuple[str, ...] = ()) -> dict[str, Any]:
         DamagedFileError: It holds something else.
     """
     step = f"what its run made is not lost; remove {folder} when you no longer need it"
-    return stored.read_json(RunLayout(folder).run_file, step, keys=("fingerprint", *keys))
+    return stored.read_json(RunLayout(folder).run_file, step, keys=keys)
 
 
 @contextlib.contextmanager

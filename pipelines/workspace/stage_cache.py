@@ -115,13 +115,13 @@ def seconds_of(folder: Path) -> float:
     return stored.read(Manifest, folder / MANIFEST, MAKE_AGAIN).seconds
 
 
-def check(run: RunLayout) -> None:
-    """Check that no file of a finished run's stages has changed.
+def check(run: RunLayout, *, stage: str = "*") -> None:
+    """Check that no file of a finished run's stages, or of one of them, has changed.
 
     Raises:
         DamagedFileError: One has, or is gone; names the first.
     """
-    folders = sorted(run.stages.glob("*/"))
+    folders = sorted(run.stages.glob(f"{stage}/"))
     if not folders:
         raise stored.DamagedFileError(run.stages, "nothing", _again(run))
     for folder in folders:

@@ -62,9 +62,9 @@ def read_json(path: Path, next_step: str, *, keys: tuple[str, ...] = ()) -> dict
     return content
 
 
-def pass_over(error: DamagedFileError) -> None:
+def pass_over(error: Exception) -> None:
     """Tell of a damaged file that is passed over."""
-    warnings.warn(f"{error}; it is passed over", PassedOverWarning, stacklevel=2)
+    warnings.warn(f"passed over: {error}", PassedOverWarning, stacklevel=2)
 
 
 def _bytes(path: Path, next_step: str) -> bytes:
