@@ -90,6 +90,4 @@ def logged(log: Path) -> Iterator[None]:
 
 def is_foreseen(error: BaseException) -> bool:
     """Whether the error says itself what to do: it has an exit code, or the disk refused."""
-    if hasattr(error, "exit_code"):
-        return True
-    return isinstance(error, OSError) and error.errno in files.DISK_FAULTS
+    return hasattr(error, "exit_code") or files.is_disk_fault(error)

@@ -144,9 +144,9 @@ def _usage(error: TyperException) -> str:
 def _exit_code(error: BaseException) -> int | None:
     """The code on the error's class; 3 for a disk that refuses; None for a bug of ours."""
     if isinstance(error, OSError) and not hasattr(error, "exit_code"):
-        from pipelines.workspace.files import DISK_FAULTS
+        from pipelines.workspace.files import is_disk_fault
 
-        return 3 if error.errno in DISK_FAULTS else None
+        return 3 if is_disk_fault(error) else None
     return getattr(error, "exit_code", None)
 
 

@@ -15,7 +15,6 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-# What a disk refuses with: full, not to be written, or a folder where a file should be.
 DISK_FAULTS = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
     *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR),
@@ -26,6 +25,14 @@ class LockedError(RuntimeError):
     """Another process holds the lock."""
 
     exit_code = 2
+
+
+def is_disk_fault(error: BaseException) -> bool:
+    """Whether the disk refused: full, not to be written, or a folder where a file should be."""
+    if not isinstance(error, OSError):
+        return False
+    # numpy's own words, without a number, where an array does not fit on the disk
+    return error.errno in DISK_FAULTS or (error.errno is None and " written" in str(error))
 
 
 @contextlib.contextmanager
