@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from features.tables.records import BrokenRecordError, records
 from submissions.form import BETWEEN, SampleError, SubmissionForm
 
 MAX_FAULTS_SHOWN = 5
@@ -145,13 +145,8 @@ def _read_text(path: Path, faults: list[str]) -> pd.DataFrame:
     """The CSV as text, indexed by line number; lines of a wrong width are added to `faults`."""
     step = "give a CSV that foldwise run wrote"
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            lines: dict[int, list[str]] = {}
-            for fields in reader:
-                if fields:
-                    lines[reader.line_num] = fields
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        lines = dict(records(path.read_bytes()))
+    except (OSError, UnicodeDecodeError, BrokenRecordError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SubmissionError(
             one_line(str(path), [f"cannot be read ({reason}), expected a UTF-8 CSV"], step)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
+
+from features.tables.records import BrokenRecordError, records
 
 Label = StrictBool | int | str
 AnswerKind = Literal["labels", "probabilities", "values", "top_k"]
@@ -75,9 +76,8 @@ def read_sample(path: Path) -> pd.DataFrame:
     """
     step = "download the sample submission again"
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [fields for fields in csv.reader(file, strict=True) if fields]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        rows = [fields for _, fields in records(path.read_bytes())]
+    except (OSError, UnicodeDecodeError, BrokenRecordError) as error:
         raise SampleError(f"{path.name}: cannot be read ({error}). Next: {step}") from error
     if len(rows) < 2:
         fault = "found no row, expected one for each test row"

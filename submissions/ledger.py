@@ -12,7 +12,8 @@ import json
 import os
 import shlex
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import (
@@ -35,7 +36,7 @@ class LedgerError(ValueError):
 
 
 class LedgerWarning(UserWarning):
-    """The ledger's last line is incomplete, because its writer was killed."""
+    """Lines of the ledger that hold no run, and are left out."""
 
 
 class Entry(BaseModel):
@@ -118,28 +119,62 @@ def update_scores(path: str | Path, scores: Scores) -> None:
     _append_line(Path(path), scores.model_dump_json(exclude_none=True))
 
 
+@dataclass(frozen=True)
+class Book:
+    """What a ledger holds.
+
+    Attributes:
+        entries: The runs in the order in which they were first written.
+        fault: What is wrong with lines that were left out; None where nothing is.
+    """
+
+    entries: list[Entry]
+    fault: str | None = None
+
+
 def read(path: str | Path) -> list[Entry]:
     """The runs in the order in which they were first written; a missing file is an empty ledger.
 
-    A last line that is incomplete is left out, with a `LedgerWarning`.
+    Lines that hold no run are left out, with a `LedgerWarning`.
 
     Raises:
-        LedgerError: Another line is invalid; the message names it.
+        LedgerError: The file cannot be read.
+    """
+    book = look(path)
+    if book.fault is not None:
+        warnings.warn(book.fault, LedgerWarning, stacklevel=2)
+    return book.entries
+
+
+def look(path: str | Path) -> Book:
+    """The same, with what is wrong as a value.
+
+    Raises:
+        LedgerError: The file cannot be read.
     """
     path = Path(path)
+    if path.is_dir():
+        return Book([], f"{path}: found a folder, expected the ledger; move it away: {path}")
     runs: dict[tuple[str, str], Entry] = {}
+    faults: list[tuple[int, str]] = []
     for number, line in _lines(path):
         try:
             fields = json.loads(line)
             key = (fields["competition"], fields["run"])
             earlier = runs[key].model_dump() if key in runs else {}
             runs[key] = Entry.model_validate(earlier | fields)
-        except (ValueError, KeyError, TypeError) as error:
-            raise LedgerError(
-                f"{path}: line {number}: found {_reason(error)}, expected one run as JSON. "
-                f"Next: sed -n {number}p {shlex.quote(str(path))}, then correct or delete the line"
-            ) from error
-    return list(runs.values())
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            faults.append((number, _reason(error)))
+    return Book(list(runs.values()), _described(path, faults) if faults else None)
+
+
+def _described(path: Path, faults: Sequence[tuple[int, str]]) -> str:
+    number, why = faults[0]
+    more = f" (and {len(faults) - 1} more such lines)" if len(faults) > 1 else ""
+    return (
+        f"{path}: line {number}: found {why}, expected one run as JSON{more}; left out. "
+        f"Next: sed -n {number}p {shlex.quote(str(path))}, then correct or delete the line"
+    )
 
 
 def _reason(error: Exception) -> str:
@@ -151,7 +186,7 @@ def _reason(error: Exception) -> str:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The complete lines, with their numbers from 1."""
+    """The lines that are not empty, with their numbers from 1."""
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH)
@@ -160,15 +195,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
         return
     except OSError as error:
         raise _ledger_error(path, "read", error) from error
-    *whole, tail = data.split(b"\n")
-    if tail and not _is_json(tail):
-        warnings.warn(
-            f"{path}: line {len(whole) + 1} is incomplete, its writer was killed; left out",
-            LedgerWarning,
-            stacklevel=3,
-        )
-        tail = b""
-    yield from ((n, line) for n, line in enumerate([*whole, tail], start=1) if line.strip())
+    yield from ((n, line) for n, line in enumerate(data.split(b"\n"), start=1) if line.strip())
 
 
 def _append_line(path: Path, text: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import codecs
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from features.tables.arrow_columns import ARROW_TYPES, holds, to_pandas, typed
 from features.tables.schema import Column
 from features.tables.text_file import UNEXPLAINED, Fault, TableError, TextFile, find_faults, quoted
 
-BLOCK_BYTES = 1 << 24
+BLOCK_BYTES, LARGEST_BLOCK = 1 << 24, (1 << 31) - 1
 
 
 def read_table(
@@ -120,21 +121,7 @@ def _read(file: TextFile, columns: Sequence[Column], decimal: str, *, as_text: s
         for column in columns
     }
     try:
-        table = pa_csv.read_csv(
-            pa.BufferReader(file.data),
-            pa_csv.ReadOptions(block_size=BLOCK_BYTES, column_names=None if file.header else names),
-            pa_csv.ParseOptions(
-                delimiter=file.separator,
-                quote_char='"' if file.quoting else False,
-                newlines_in_values=file.quoting,
-            ),
-            pa_csv.ConvertOptions(
-                column_types=types,
-                null_values=[""],
-                strings_can_be_null=True,
-                decimal_point=decimal,
-            ),
-        )
+        table = _arrow_table(file, names, types, decimal)
         fits = table.num_rows > 0 and sorted(table.column_names) == sorted(names)
     except (pa.ArrowInvalid, UnicodeDecodeError):
         return None
@@ -144,6 +131,52 @@ def _read(file: TextFile, columns: Sequence[Column], decimal: str, *, as_text: s
     if any(values is None for values in converted.values()):
         return None
     return pa.table({name: converted.get(name, table[name]) for name in names})
+
+
+def _arrow_table(
+    file: TextFile, names: Sequence[str], types: Mapping[str, Any], decimal: str
+) -> Any:
+    """The file as arrow reads it.
+
+    Raises:
+        pyarrow.ArrowInvalid: It does not fit the columns.
+    """
+    # Where a line is a field, an empty one is a row; those above the header are none.
+    is_one_column = len(names) == 1
+    start = _above_header(file.data) if is_one_column else 0
+
+    def read(block_size: int) -> Any:
+        return pa_csv.read_csv(
+            pa.BufferReader(memoryview(file.data)[start:]),
+            pa_csv.ReadOptions(block_size=block_size, column_names=None if file.header else names),
+            pa_csv.ParseOptions(
+                delimiter=file.separator,
+                quote_char='"' if file.quoting else False,
+                newlines_in_values=file.quoting,
+                ignore_empty_lines=not is_one_column,
+            ),
+            pa_csv.ConvertOptions(
+                column_types=types,
+                null_values=[""],
+                strings_can_be_null=True,
+                decimal_point=decimal,
+            ),
+        )
+
+    try:
+        return read(BLOCK_BYTES)
+    except pa.ArrowInvalid as error:
+        if "straddling" not in str(error):
+            raise
+        return read(min(len(file.data) + 1, LARGEST_BLOCK))  # a record is larger than a block
+
+
+def _above_header(data: bytes) -> int:
+    """The number of bytes of empty lines above the header; a byte order mark counts as none."""
+    marked = len(data) - len(data.removeprefix(codecs.BOM_UTF8))
+    text = data[marked:]
+    n_empty = len(text) - len(text.lstrip(b"\r\n"))
+    return marked + n_empty if n_empty else 0
 
 
 def _may_hide_rows(file: TextFile, n_rows: int) -> bool:

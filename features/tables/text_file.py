@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import codecs
-import csv
 import difflib
 import gzip
-import io
 import shlex
 import zlib
 from collections import Counter
@@ -14,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+
+from features.tables.records import BrokenRecordError, records
 
 MAX_FAULTS_SHOWN = 5
 MAX_PLACES_SHOWN = 3
@@ -76,32 +76,21 @@ class TextFile:
         return cls(path, read_bytes(path), separator, quoting, header)
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
-        """Yield (number of the line where it starts, fields) of every record that is not empty.
+        """Yield (number of the line where it starts, fields) of every record.
 
         Raises:
             TableError: A quote is never closed, or closed in the middle of a field.
             UnicodeDecodeError: The file is not UTF-8.
         """
-        lines = io.TextIOWrapper(io.BytesIO(self.data), encoding="utf-8-sig", newline="")
-        reader = csv.reader(
-            lines,
-            delimiter=self.separator,
-            quoting=csv.QUOTE_MINIMAL if self.quoting else csv.QUOTE_NONE,
-            strict=True,
-        )
-        first_line = 1
         try:
-            for fields in reader:
-                if fields:
-                    yield first_line, fields
-                first_line = reader.line_num + 1
-        except csv.Error as error:
-            raise TableError(self.path, [self._quote_fault(first_line, error)]) from error
+            yield from records(self.data, separator=self.separator, quoting=self.quoting)
+        except BrokenRecordError as error:
+            raise TableError(self.path, [self._quote_fault(error)]) from error
 
-    def _quote_fault(self, line: int, error: csv.Error) -> Fault:
+    def _quote_fault(self, error: BrokenRecordError) -> Fault:
         expected = "every quote closed at the end of its field"
-        step = self.command_for_line(line)
-        return Fault(f"line {line}", f"broken quotes ({error})", expected, step)
+        step = self.command_for_line(error.line)
+        return Fault(f"line {error.line}", f"broken quotes ({error})", expected, step)
 
     def command_for_line(self, line: int) -> str:
         """The shell command that shows one line of the file."""
@@ -285,7 +274,7 @@ def encoding_fault(path: Path, data: bytes, error: UnicodeDecodeError) -> Fault:
 
 
 def _separator_faults(file: TextFile, n_columns: int) -> list[Fault]:
-    first_line = file.data.decode("utf-8-sig").lstrip("\r\n").splitlines()[0]
+    first_line = file.data.decode("utf-8-sig").lstrip("\r\n").replace("\r", "\n").split("\n")[0]
     others = [mark for mark in SEPARATOR_NAMES if mark != file.separator and mark in first_line]
     if n_columns == 1 or file.separator in first_line or not others:
         return []

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import os
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import warnings
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.exceptions import TyperException
@@ -15,6 +16,8 @@ from pipelines.commands import clean, losses, mlflow, new, predict, report, root
 from pipelines.program import PROGRAM, as_typed
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from pipelines.kaggle.retry import Patience
 
 app = typer.Typer(
@@ -49,10 +52,7 @@ for name, command in COMMANDS.items():
 
 INTERRUPTED = 130
 FOLDER, FURTHER_FOLDERS = "--competitions", "FOLDWISE_COMPETITIONS"
-DISK_FAULTS = (
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
-    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR),
-)
+# Those with an exit code of their own are told as they are; `_told` brings all others into one.
 OUR_ERRORS = (ValueError, RuntimeError, LookupError, OSError, ImportError)
 
 
@@ -66,8 +66,9 @@ def main(arguments: list[str] | None = None, *, patience: Patience | None = None
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     try:
-        typed = _with_folder([argument for argument in arguments if argument != "--debug"])
-        code = app(typed or ["-h"], prog_name=PROGRAM, standalone_mode=False, obj=patience) or 0
+        with _told_warnings(), contextlib.nullcontext() if debug else _told():
+            typed = _with_folder([argument for argument in arguments if argument != "--debug"])
+            code = app(typed or ["-h"], prog_name=PROGRAM, standalone_mode=False, obj=patience) or 0
     except TyperException as error:
         _complain(f"{_usage(error)}; type `foldwise --help` for the commands and their options")
         return 2
@@ -79,6 +80,46 @@ def main(arguments: list[str] | None = None, *, patience: Patience | None = None
     if code == INTERRUPTED:
         _complain("interrupted; nothing is lost: type the same command again to continue")
     return int(code)
+
+
+class _told(contextlib.AbstractContextManager[None]):  # noqa: N801 - reads as a function
+    """Turns a fault that nobody foresaw into one line; its traceback is kept in a file."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not isinstance(error, Exception) or isinstance(error, TyperException):
+            return
+        if hasattr(error, "exit_code"):
+            return
+        from pipelines import faults
+        from pipelines.workspace.layout import Workspace
+
+        if not faults.is_foreseen(error):
+            with faults.logged(Workspace().error_log):
+                raise error
+
+
+@contextlib.contextmanager
+def _told_warnings() -> Iterator[None]:
+    """Print warnings of ours as one line each; those of libraries as ever."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "default", category=UserWarning, module=r"(pipelines|submissions)\b"
+        )
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if category.__module__.split(".")[0] in ("pipelines", "submissions"):
+                _complain(f"warning: {message}")
+            else:
+                usual(message, category, *place, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def _with_folder(arguments: list[str]) -> list[str]:
@@ -102,15 +143,19 @@ def _usage(error: TyperException) -> str:
 
 def _exit_code(error: BaseException) -> int | None:
     """The code on the error's class; 3 for a disk that refuses; None for a bug of ours."""
-    if isinstance(error, OSError) and error.errno in DISK_FAULTS:
-        return getattr(error, "exit_code", 3)
+    if isinstance(error, OSError) and not hasattr(error, "exit_code"):
+        from pipelines.workspace.files import is_disk_fault
+
+        return 3 if is_disk_fault(error) else None
     return getattr(error, "exit_code", None)
 
 
 def _disk_fault(error: OSError) -> str:
     if hasattr(error, "exit_code"):
         return str(error)
-    what = f"cannot write {error.filename}" if error.filename else "cannot write"
+    # Of a rename the second name is the one that was to be written.
+    place = error.filename2 or error.filename
+    what = f"cannot write {place}" if place else "cannot write"
     return (
         f"{what}: {(error.strerror or 'refused').lower()}; no file is half-written; free some room "
         "or allow writing there, then type the same command again to continue"
@@ -118,4 +163,7 @@ def _disk_fault(error: OSError) -> str:
 
 
 def _complain(message: str) -> None:
-    print(f"foldwise: {as_typed(message)}", file=sys.stderr)
+    from pipelines.secret_texts import redacted
+
+    line = " ".join(redacted(message).split("\n"))
+    print(f"foldwise: {as_typed(line)}", file=sys.stderr)

@@ -106,13 +106,18 @@ class Settings:
     tuned: UseTuned = None
 
     def tuned_values(self, name: str) -> list[Tuned]:
-        """The tuned values of the competition's chosen members; none with `--no-tuned`."""
+        """The tuned values of the competition's chosen members; none with `--no-tuned`.
+
+        A file that is damaged or fits no longer is passed over and told, but with `--tuned`.
+        """
         from pipelines import competitions
         from pipelines.configuration.tuned_values import find
+        from pipelines.workspace.stored import pass_over
 
         if self.tuned is False:
             return []
-        return find(competitions.load_competition(name), Path(), self._names())
+        tell = None if self.tuned else pass_over
+        return find(competitions.load_competition(name), Path(), self._names(), tell=tell)
 
     def apply(self, name: str, tuned: list[Tuned]) -> Competition:
         """The competition with the tuned values, and over them what was typed."""

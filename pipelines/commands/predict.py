@@ -53,9 +53,10 @@ def predict(name: Name, options: PredictOptions) -> None:
     from pipelines.prediction import new_rows
     from pipelines.prediction.predict import predict as predict_rows
     from pipelines.prediction.predictor import Predictor
-    from pipelines.workspace import finished_runs
-    from pipelines.workspace.layout import Workspace
+    from pipelines.workspace import finished_runs, out, stage_cache
+    from pipelines.workspace.layout import RunLayout, Workspace
 
+    out.check(options.out)
     competition = competitions.load_competition(name)
     summary = finished_runs.newest(Workspace(), competition.name, options.run_id)
     if options.csv:
@@ -64,6 +65,7 @@ def predict(name: Name, options: PredictOptions) -> None:
         rows = new_rows.typed(competition, options.text or [])
     notes = console(stderr=True)
     folder = Workspace().run(competition.name, summary.run).folder
+    stage_cache.check(RunLayout(folder))
     predictor = Predictor.open(folder, competition)
     reason = finished_runs.why(Workspace(), summary, options.run_id)
     made = predict_rows(predictor, rows, summary, Narrator(notes), reason=reason)

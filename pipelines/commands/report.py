@@ -6,24 +6,35 @@ import os
 import sys
 from pathlib import Path
 
-from pipelines.commands.options import Run
+from pipelines.commands.options import Run, console
 
 
 def report(run: Run) -> None:
-    """Write a run's report, print its path, and open it where there is a display."""
-    from pipelines.report.find import find
-    from pipelines.report.html import write
+    """Write a run's report, print its path, and open it where there is a display.
 
-    found = find(Path(), run)
-    _open(write(found.summary, found.evidence, found.folder))
+    What failed when the run was made is tried again.
+    """
+    from pipelines.console import Narrator
+    from pipelines.report.html import write
+    from pipelines.runs.reported import reported
+
+    narrator = Narrator(console(stderr=True))
+    found = reported(Path(), run, narrator)
+    page = write(found.summary, found.evidence, found.folder)
+    for name, why in page.failed.items():
+        narrator.warn(f"the report lacks {name}: {why}")
+    _open(page.path)
 
 
 def compare(first: Run, second: Run) -> None:
     """Compare two runs side by side on one page."""
+    from pipelines.console import Narrator
     from pipelines.report.compare import compare as write
-    from pipelines.report.find import find
+    from pipelines.runs.reported import reported
 
-    _open(write(find(Path(), first), find(Path(), second), Path()))
+    narrator = Narrator(console(stderr=True))
+    one, other = (reported(Path(), run, narrator) for run in (first, second))
+    _open(write(one, other, Path()))
 
 
 def _open(page: Path) -> None:

@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).parent
 OWN_FOLDER = Path("competitions")  # in the folder where a person works
 FURTHER_FOLDERS = "FOLDWISE_COMPETITIONS"  # environment variable; `--competitions` sets it
-# What a mistake in a competition's file raises when the file is imported.
-FILE_FAULTS = (
-    *(ImportError, SyntaxError, NameError, AttributeError, TypeError, ValueError, AssertionError),
-    *(LookupError, ArithmeticError, RuntimeError, OSError),
-)
 
 
 class UnknownCompetitionError(LookupError):
@@ -120,7 +115,7 @@ def _files() -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for folder in dict.fromkeys(map(Path.resolve, _folders())):
         for path in sorted(folder.glob("*.py")):
-            if path.stem.isidentifier() and not path.stem.startswith("_"):
+            if path.is_file() and path.stem.isidentifier() and not path.stem.startswith("_"):
                 if folder != SHIPPED.resolve() and _is_helper(path):
                     continue
                 found.setdefault(path.stem.replace("_", "-"), []).append(path)
@@ -140,14 +135,29 @@ def _folders() -> Iterator[Path]:
 
 def _is_helper(path: Path) -> bool:
     """Whether a file without a competition is there for others beside it, which import it."""
-    if b"COMPETITION" in path.read_bytes():
+    try:
+        if b"COMPETITION" in path.read_bytes():
+            return False
+    except OSError:  # which its import tells
         return False
     imports = re.compile(rf"^\s*(from|import)\s+\.?{path.stem}\b", re.MULTILINE)
-    others = (other for other in path.parent.glob("*.py") if other != path)
+    others = (o for o in path.parent.glob("*.py") if o != path and o.is_file())
     return any(imports.search(other.read_text(errors="replace")) for other in others)
 
 
 def _import(path: Path) -> ModuleType:
+    from pipelines.faults import Attempt
+
+    with Attempt() as importing:
+        return _imported(path)
+    error = importing.error
+    assert error is not None, "only a fault ends a block that returns"
+    if isinstance(error, CompetitionFileError):
+        raise error
+    raise CompetitionFileError(_fault(path, error)) from error
+
+
+def _imported(path: Path) -> ModuleType:
     from pydantic import ValidationError
 
     from pipelines.configuration.field_names import one_line
@@ -161,12 +171,15 @@ def _import(path: Path) -> ModuleType:
         raise CompetitionFileError(
             f"{_shown(path)}{line}: {error.title}: {one_line(error)}; correct the file"
         ) from error
-    except FILE_FAULTS as error:
-        line = _line_of(error, path)
-        raise CompetitionFileError(
-            f"{_shown(path)}{line}: {type(error).__name__}: {_first_line(error)}; correct the "
-            "file, or add --debug to see the traceback"
-        ) from error
+    except SystemExit as error:
+        raise CompetitionFileError(_fault(path, error)) from error
+
+
+def _fault(path: Path, error: BaseException) -> str:
+    return (
+        f"{_shown(path)}{_line_of(error, path)}: {type(error).__name__}: {_first_line(error)}; "
+        "correct the file, or add --debug to see the traceback"
+    )
 
 
 def _import_own(path: Path) -> ModuleType:
@@ -200,7 +213,8 @@ def _line_of(error: BaseException, path: Path) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return (error.msg if isinstance(error, SyntaxError) else str(error)).split("\n")[0]
+    text = str(error.msg if isinstance(error, SyntaxError) else error)
+    return next(iter(text.splitlines()), "")
 
 
 def _shown(path: Path) -> str:

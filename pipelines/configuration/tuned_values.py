@@ -8,8 +8,9 @@ them.
 from __future__ import annotations
 
 import json
+import math
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -129,18 +130,38 @@ def read(path: Path, member: str) -> Tuned:
         return Tuned(
             member=member,
             path=path,
-            values=dict(_flat(content["values"])),
-            score=float(study["score"]),
+            values={key: _finite_or_word(value) for key, value in _flat(content["values"])},
+            score=_finite(study["score"]),
             n_trials=int(study["n_trials"]),
             data=str(study["data"]),
             source=str(study["source"]),
-            gain=study.get("gain"),
-            gain_error=study.get("gain_error"),
+            gain=_number(study.get("gain")),
+            gain_error=_number(study.get("gain_error")),
         )
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
-        raise TunedError(f"{path}: {error}; {_remedy(path)}") from error
+    except (ValueError, TypeError, AttributeError, OSError, RecursionError) as error:
+        raise TunedError(f"{path}: {_first_line(error)}; {_remedy(path)}") from error
     except KeyError as error:
         raise TunedError(f"{path}: has no {error.args[0]!r}; {_remedy(path)}") from error
+
+
+def _finite(value: Any) -> float:
+    if not math.isfinite(float(value)):
+        raise ValueError(f"found {value}, expected a finite number")
+    return float(value)
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else _finite(value)
+
+
+def _finite_or_word(value: Any) -> Any:
+    if isinstance(value, float):
+        _finite(value)
+    return value
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).split("\n")[0]
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -152,13 +173,42 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield f"{prefix}{key}", value
 
 
-def find(competition: Competition, root: Path, members: Sequence[str] = ()) -> list[Tuned]:
-    """The tuned values of the named members, or of all members if none is named."""
+def find(
+    competition: Competition,
+    root: Path,
+    members: Sequence[str] = (),
+    *,
+    tell: Callable[[TunedError], None] | None = None,
+) -> list[Tuned]:
+    """The tuned values of the named members, or of all members if none is named.
+
+    Args:
+        competition: As its file has it.
+        root: The workspace.
+        members: Their names.
+        tell: Told of a file that cannot be read or does not fit, which is passed over; None to
+            raise its error.
+
+    Raises:
+        TunedError: A file cannot be read.
+    """
     names = [m.name for m in competition.members if not members or m.name in members]
     paths = {name: study_folder(root, competition.name, name) / FILE for name in names}
-    present = settings_of(competition)
-    found = (read(path, name) for name, path in paths.items() if path.is_file())
-    return [replace(one, defaults=_defaults(one, present)) for one in found]
+    present, found = settings_of(competition), list[Tuned]()
+    for name, path in paths.items():
+        if not path.exists():
+            continue
+        try:
+            one = read(path, name)
+            if tell is not None:
+                apply(competition, [one])
+        except TunedError as error:
+            if tell is None:
+                raise
+            tell(error)
+            continue
+        found.append(replace(one, defaults=_defaults(one, present)))
+    return found
 
 
 def _defaults(tuned: Tuned, present: Mapping[str, Any]) -> dict[str, Any]:

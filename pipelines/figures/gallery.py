@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +13,12 @@ import numpy as np
 from features.encoders.text import tokens
 from models.training.trained import WEIGHTS
 from pipelines.configuration.competition import Competition
+from pipelines.faults import Attempt
 from pipelines.figures import curves, images, predictions, scores, texts, values
 from pipelines.figures.output import save
 from pipelines.figures.word_effects import explain
 from pipelines.members.network import NetworkMember, networks_of
+from pipelines.members.predictions import mean_defined
 from pipelines.stages import dataset
 from pipelines.stages.pipeline import Pipeline
 from pipelines.workspace.stage_files import TrainFiles
@@ -26,27 +30,37 @@ SYNTHETIC = "synthetic data: the scores mean nothing"
 IMAGE = "image"
 FIRST_REPLICA = "fold-000-seed-0."
 
-Named = Iterator[tuple[str, "Figure"]]
+Named = Iterator[tuple[str, Callable[[], "Figure"]]]
 
 
-def draw(pipeline: Pipeline, folder: Path) -> list[Path]:
-    """Draw and save every figure; return their paths."""
-    folder.mkdir(exist_ok=True)
-    paths = []
-    for name, figure in _figures(pipeline):
-        paths.append(folder / f"{name}.png")
-        save(figure, paths[-1])
-    return paths
+@dataclass(frozen=True)
+class Gallery:
+    """The figures of a run.
+
+    Attributes:
+        paths: Those that were drawn.
+        faults: By name, why another was not.
+    """
+
+    paths: tuple[Path, ...]
+    faults: Mapping[str, Exception]
 
 
-def _figures(pipeline: Pipeline) -> Named:
-    """Each figure by the name of its file."""
-    note = SYNTHETIC if pipeline.raw.synthetic else None
-    yield from _curves(pipeline, note=note)
-    yield from _predictions(pipeline, note=note)
-    yield from _scores(pipeline, note=note)
-    yield from _images(pipeline, note=note)
-    yield from _texts(pipeline, note=note)
+def draw(pipeline: Pipeline, folder: Path) -> Gallery:
+    """Draw and save every figure; one that fails stops no other."""
+    paths, faults = list[Path](), dict[str, Exception]()
+    for kind in KINDS:
+        with Attempt() as listing:
+            for name, make in kind(pipeline, note=SYNTHETIC if pipeline.raw.synthetic else None):
+                with Attempt() as drawing:
+                    folder.mkdir(exist_ok=True)
+                    save(make(), folder / f"{name}.png")
+                    paths.append(folder / f"{name}.png")
+                if drawing.error is not None:
+                    faults[name] = drawing.error
+        if listing.error is not None:
+            faults[kind.__name__.strip("_")] = listing.error
+    return Gallery(tuple(paths), faults)
 
 
 def _curves(pipeline: Pipeline, *, note: str | None) -> Named:
@@ -54,13 +68,15 @@ def _curves(pipeline: Pipeline, *, note: str | None) -> Named:
     of_members = {p.member: p.curves for p in pipeline.predictions if p.curves}
     if of_members:
         competition = pipeline.competition
-        figure = curves.learning_curves(
-            of_members,
-            metric=_metric(competition),
-            greater_is_better=competition.greater_is_better,
-            note=note,
+        yield (
+            "learning_curves",
+            lambda: curves.learning_curves(
+                of_members,
+                metric=_metric(competition),
+                greater_is_better=competition.greater_is_better,
+                note=note,
+            ),
         )
-        yield "learning_curves", figure
 
 
 def _predictions(pipeline: Pipeline, *, note: str | None) -> Named:
@@ -69,30 +85,39 @@ def _predictions(pipeline: Pipeline, *, note: str | None) -> Named:
     task, held_out = competition.predicts, pipeline.prepared.folds.held_out
     target, oof = pipeline.prepared.target[held_out], blend.oof[held_out]
     if task.has_classes:
-        labels, names = blend.decision.apply(oof, task), competition.label_names
-        yield "confusion", predictions.confusion(target, labels, names, note=note)
+        names = competition.label_names
+        yield (
+            "confusion",
+            lambda: predictions.confusion(
+                target, blend.decision.apply(oof, task), names, note=note
+            ),
+        )
     if task.chooses_class:
-        yield "reliability", predictions.reliability(target, oof, names, note=note)
+        yield "reliability", lambda: predictions.reliability(target, oof, names, note=note)
         return
     columns = target.reshape(len(target), -1).astype(np.float64)
     yield (
         "predicted_against_true",
-        values.predicted_against_true(columns, oof, competition.targets, note=note),
+        lambda: values.predicted_against_true(columns, oof, competition.targets, note=note),
     )
     if not task.predicts_probabilities:
-        yield "residuals", values.residuals(columns, oof, competition.targets, note=note)
+        yield "residuals", lambda: values.residuals(columns, oof, competition.targets, note=note)
 
 
 def _scores(pipeline: Pipeline, *, note: str | None) -> Named:
     competition, blend = pipeline.competition, pipeline.blend
-    metric, means = _metric(competition), np.nanmean(blend.member_scores, axis=1)
-    figure = scores.blend_weights(blend.members, blend.weights, means, metric=metric, note=note)
-    yield "blend_weights", figure
-    by_member = dict(zip(blend.members, blend.member_scores, strict=True)) | {"blend": blend.scores}
-    figure = scores.scores_by_fold(
-        by_member, metric=metric, greater_is_better=competition.greater_is_better, note=note
+    metric, means = _metric(competition), mean_defined(blend.member_scores)
+    yield (
+        "blend_weights",
+        lambda: scores.blend_weights(blend.members, blend.weights, means, metric=metric, note=note),
     )
-    yield "scores_by_fold", figure
+    by_member = dict(zip(blend.members, blend.member_scores, strict=True)) | {"blend": blend.scores}
+    yield (
+        "scores_by_fold",
+        lambda: scores.scores_by_fold(
+            by_member, metric=metric, greater_is_better=competition.greater_is_better, note=note
+        ),
+    )
 
 
 def _images(pipeline: Pipeline, *, note: str | None) -> Named:
@@ -104,12 +129,13 @@ def _images(pipeline: Pipeline, *, note: str | None) -> Named:
             continue
         if number == 0 and competition.predicts.chooses_class:
             names, target = _class_names(competition), pipeline.prepared.target
-            yield "mistakes", images.mistakes(pixels, target, pipeline.blend.oof, names, note=note)
+            oof = pipeline.blend.oof
+            yield "mistakes", partial(images.mistakes, pixels, target, oof, names, note=note)
         models = TrainFiles(pipeline.contents.layout.train(member.name)).models
         weights = first_weights(models / WEIGHTS, pixels.shape[1:])
         if weights is not None:
-            figure = images.first_filters(weights, member=member.name, note=note)
-            yield f"first_filters_{member.name}", figure
+            draw_filters = partial(images.first_filters, weights, member=member.name, note=note)
+            yield f"first_filters_{member.name}", draw_filters
 
 
 def _pixels(pipeline: Pipeline, member: NetworkMember) -> np.ndarray | None:
@@ -147,12 +173,12 @@ def _texts(pipeline: Pipeline, *, note: str | None) -> Named:
     rows = prepared.train[competition.text].to_list()
     target, oof, names = prepared.target, pipeline.blend.oof, _class_names(competition)
     n_words = np.array([len(tokens(text)) for text in rows])
-    yield "by_length", texts.accuracy_by_length(target, oof, n_words, note=note)
-    yield "losses", texts.largest_losses(rows, target, oof, names, note=note)
+    yield "by_length", lambda: texts.accuracy_by_length(target, oof, n_words, note=note)
+    yield "losses", lambda: texts.largest_losses(rows, target, oof, names, note=note)
     explained = explain(pipeline)
     if explained is not None and explained[1]:
         member, effects = explained
-        yield "words", texts.word_effects(effects, member=member, note=note)
+        yield "words", lambda: texts.word_effects(effects, member=member, note=note)
 
 
 def _metric(competition: Competition) -> str:
@@ -161,3 +187,6 @@ def _metric(competition: Competition) -> str:
 
 def _class_names(competition: Competition) -> list[str]:
     return list(competition.label_names)
+
+
+KINDS = (_curves, _predictions, _scores, _images, _texts)

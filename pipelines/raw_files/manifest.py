@@ -57,8 +57,17 @@ def read(folder: Path) -> Manifest | None:
     """The folder's manifest, or None where there is no whole one."""
     try:
         return Manifest.model_validate_json((folder / FILE).read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValidationError):
+    except (OSError, ValidationError):
         return None
+
+
+def find(competition: Path, digest: str) -> tuple[Path, Manifest] | None:
+    """The folder of a competition's raw files with that digest, and its manifest."""
+    for folder in sorted(competition.glob("*/")):
+        stated = read(folder)
+        if stated is not None and stated.digest == digest:
+            return folder, stated
+    return None
 
 
 def changed_files(folder: Path) -> list[str]:

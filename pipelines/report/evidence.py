@@ -13,18 +13,20 @@ from pydantic import (
     model_validator,
 )
 
-from pipelines.workspace import files
+from pipelines.workspace import files, stored
 from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.summary import Score
+
+GATHER_AGAIN = "foldwise report gathers it again"
 
 # Keys of `report.json`, which stay as the first version wrote them.
 STORED_NAMES = {"predicted": "said", "probability_of": "said_of", "detail": "told"}
 
 
 class Facts(BaseModel):
-    """Frozen; unknown keys are an error. `STORED_NAMES` are the keys on disk."""
+    """Frozen; unknown keys and NaN are errors. `STORED_NAMES` are the keys on disk."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -189,7 +191,11 @@ class Origin(Facts):
 
 
 class Evidence(Facts):
-    """Everything that the report shows beyond the summary."""
+    """Everything that the report shows beyond the summary.
+
+    Attributes:
+        failed: By the name of a part that could not be measured, the reason.
+    """
 
     title: str
     page: str
@@ -198,10 +204,11 @@ class Evidence(Facts):
     curves: tuple[Curves, ...]
     outcome: Outcome
     importance: Importance | None
-    drift: Drift
+    drift: Drift | None
     checks: tuple[Check, ...]
     origin: Origin
     settings: dict[str, str]
+    failed: dict[str, str] = {}
 
     def write(self, folder: Path) -> None:
         """Write `report.json` whole or not at all."""
@@ -210,6 +217,10 @@ class Evidence(Facts):
 
     @classmethod
     def read(cls, folder: Path) -> Evidence | None:
-        """The folder's evidence, or None if it was never gathered."""
+        """The folder's evidence, or None if it was never gathered.
+
+        Raises:
+            DamagedFileError: The file holds something else.
+        """
         path = RunLayout(folder).evidence_file
-        return cls.model_validate_json(path.read_text()) if path.is_file() else None
+        return stored.read(cls, path, GATHER_AGAIN) if path.exists() else None

@@ -36,7 +36,6 @@ def find(root: Path, name: str) -> ReportedRun:
     summary, evidence = Summary.read(folder), Evidence.read(folder)
     if summary is None or evidence is None:
         raise NoReportError(
-            f"run {folder.name} has no report, since it was made before runs wrote them; "
-            f"type foldwise run {folder.parent.name} to make one"
+            f"run {folder.name} has no report; type foldwise run {folder.parent.name} to make one"
         )
     return ReportedRun(folder, summary, evidence)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipelines.configuration.assignments import settings_of
 from pipelines.configuration.competition import Competition
+from pipelines.faults import Attempt
 from pipelines.figures import curves
 from pipelines.figures.predictions import Bins, confusion_counts
 from pipelines.figures.values import ValueBins
@@ -30,6 +30,7 @@ from pipelines.report.evidence import (
 )
 from pipelines.report.importance import importance
 from pipelines.report.leaks import checks
+from pipelines.report.parts import Parts
 from pipelines.stages.ensemble import Blend
 from pipelines.stages.preprocess import Prepared
 from pipelines.stages.run_contents import RunContents
@@ -39,20 +40,39 @@ MAX_POINTS = 120  # of a learning curve
 
 
 def gather(competition: Competition, raw: RawFiles, run: RunContents) -> Evidence:
-    """Add to the stages' results what no stage measured."""
+    """Add to the stages' results what no stage measured; a part that fails is left out and told."""
     prepared, blend, folder = run.prepared, run.blend, run.layout.folder
+    parts = Parts(run.layout.error_log)
+    group = competition.folds.group
+    no_curves: tuple[Curves, ...] = ()
+    measured: dict[str, Any] = {
+        "curves": parts.measure(
+            "learning curves", lambda: tuple(_curves(competition, run)), no_curves
+        ),
+        "outcome": parts.measure(
+            "confusion, calibration and values",
+            lambda: _outcome(competition, prepared, blend),
+            Outcome(),
+        ),
+        "importance": parts.measure(
+            "feature importance", lambda: importance(competition, prepared, blend, folder), None
+        ),
+        "drift": parts.measure(
+            "train against test",
+            lambda: adversarial(prepared.train, prepared.test, group=group),
+            None,
+        ),
+        "checks": checks(competition, prepared, blend, folder, parts),
+    }
     return Evidence(
         title=competition.title,
         page=competition.kaggle.page if competition.kaggle else "",
         table=_table(competition, prepared),
         folds=tuple(_fold_scores(blend)),
-        curves=tuple(_curves(competition, run)),
-        outcome=_outcome(competition, prepared, blend),
-        importance=importance(competition, prepared, blend, folder),
-        drift=adversarial(prepared.train, prepared.test, group=competition.folds.group),
-        checks=checks(competition, prepared, blend, folder),
         origin=_origin(competition, raw, run),
         settings={key: json.dumps(value) for key, value in settings_of(competition).items()},
+        failed=parts.failed,
+        **measured,
     )
 
 
@@ -163,14 +183,19 @@ def _origin(competition: Competition, raw: RawFiles, run: RunContents) -> Origin
 
 
 def evidence_of(competition: Competition, raw: RawFiles, run: RunContents) -> Evidence:
-    """The run's evidence, gathered now if it never was."""
-    evidence = Evidence.read(run.layout.folder)
-    if evidence is None:
-        evidence = gather(competition, raw, run)
-        evidence.write(run.layout.folder)
+    """The run's evidence, gathered now where it never was, is damaged, or lacks a part."""
+    with Attempt() as reading:
+        evidence = Evidence.read(run.layout.folder)
+    if reading.error is None and evidence is not None and not evidence.failed:
+        return evidence
+    evidence = gather(competition, raw, run)
+    evidence.write(run.layout.folder)
     return evidence
 
 
-def write(competition: Competition, raw: RawFiles, summary: Summary, run: RunContents) -> Path:
-    """Write the finished run's page; return its path."""
-    return html.write(summary, evidence_of(competition, raw, run), run.layout.folder)
+def write(
+    competition: Competition, raw: RawFiles, summary: Summary, run: RunContents
+) -> dict[str, str]:
+    """Write the finished run's page; the parts that it lacks, and why."""
+    evidence = evidence_of(competition, raw, run)
+    return html.write(summary, evidence, run.layout.folder).failed

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -15,10 +16,12 @@ from markupsafe import Markup
 from models.ensembling.selection import BEST_MEMBER
 from pipelines.report import charts
 from pipelines.report.evidence import Drift, Evidence
+from pipelines.report.parts import Parts
 from pipelines.workspace import files
 from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.summary import BLEND, Summary
 
+NO_CHART = Markup('<p class="lead">Not drawn: see the top of the page.</p>')
 MARKS = {"passed": "✓", "look": "✗", "skipped": "–"}
 OUTCOMES = {"passed": "passed", "look": "failed", "skipped": "not checked"}
 MATRIX_WIDTH, CHARACTER = 900, 8  # pixels, of a confusion matrix and of a letter
@@ -34,15 +37,47 @@ DRIFTS = (
 )
 
 
-def write(summary: Summary, evidence: Evidence, folder: Path) -> Path:
-    """Write `report.html` whole or not at all; return its path."""
-    return files.write_text(RunLayout(folder).report_file, render(summary, evidence))
+@dataclass(frozen=True)
+class Page:
+    """A report's page.
+
+    Attributes:
+        text: The HTML.
+        failed: By the name of a part that it lacks, the reason.
+        path: Where it was written.
+    """
+
+    text: str
+    failed: dict[str, str]
+    path: Path
+
+
+def write(summary: Summary, evidence: Evidence, folder: Path) -> Page:
+    """Write `report.html` whole or not at all."""
+    layout = RunLayout(folder)
+    page = page_of(summary, evidence, layout)
+    files.write_text(page.path, page.text)
+    return page
 
 
 def render(summary: Summary, evidence: Evidence) -> str:
     """The page's text."""
-    template = environment().get_template("report.html")
-    return template.render(s=summary, e=evidence, **_values(summary, evidence))
+    return page_of(summary, evidence, RunLayout(Path(summary.run))).text
+
+
+def page_of(summary: Summary, evidence: Evidence, layout: RunLayout) -> Page:
+    """The page, without the charts that fail."""
+    parts = Parts(layout.error_log)
+    drawn = _charts(summary, evidence, summary.metric.replace("_", " "), parts)
+    failed = {**evidence.failed, **parts.failed}
+    text = (
+        environment()
+        .get_template("report.html")
+        .render(
+            s=summary, e=evidence, charts=drawn, failed_parts=failed, **_values(summary, evidence)
+        )
+    )
+    return Page(text, failed, layout.report_file)
 
 
 @cache
@@ -70,7 +105,6 @@ def _values(summary: Summary, evidence: Evidence) -> dict[str, Any]:
         "failed": [check for check in evidence.checks if check.outcome == "look"],
         "source": "synthetic sample" if summary.synthetic else summary.source,
         "classes": _classes(evidence),
-        "charts": _charts(summary, evidence, metric),
         "score_rows": list(_score_rows(summary, evidence)),
         "splits": list(zip(*(row.scores for row in evidence.folds), strict=True)),
         "accuracy": f"{_accuracy(evidence):.1%}",
@@ -84,7 +118,7 @@ def _values(summary: Summary, evidence: Evidence) -> dict[str, Any]:
         "calibration_error": _calibration_error(evidence),
         "candidates": list(_candidates(summary)) if len(summary.ways) > 1 else [],
         "drift_verdict": drift_verdict(evidence.drift),
-        "drift_at": round(200 * min(max(evidence.drift.auc - 0.5, 0), 0.5), 1),
+        "drift_at": _gauge(evidence.drift),
         "stages": [
             {"name": name.replace("-", " · ", 1), "seconds": seconds, "share": seconds / longest}
             for name, seconds in summary.stage_seconds.items()
@@ -125,19 +159,30 @@ def _classes(evidence: Evidence) -> str:
     return ", ".join(shares)
 
 
-def _charts(summary: Summary, evidence: Evidence, metric: str) -> dict[str, Any]:
-    outcome, importance = evidence.outcome, evidence.importance
-    return {
-        "scores": charts.fold_scores(evidence.folds, metric=metric),
-        "weights": charts.blend_weights(summary.members, metric=metric),
-        "calibration": outcome.calibration
-        and charts.calibration(
-            charts.bins_of(outcome.calibration), probability_of=outcome.probability_of
+def _charts(summary: Summary, evidence: Evidence, metric: str, parts: Parts) -> dict[str, Any]:
+    outcome, importance, drift = evidence.outcome, evidence.importance, evidence.drift
+
+    def calibration() -> Markup | None:
+        if not outcome.calibration:
+            return None
+        bins = charts.bins_of(outcome.calibration)
+        return charts.calibration(bins, probability_of=outcome.probability_of)
+
+    made: dict[str, tuple[Callable[[], Any], Any]] = {
+        "scores": (lambda: charts.fold_scores(evidence.folds, metric=metric), NO_CHART),
+        "weights": (lambda: charts.blend_weights(summary.members, metric=metric), NO_CHART),
+        "calibration": (calibration, NO_CHART),
+        "targets": (lambda: list(charts.values(outcome.values)), []),
+        "curves": (lambda: list(charts.learning_curves(evidence.curves, metric=metric)), []),
+        "importance": (
+            lambda: importance and charts.importance(importance, metric=metric),
+            NO_CHART,
         ),
-        "targets": list(charts.values(outcome.values)),
-        "curves": list(charts.learning_curves(evidence.curves, metric=metric)),
-        "importance": importance and charts.importance(importance, metric=metric),
-        "drifts": list(charts.drifts(evidence.drift.columns)),
+        "drifts": (lambda: list(charts.drifts(drift.columns if drift else ())), []),
+    }
+    return {
+        name: parts.measure(f"chart of {name}", make, instead)
+        for name, (make, instead) in made.items()
     }
 
 
@@ -172,6 +217,13 @@ def _candidates(summary: Summary) -> Iterator[dict[str, Any]]:
         yield candidate.model_dump() | {"gain": sign * (candidate.score - blend)}
 
 
-def drift_verdict(drift: Drift) -> str:
+def drift_verdict(drift: Drift | None) -> str:
     """What the AUC means, in a sentence."""
-    return next(verdict for limit, verdict in DRIFTS if drift.auc < limit)
+    if drift is None:
+        return "Not measured."
+    return next((verdict for limit, verdict in DRIFTS if drift.auc < limit), DRIFTS[-1][1])
+
+
+def _gauge(drift: Drift | None) -> float:
+    """Where the AUC stands on the gauge, in percent."""
+    return 0.0 if drift is None else round(200 * min(max(drift.auc - 0.5, 0), 0.5), 1)

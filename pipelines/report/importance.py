@@ -68,7 +68,11 @@ def importance(
         ]
     )
     costs = sign * (scores[0] - scores[1:]).reshape(len(units), n_shuffles)
-    worths = [_worth(unit, cost) for unit, cost in zip(units, costs, strict=True)]
+    # A metric may be undefined on the rows with a shuffled column: such a column is left out.
+    known = [
+        (unit, cost) for unit, cost in zip(units, costs, strict=True) if np.isfinite(cost).all()
+    ]
+    worths = [_worth(unit, cost) for unit, cost in known]
     return Importance(
         member=models.name,
         score=float(scores[0]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from pipelines.configuration.encoders import encoder_identities
 from pipelines.members.predictions import mean_defined
 from pipelines.report.drift import as_numbers
 from pipelines.report.evidence import Check
+from pipelines.report.parts import Parts
 from pipelines.stages.dataset import encode_fold
 from pipelines.stages.ensemble import Blend, EnsembleSettings
 from pipelines.stages.extra_tables import features_of
@@ -36,22 +38,49 @@ MIN_ROWS = 20  # of a class; fewer are ranked well by chance
 
 
 def checks(
-    competition: Competition, prepared: Prepared, blend: Blend, folder: Path
+    competition: Competition,
+    prepared: Prepared,
+    blend: Blend,
+    folder: Path,
+    parts: Parts | None = None,
 ) -> tuple[Check, ...]:
-    """Run every check on the results of the stages and the run's folder."""
+    """Run every check on the results of the stages and the run's folder; a fault stops no other.
+
+    Args:
+        competition: With the settings of the run.
+        prepared: What stage 2 gave.
+        blend: What stage 5 gave.
+        folder: The run's.
+        parts: Notes the checks that could not be made.
+    """
+    parts = parts or Parts(RunLayout(folder).error_log)
+    return tuple(
+        parts.measure(f"leak check: {name}", check, _not_made(name))
+        for name, check in _every(competition, prepared, blend, folder)
+    )
+
+
+def _not_made(name: str) -> Check:
+    return Check(name=name, outcome="skipped", detail="the check itself failed")
+
+
+def _every(
+    competition: Competition, prepared: Prepared, blend: Blend, folder: Path
+) -> Iterator[tuple[str, Callable[[], Check]]]:
+    """Each check, by its name."""
     identities = encoder_identities(competition)
     encoders = {identities[member.name].name: member.encoder for member in competition.members}
-    return (
-        _row_wise(competition, prepared),
-        _held_out_once(prepared),
-        _groups_whole(competition, prepared),
-        *(_fitted_in_fold(*encoder, prepared, folder) for encoder in encoders.items()),
-        _score_reproduced(competition, prepared, blend),
-        _not_too_good(competition, blend),
-        _duplicates(competition, prepared),
-        _giveaways(competition, prepared),
-        _csv_unchanged(prepared, folder),
-    )
+    yield "Features are row-wise", lambda: _row_wise(competition, prepared)
+    yield "Every row is held out once", lambda: _held_out_once(prepared)
+    yield "Groups stay in one fold", lambda: _groups_whole(competition, prepared)
+    for name, make in encoders.items():
+        check = partial(_fitted_in_fold, name, make, prepared, folder)
+        yield f"{name} is fitted on training rows only", check
+    yield "The score can be reproduced", lambda: _score_reproduced(competition, prepared, blend)
+    yield "The score is not too good to be true", lambda: _not_too_good(competition, blend)
+    yield "Duplicate rows share a fold", lambda: _duplicates(competition, prepared)
+    yield "No column gives the label away", lambda: _giveaways(competition, prepared)
+    yield "The submission has every test row", lambda: _csv_unchanged(prepared, folder)
 
 
 def _row_wise(competition: Competition, prepared: Prepared) -> Check:

@@ -17,6 +17,7 @@ from pipelines.console import Narrator, plain_table, print_table
 from pipelines.runs.disk_use import REMOVING, Item, n_bytes, n_freed, survey
 from pipelines.workspace import files
 from pipelines.workspace.layout import Workspace
+from submissions import ledger
 
 KINDS = ("runs", "raw files", "leftovers")
 UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -46,9 +47,11 @@ def clean(request: CleanRequest, narrator: Narrator) -> None:
 
     Raises:
         NoRunError: The workspace has nothing of that competition.
-        LedgerError: The ledger cannot be read, so nothing is known of what was sent.
+        LedgerError: The ledger's file cannot be read, so nothing is known of what was sent.
     """
     workspace = Workspace(request.root)
+    if (fault := ledger.look(workspace.ledger).fault) is not None:
+        narrator.warn(fault)
     items = survey(workspace, n_keep=request.n_keep, competition=request.competition)
     print_table(narrator.console, _table(workspace, items))
     going = [item for item in items if item.may_go]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipelines.raw_files import manifest
-from pipelines.workspace import files, run_folders
+from pipelines.workspace import files, run_folders, stored
 from pipelines.workspace.finished_runs import NoRunError, best_first, finished
 from pipelines.workspace.layout import LOCK_FILE, RunLayout, Workspace
 from submissions import ledger
@@ -74,9 +74,10 @@ def _runs(workspace: Workspace, competition: str, n_keep: int) -> Iterator[Item]
     summaries = finished(workspace, competition)  # newest first
     newest = [summary.run for summary in summaries]
     best = {summary.run for summary in best_first(summaries)[:1]}
+    book = ledger.look(workspace.ledger)
     sent = {
         entry.run
-        for entry in ledger.read(workspace.ledger)
+        for entry in book.entries
         if entry.competition == competition and entry.submitted_utc is not None
     }
     for folder in _folders(workspace.runs(competition)):
@@ -86,6 +87,7 @@ def _runs(workspace: Workspace, competition: str, n_keep: int) -> Iterator[Item]
         reasons = {
             "is being made": _is_held(run.lock_file),
             "was sent to Kaggle": run.run_id in sent,
+            "may have been sent: the ledger has lines that cannot be read": book.fault is not None,
             "has the best cv": run.run_id in best,
             f"one of the newest {n_keep}": run.run_id in newest[:n_keep],
             "unfinished, and newer than all others": not newest or run.run_id > newest[0],
@@ -104,18 +106,30 @@ def _trials(workspace: Workspace, competition: str) -> Iterator[Item]:
 
 def _raw_files(workspace: Workspace, competition: str, staying: Iterable[Path]) -> Iterator[Item]:
     """The folders of a competition's raw files; those of the runs that stay are needed."""
-    used = {run_folders.describe(folder).get("data"): folder.name for folder in staying}
+    used, unknown = _made_of(staying)
     top = workspace.data / competition
     lock = top / LOCK_FILE
     whole = {folder: stated for folder in _folders(top) if (stated := manifest.read(folder))}
     newest = max(whole, key=lambda folder: folder.stat().st_mtime, default=None)
     for folder, stated in whole.items():
-        user = used.get(stated.digest)
+        user = used.get(stated.digest) or unknown
         why = f"run {user} was made of them" if user else "the newest" if folder == newest else None
         yield Item(folder, "raw files", why is None, why or "no run that stays needs them", lock)
     for folder in _folders(top):
         if folder.name.endswith(GATHERING) and not _is_held(lock):
             yield Item(folder, "leftovers", True, "of a download that was stopped", lock)
+
+
+def _made_of(runs: Iterable[Path]) -> tuple[dict[str, str], str | None]:
+    """By the digest of raw files, a run that was made of them; and a run that does not tell."""
+    used, unknown = dict[str, str](), None
+    for folder in runs:
+        try:
+            used[run_folders.describe(folder, keys=("data",))["data"]] = folder.name
+        except stored.DamagedFileError as error:
+            stored.pass_over(error)
+            unknown = folder.name
+    return used, unknown
 
 
 def _removed_halfway(workspace: Workspace) -> Iterator[Item]:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pipelines.console import SEPARATOR, print_line, print_lines, wrapped
 from pipelines.program import as_typed
-from pipelines.workspace.finished_runs import by_id_or_competition
+from pipelines.workspace.finished_runs import NoRunError, by_id_or_competition
 from pipelines.workspace.layout import Workspace
 from pipelines.workspace.summary import Summary
 from submissions import ledger
@@ -78,7 +78,8 @@ def show_run(console: Console, root: Path, name: str) -> None:
 
     run = by_id_or_competition(Workspace(root), name)
     summary = Summary.read(run.folder)
-    assert summary is not None, "a finished run has a summary"
+    if summary is None:  # removed between the two looks
+        raise NoRunError(f"no finished run {name!r} any more; type foldwise runs to list them")
     entries = {(e.competition, e.run): e for e in ledger.read(Workspace(root).ledger)}
     print_line(console, "run", run.run_id)
     if (entry := entries.get((run.competition, run.run_id))) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,8 +11,10 @@ from pipelines.configuration.competition import Competition
 from pipelines.console import Narrator
 from pipelines.runs.sendable import checked_csv, sendable
 from pipelines.workspace.layout import Workspace
+from pipelines.workspace.stored import DamagedFileError
 from pipelines.workspace.summary import Summary
 from submissions import ledger
+from submissions.check import SubmissionError
 from submissions.final_selection import (
     Candidate,
     Finals,
@@ -19,6 +22,9 @@ from submissions.final_selection import (
     propose,
     share_differing,
 )
+from submissions.form import read_sample
+
+OF_LABELS = ("labels", "top_k")
 
 
 def pick(competition: Competition, root: Path, narrator: Narrator) -> None:
@@ -30,8 +36,8 @@ def pick(competition: Competition, root: Path, narrator: Narrator) -> None:
     """
     page = competition.on_kaggle.page  # raises where there is nothing to choose for
     runs = _distinct(sendable(root, competition.name))
-    candidates = _comparable([_candidate(competition, summary, root) for summary in runs])
-    labels = competition.form == "labels"
+    candidates = _comparable(list(_candidates(competition, runs, root, narrator)))
+    labels = competition.form in OF_LABELS
     finals = propose(
         candidates,
         greater_is_better=competition.greater_is_better,
@@ -66,9 +72,37 @@ def _comparable(candidates: list[Candidate]) -> list[Candidate]:
     return [candidate for candidate in candidates if set(candidate.table.index) == rows]
 
 
+def _candidates(
+    competition: Competition, runs: Sequence[Summary], root: Path, narrator: Narrator
+) -> Iterator[Candidate]:
+    """The runs with their answers; one whose CSV cannot be sent is passed over and told.
+
+    Raises:
+        SubmissionError: None can be sent.
+    """
+    n_made, faults = 0, list[SubmissionError | DamagedFileError]()
+    for summary in runs:
+        try:
+            made = _candidate(competition, summary, root)
+        except (SubmissionError, DamagedFileError) as error:
+            faults.append(error)
+            continue
+        n_made += 1
+        yield made
+    if faults and not n_made:
+        raise faults[0]
+    for fault in faults:
+        narrator.warn(f"{fault}; that run is passed over")
+
+
 def _candidate(competition: Competition, summary: Summary, root: Path) -> Candidate:
-    path = checked_csv(root, competition, summary)
-    table = pd.read_csv(path, index_col=competition.id, dtype={competition.id: str})
+    """The run with its answers as Kaggle reads them: texts, or numbers."""
+    table = read_sample(checked_csv(root, competition, summary))
+    name = competition.submission_id or competition.id
+    if name in table:
+        table = table.set_index(name)
+    if competition.form not in OF_LABELS:  # a sample's further columns may hold texts
+        table = table.apply(pd.to_numeric, errors="coerce").dropna(axis=1)
     return Candidate(summary.run, summary.cv, summary.cv_std, summary.n_splits, table)
 
 

@@ -13,26 +13,23 @@ import numpy as np
 from features.folds import FoldPlan
 from models.ensembling.selection import standard_error
 from models.training.hardware import choose_device
+from pipelines import faults
 from pipelines.configuration.assignments import changes, resolved
 from pipelines.configuration.competition import Competition
 from pipelines.configuration.encoders import encoder_identities
 from pipelines.configuration.tuned_values import Tuned, still_used, withdrawn
 from pipelines.console import Narrator
-from pipelines.figures.gallery import draw
+from pipelines.faults import Attempt
 from pipelines.kaggle.retry import Patience
 from pipelines.members.member import file_digests, members_of
 from pipelines.members.predictions import mean_defined
-from pipelines.prediction import mlflow_model
 from pipelines.raw_files.raw import RawFiles
-from pipelines.report import gather as report
-from pipelines.runs import mlflow_record
+from pipelines.runs import aftermath
 from pipelines.stages import publish, stage_code
 from pipelines.stages.download import fetch
 from pipelines.stages.ensemble import Blend
 from pipelines.stages.pipeline import Pipeline
-from pipelines.stages.run_contents import RunContents
-from pipelines.tracking.tracker import Tracker
-from pipelines.workspace import run_folders
+from pipelines.workspace import out, run_folders
 from pipelines.workspace.files import fingerprint
 from pipelines.workspace.layout import RunLayout, Workspace, submission_csv
 from pipelines.workspace.provenance import git_commit, versions
@@ -84,7 +81,8 @@ def run(competition: Competition, request: RunRequest, narrator: Narrator) -> Su
     """
     start = time.perf_counter()
     request = replace(request, device=choose_device(request.device))
-    tracker = Tracker.start(request.root, narrator) if request.track else None
+    out.check(request.out)
+    tracker = aftermath.tracker(request.root, narrator) if request.track else None
     raw = fetch(
         competition,
         narrator,
@@ -96,14 +94,13 @@ def run(competition: Competition, request: RunRequest, narrator: Narrator) -> Su
     downloaded = time.perf_counter() - start
     competition, tuned = _tuned(competition, raw, request, narrator)
     folder = _folder(competition, raw, request)
-    with run_folders.locked(folder):
-        summary, contents = Summary.read(folder), RunContents(RunLayout(folder))
+    layout = RunLayout(folder)
+    with run_folders.locked(folder), faults.logged(layout.error_log):
+        store = StageStore(layout)
+        pipeline = Pipeline(competition, raw, store, narrator, device=request.device)
+        summary = _finished(pipeline, narrator)
         if summary is None:
             narrator.say("run", f"{folder.name} in {folder}")
-            pipeline = Pipeline(
-                competition, raw, StageStore(contents.layout), narrator, device=request.device
-            )
-            contents = pipeline.contents
             summary = _make(pipeline, folder, narrator, downloaded)
         else:
             narrator.say(
@@ -112,11 +109,27 @@ def run(competition: Competition, request: RunRequest, narrator: Narrator) -> Su
         if summary.tuned != tuned:
             summary = summary.model_copy(update={"tuned": tuned})
             summary.write(folder)
-        report.write(competition, raw, summary, contents)
         note = None if request.note is None else " ".join(request.note.split())
         label = publish.Label(note, changes(competition, request.defaults or competition))
-        publish.copies(summary, folder, request.root, request.out, label)
-        return mlflow_record.track(tracker, summary, contents) if tracker else summary
+        publish.copies(summary, folder, request.root, request.out)
+        aftermath.note(summary, request.root, label, narrator)
+        summary = aftermath.complete(pipeline, summary, narrator)
+        return aftermath.track(tracker, summary, pipeline.contents, narrator)
+
+
+def _finished(pipeline: Pipeline, narrator: Narrator) -> Summary | None:
+    """The run's summary; None while it is unfinished, or where something of it was damaged."""
+    layout = pipeline.contents.layout
+    with Attempt() as reading:
+        summary = Summary.read(layout.folder)
+    if reading.error is not None:
+        narrator.warn(f"{faults.reason(reading.error)}; it is made again now")
+        return None
+    if summary is not None and (damaged := pipeline.damaged_stages()):
+        which = ", ".join(str(layout.stages / name) for name in damaged)
+        narrator.warn(f"{which}: changed since its run wrote it, or gone; it is made again now")
+        return None
+    return summary
 
 
 def _tuned(
@@ -174,7 +187,7 @@ def _folder(competition: Competition, raw: RawFiles, request: RunRequest) -> Pat
 
 
 def _make(pipeline: Pipeline, folder: Path, narrator: Narrator, downloaded: float) -> Summary:
-    """Run the stages, draw the figures, and write the summary last."""
+    """Run the stages, and write the summary last."""
     start = time.perf_counter()
     with narrator.stages():
         pipeline.run()
@@ -184,18 +197,12 @@ def _make(pipeline: Pipeline, folder: Path, narrator: Narrator, downloaded: floa
     for warning in _warnings(pipeline):
         narrator.warn(warning)
     seconds = {name: stage.seconds for name, stage in pipeline.stages.items()}
-    figures = draw(pipeline, pipeline.contents.layout.figures)
-    drawn = time.perf_counter()
-    report.evidence_of(pipeline.competition, pipeline.raw, pipeline.contents)
-    seconds["report"] = time.perf_counter() - drawn
     summary = _summarise(
         pipeline,
         run=folder.name,
-        figures=tuple(str(path) for path in figures),
         stage_seconds={"download": downloaded} | seconds,
         seconds=round(downloaded + time.perf_counter() - start, 2),
     )
-    mlflow_model.describe(folder, pipeline.competition)
     summary.write(folder)
     return summary
 

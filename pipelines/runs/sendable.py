@@ -9,9 +9,10 @@ from pipelines.raw_files.sources import choose_source
 from pipelines.stages import preprocess
 from pipelines.stages.download import download
 from pipelines.stages.input_tables import read_sample_submission
+from pipelines.workspace import stage_cache
 from pipelines.workspace.files import sha256
 from pipelines.workspace.finished_runs import NoRunError, best_first, finished, named
-from pipelines.workspace.layout import Workspace, submission_csv
+from pipelines.workspace.layout import PREPROCESS, Workspace, submission_csv
 from submissions.check import SubmissionError, check
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def checked_csv(root: Path, competition: Competition, summary: Summary) -> Path:
 
     Raises:
         SubmissionError: It is missing, was changed, or fails the submission check.
+        DamagedFileError: The run's own sample submission was changed.
     """
     csv = submission_csv(competition.name, summary.run)
     path = root / csv
@@ -89,7 +91,9 @@ def checked_csv(root: Path, competition: Competition, summary: Summary) -> Path:
         raise SubmissionError(f"{csv}: there is no such file; {again}")
     if sha256(path) != summary.submission_sha256:
         raise SubmissionError(f"{csv}: has changed since its run wrote it; {again}")
-    prepared = preprocess.load(Workspace(root).run(competition.name, summary.run).preprocess)
+    run = Workspace(root).run(competition.name, summary.run)
+    stage_cache.check(run, stage=PREPROCESS)
+    prepared = preprocess.load(run.preprocess)
     check(path, prepared.sample_submission, prepared.form)
     return path
 

@@ -25,7 +25,7 @@ from pipelines.workspace.layout import (
     dataset_stage,
     train_stage,
 )
-from pipelines.workspace.stage_cache import Stage, StageStore
+from pipelines.workspace.stage_cache import Stage, StageStore, is_whole
 
 
 class Pipeline:
@@ -64,6 +64,16 @@ class Pipeline:
             self._train(member)
         self._ensemble()
         self._submission()
+
+    def damaged_stages(self) -> list[str]:
+        """Names of the stages of a finished run that are not as they were written, or gone."""
+        encoders = dict.fromkeys(encoder.name for encoder in self.encoders.values())
+        names = [
+            *(PREPROCESS, *map(dataset_stage, encoders)),
+            *(train_stage(member.name) for member in self.competition.members),
+            *(ENSEMBLE, SUBMISSION),
+        ]
+        return [name for name in names if not is_whole(self.contents.layout.stages / name)]
 
     def dataset_of(self, member: Member) -> FoldedDataset:
         """Stages 2 and 3 for one member alone."""

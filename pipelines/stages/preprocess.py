@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -31,11 +32,13 @@ if TYPE_CHECKING:
     from pipelines.configuration.competition import Competition
     from pipelines.raw_files.raw import RawFiles
 
+PLAIN_KINDS = {"str", "int", "float", "bool", "date", "datetime", "Timestamp", "Decimal", "bytes"}
+SHOWN = 12  # columns in a message
 Features = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 class FeaturesError(ValueError):
-    """The competition's `features` computes a row from other rows, across folds."""
+    """The competition's `features` computes a row from other rows, or mixes kinds of values."""
 
     exit_code = 2
 
@@ -162,18 +165,29 @@ def _folds(competition: Competition, rows: TrainingRows, train: pd.DataFrame) ->
     """The folds, by columns of the training file or by row-wise features."""
     plan, task = competition.folds, competition.predicts
 
-    def column(name: str | None) -> np.ndarray | None:
+    def column(setting: str, name: str | None) -> np.ndarray | None:
         if name is None:
             return None
+        if name not in rows.table and name not in train:
+            raise FoldError(_no_such_column(setting, name, [*rows.table, *train]))
         return (rows.table if name in rows.table else train)[name].to_numpy()
 
     return make_folds(
         task.strata(rows.target),
         plan,
-        groups=column(plan.group),
-        time=column(plan.time),
-        given=column(plan.column),
+        groups=column("group", plan.group),
+        time=column("time", plan.time),
+        given=column("column", plan.column),
         names=competition.label_names if task.has_classes else None,
+    )
+
+
+def _no_such_column(setting: str, name: str, known: list[Any]) -> str:
+    names = list(dict.fromkeys(map(str, known)))
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names[:SHOWN])}"
+    return (
+        f"folds.{setting} = {name!r}: neither the files nor `features` have such a column; {hint}"
     )
 
 
@@ -220,7 +234,26 @@ def _with_features(features: Features, table: pd.DataFrame, name: str) -> pd.Dat
             "expected each row to be computed alone; a feature that needs other rows belongs in an "
             "encoder, which is fitted in the fold"
         )
+    _check_one_kind(whole, name)
     return whole
+
+
+def _check_one_kind(table: pd.DataFrame, name: str) -> None:
+    """Check that no column mixes kinds of values, which no file of columns can hold.
+
+    Raises:
+        FeaturesError: One does.
+    """
+    for column in table.columns:
+        values = table[column]
+        if values.dtype != object:
+            continue
+        kinds = sorted({type(value).__name__ for value in values.dropna()})
+        if len(kinds) > 1 or not set(kinds) <= PLAIN_KINDS:
+            raise FeaturesError(
+                f"features of {name}: column {str(column)!r} holds {' and '.join(kinds)}, expected "
+                "values of one kind; make it numbers or texts with astype"
+            )
 
 
 def without_infinite(table: pd.DataFrame, rows: str) -> tuple[pd.DataFrame, list[str]]:

@@ -31,23 +31,19 @@ class Label:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def copies(
-    summary: Summary, folder: Path, root: Path, out: Path | None, label: Label | None = None
-) -> None:
-    """Copy the CSV to `submissions/` and to `out`, and note the run in the ledger.
+def copies(summary: Summary, folder: Path, root: Path, out: Path | None) -> None:
+    """Copy the CSV to `submissions/` and to `out`.
 
     Args:
         summary: Of a finished run.
         folder: The run's.
         root: The workspace.
         out: Where the person wants another copy.
-        label: What tells it from other runs.
     """
     made = SubmissionFiles(RunLayout(folder).submission).csv
     for target in (root / summary.submission, out):
         if target is not None:
             files.copy(made, target)
-    note(summary, root, label)
 
 
 def note(summary: Summary, root: Path, label: Label | None = None) -> None:

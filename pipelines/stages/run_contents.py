@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pipelines.members.predictions import Predictions
     from pipelines.workspace.layout import RunLayout
 
+NEEDED = ("configuration", "data", "device", "code", "started", "git_commit", "versions")
+
 
 class RunContents:
     """The values of stages 2, 4 and 5, and what was asked.
@@ -29,8 +31,12 @@ class RunContents:
 
     @cached_property
     def described(self) -> dict[str, Any]:
-        """What `run.json` holds: configuration, source, data, device, code and versions."""
-        return run_folders.describe(self.layout.folder)
+        """What `run.json` holds: configuration, source, data, device, code and versions.
+
+        Raises:
+            DamagedFileError: It holds something else.
+        """
+        return run_folders.describe(self.layout.folder, keys=NEEDED)
 
     @cached_property
     def prepared(self) -> preprocess.Prepared:

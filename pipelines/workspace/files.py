@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -14,11 +15,24 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+DISK_FAULTS = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR),
+)
+
 
 class LockedError(RuntimeError):
     """Another process holds the lock."""
 
     exit_code = 2
+
+
+def is_disk_fault(error: BaseException) -> bool:
+    """Whether the disk refused: full, not to be written, or a folder where a file should be."""
+    if not isinstance(error, OSError):
+        return False
+    # numpy's own words, without a number, where an array does not fit on the disk
+    return error.errno in DISK_FAULTS or (error.errno is None and " written" in str(error))
 
 
 @contextlib.contextmanager

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 from pipelines.workspace.layout import RunLayout, Workspace
+from pipelines.workspace.stored import DamagedFileError, pass_over
 from pipelines.workspace.summary import Summary
 
 BEST = "best"  # in place of an id: the run with the best cross-validated score
@@ -18,10 +20,18 @@ class NoRunError(LookupError):
 
 
 def finished(workspace: Workspace, competition: str) -> list[Summary]:
-    """Summaries of the finished runs, newest first."""
+    """Summaries of the finished runs, newest first; a damaged one is passed over and told."""
     folders = sorted((run.folder for run in workspace.finished(competition)), reverse=True)
-    found = (Summary.read(folder) for folder in folders)
+    found = (_read(folder) for folder in folders)
     return [summary for summary in found if summary is not None]
+
+
+def _read(folder: Path) -> Summary | None:
+    try:
+        return Summary.read(folder)
+    except DamagedFileError as error:
+        pass_over(error)
+        return None
 
 
 def best_first(runs: Iterable[Summary]) -> list[Summary]:
@@ -82,7 +92,9 @@ def by_id_or_competition(workspace: Workspace, text: str) -> RunLayout:
         NoRunError: There is none; names the nearest id or competition.
     """
     runs = sorted(workspace.finished(), key=lambda run: run.run_id)  # which begins with its time
-    found = [run for run in runs if text in (run.run_id, run.competition)]
+    if named := [run for run in runs if text == run.run_id]:
+        return named[-1]
+    found = [run for run in runs if text == run.competition and _read(run.folder) is not None]
     if found:
         return found[-1]
     known = [run.run_id for run in runs] + sorted({run.competition for run in runs})

@@ -11,6 +11,7 @@ from submissions.ledger import FILE as LEDGER
 PREPROCESS, ENSEMBLE, SUBMISSION = "preprocess", "ensemble", "submission"  # names of stages
 DATASET, TRAIN = "dataset-", "train-"  # what the names of the others begin with
 RUN_FILE, SUMMARY_FILE, LOCK_FILE = "run.json", "summary.json", ".lock"
+ERROR_LOG = "error.log"
 FIGURES = "figures"  # of a run, a study or a comparison of losses
 
 
@@ -44,6 +45,11 @@ class Workspace:
     def all_runs(self) -> Path:
         """The runs of all competitions."""
         return self.root / "runs"
+
+    @property
+    def error_log(self) -> Path:
+        """Tracebacks of what nobody foresaw, outside any run."""
+        return self.all_runs / ERROR_LOG
 
     @property
     def unsent(self) -> Path:
@@ -84,7 +90,7 @@ class Workspace:
     def finished(self, competition: str = "*") -> Iterator[RunLayout]:
         """Finished runs of one competition, or of all, in no order."""
         found = self.all_runs.glob(f"{competition}/*/{SUMMARY_FILE}")
-        return (RunLayout(path.parent) for path in found)
+        return (RunLayout(path.parent) for path in found if path.is_file())
 
     def trial_run(self, competition: str, study: str) -> RunLayout:
         """Stages made for a study; they lie beside the runs, so that both share what they can."""
@@ -142,6 +148,11 @@ class RunLayout:
     def evidence_file(self) -> Path:
         """What the report shows, as data."""
         return self.folder / "report.json"
+
+    @property
+    def error_log(self) -> Path:
+        """Tracebacks of what nobody foresaw."""
+        return self.folder / ERROR_LOG
 
     @property
     def report_file(self) -> Path:

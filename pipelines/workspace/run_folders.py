@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipelines.workspace import files
+from pipelines.workspace import files, stored
 from pipelines.workspace.layout import RUN_FILE, RunLayout
+
+KEY = ("fingerprint",)
 
 
 class RunFolderError(LookupError):
@@ -22,8 +24,11 @@ class RunFolderError(LookupError):
 def find(runs: Path, fingerprint: str) -> Path | None:
     """The newest run of that fingerprint, finished or not."""
     for folder in sorted(_folders(runs), reverse=True):
-        if describe(folder).get("fingerprint") == fingerprint:
-            return folder
+        try:
+            if describe(folder, keys=KEY)["fingerprint"] == fingerprint:
+                return folder
+        except stored.DamagedFileError as error:
+            stored.pass_over(error)
     return None
 
 
@@ -48,7 +53,7 @@ def by_id(runs: Path, run_id: str, fingerprint: str) -> Path:
     if not run.run_file.is_file():
         known = ", ".join(sorted((f.name for f in _folders(runs)), reverse=True)[:5]) or "none yet"
         raise RunFolderError(f"no run {run_id!r} in {runs}; the newest: {known}")
-    if describe(run.folder).get("fingerprint") != fingerprint:
+    if describe(run.folder, keys=KEY)["fingerprint"] != fingerprint:
         raise RunFolderError(
             f"run {run_id} was started with other data, settings or code, so it cannot go on; "
             "leave --run out to start a new one"
@@ -56,10 +61,14 @@ def by_id(runs: Path, run_id: str, fingerprint: str) -> Path:
     return run.folder
 
 
-def describe(folder: Path) -> dict[str, Any]:
-    """What `run.json` holds: configuration, source, data, device, code and versions."""
-    description: dict[str, Any] = json.loads(RunLayout(folder).run_file.read_text())
-    return description
+def describe(folder: Path, *, keys: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What `run.json` holds: configuration, source, data, device, code and versions.
+
+    Raises:
+        DamagedFileError: It holds something else.
+    """
+    step = f"what its run made is not lost; remove {folder} when you no longer need it"
+    return stored.read_json(RunLayout(folder).run_file, step, keys=keys)
 
 
 @contextlib.contextmanager

@@ -18,11 +18,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import BaseModel, ConfigDict
+
+from pipelines.workspace import stored
 from pipelines.workspace.files import fingerprint, link_or_copy, sha256
 from pipelines.workspace.kept_training import KeptTraining
 from pipelines.workspace.layout import RunLayout
 
 MANIFEST = "manifest.json"
+MAKE_AGAIN = "remove its folder: the next run makes it again"
 Status = Literal["made", "kept", "reused"]
 
 
@@ -100,9 +104,56 @@ class StageStore:
         return _stage(name, folder, "made")
 
 
+class Manifest(BaseModel):
+    """What a finished stage was made of, and the files that it wrote.
+
+    Attributes:
+        fingerprint: Of what went in.
+        seconds: How long it took.
+        sizes: In bytes, by file.
+        times: Of the last change, in nanoseconds, by file; absent in stages of older versions.
+        digests: The sha256 of each file; absent there too.
+        content: A sha256 over all of them.
+    """
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    fingerprint: str
+    seconds: float
+    sizes: dict[str, int]
+    times: dict[str, int] = {}
+    digests: dict[str, str] = {}
+    content: str
+
+
 def seconds_of(folder: Path) -> float:
-    """How long a finished stage took when it was made."""
-    return float(json.loads((folder / MANIFEST).read_text())["seconds"])
+    """How long a finished stage took when it was made.
+
+    Raises:
+        DamagedFileError: Its manifest holds something else.
+    """
+    return stored.read(Manifest, folder / MANIFEST, MAKE_AGAIN).seconds
+
+
+def check(run: RunLayout, *, stage: str = "*") -> None:
+    """Check that no file of a finished run's stages, or of one of them, has changed.
+
+    Raises:
+        DamagedFileError: One has, or is gone; names the first.
+    """
+    folders = sorted(run.stages.glob(f"{stage}/"))
+    if not folders:
+        raise stored.DamagedFileError(run.stages, "nothing", _again(run))
+    for folder in folders:
+        manifest = stored.read(Manifest, folder / MANIFEST, _again(run))
+        if changed := _changed(folder, manifest):
+            path = folder / changed[0]
+            found = "other bytes" if path.is_file() else "no such file"
+            raise stored.DamagedFileError(path, found, _again(run))
+
+
+def _again(run: RunLayout) -> str:
+    return f"type the command that made the run, foldwise run {run.competition}, again"
 
 
 def _make(
@@ -116,32 +167,60 @@ def _make(
 
 def _write_manifest(folder: Path, wanted: str, seconds: float) -> None:
     files = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+    digests = {name: sha256(path) for name, path in files.items()}
     manifest = {
         "fingerprint": wanted,
         "seconds": round(seconds, 3),
         "sizes": {name: path.stat().st_size for name, path in files.items()},
-        "content": fingerprint({name: sha256(path) for name, path in files.items()}),
+        "times": {name: path.stat().st_mtime_ns for name, path in files.items()},
+        "digests": digests,
+        "content": fingerprint(digests),
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
 
 
+def is_whole(folder: Path) -> bool:
+    """Whether the folder holds a finished stage, just as it was written."""
+    return _whole(folder) is not None
+
+
+def _whole(folder: Path) -> Manifest | None:
+    """The manifest of a finished stage whose files are just as they were written."""
+    try:
+        manifest = stored.read(Manifest, folder / MANIFEST, MAKE_AGAIN)
+    except stored.DamagedFileError:
+        return None
+    return None if _changed(folder, manifest) else manifest
+
+
 def _is_finished(folder: Path, wanted: str) -> bool:
     """Whether the folder holds the stage of that fingerprint, whole."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+    manifest = _whole(folder)
+    return manifest is not None and manifest.fingerprint == wanted
+
+
+def _changed(folder: Path, manifest: Manifest) -> list[str]:
+    """The files that differ from the manifest or are gone.
+
+    One of the same size and time is taken as it is; of a copy with another time the bytes decide.
+    """
+    return [name for name in manifest.sizes if not _is_same(folder / name, name, manifest)]
+
+
+def _is_same(path: Path, name: str, manifest: Manifest) -> bool:
+    if not path.is_file():
         return False
-    whole = all(_size(folder / file) == size for file, size in manifest["sizes"].items())
-    return whole and manifest["fingerprint"] == wanted
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else -1
+    status = path.stat()
+    if status.st_size != manifest.sizes[name]:
+        return False
+    if name not in manifest.digests or status.st_mtime_ns == manifest.times.get(name):
+        return True
+    return sha256(path) == manifest.digests[name]
 
 
 def _stage(name: str, folder: Path, status: Status) -> Stage:
-    manifest = json.loads((folder / MANIFEST).read_text())
-    return Stage(name, folder, manifest["content"], float(manifest["seconds"]), status)
+    manifest = stored.read(Manifest, folder / MANIFEST, MAKE_AGAIN)
+    return Stage(name, folder, manifest.content, manifest.seconds, status)
 
 
 def _replace(folder: Path, write: Callable[[Path], None]) -> None:
@@ -154,7 +233,10 @@ def _replace(folder: Path, write: Callable[[Path], None]) -> None:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.is_dir():
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        folder.unlink(missing_ok=True)
     temporary.rename(folder)
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict
 
-from pipelines.workspace import files
+from pipelines.workspace import files, stored
 from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.stage_files import BLEND as BLEND
 
 # NaN where a metric is undefined, as AUC is for rows of one class; JSON holds null.
-Score = Annotated[float, BeforeValidator(lambda value: float("nan") if value is None else value)]
+Score = Annotated[
+    float,
+    AllowInfNan(allow_inf_nan=True),
+    BeforeValidator(lambda value: float("nan") if value is None else value),
+]
 
 JSON_KEYS = {
     *("run", "competition", "source", "synthetic", "metric", "cv", "cv_std", "local_score"),
@@ -24,7 +28,7 @@ JSON_KEYS = {
 class MemberLine(BaseModel):
     """A member's cross-validated score, its spread over folds, its weight, and further scores."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     name: str
     score: Score
@@ -36,7 +40,7 @@ class MemberLine(BaseModel):
 class FurtherLine(BaseModel):
     """A further metric: cross-validated, and on held-back test rows where there are some."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     metric: str
     cv: Score
@@ -52,7 +56,7 @@ class WayLine(BaseModel):
             None for the blend itself, and where there are too few splits.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     name: str
     score: Score
@@ -67,7 +71,7 @@ class TunedLine(BaseModel):
         score: Of the best trial on the folds that were tuned on, so it is optimistic.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     name: str
     values: str
@@ -77,9 +81,14 @@ class TunedLine(BaseModel):
 
 
 class Summary(BaseModel):
-    """A run in numbers; written last into its folder, so that its presence means finished."""
+    """A run in numbers; its presence means that the submission is finished.
 
-    model_config = ConfigDict(frozen=True)
+    Attributes:
+        figures: Those that were drawn, which comes after the submission.
+        undrawn: Names of figures that failed; the next command tries them again.
+    """
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     run: str
     competition: str
@@ -105,7 +114,8 @@ class Summary(BaseModel):
     submission: str
     submission_sha256: str
     n_rows: int
-    figures: tuple[str, ...]
+    figures: tuple[str, ...] = ()
+    undrawn: tuple[str, ...] = ()
     stage_seconds: dict[str, float]
     seconds: float
     warnings: tuple[str, ...] = ()
@@ -122,9 +132,16 @@ class Summary(BaseModel):
 
     @classmethod
     def read(cls, folder: Path) -> Summary | None:
-        """The folder's summary, or None while its run is unfinished."""
+        """The folder's summary, or None while its run is unfinished.
+
+        Raises:
+            DamagedFileError: The file holds something else.
+        """
         path = RunLayout(folder).summary_file
-        return cls.model_validate_json(path.read_text()) if path.is_file() else None
+        if not path.is_file():
+            return None
+        again = f"type the command that made the run, foldwise run {folder.parent.name}, again"
+        return stored.read(cls, path, again)
 
     def as_json(self) -> str:
         """The line that `--json` prints."""

@@ -178,7 +178,7 @@ def test_a_folder_that_cannot_be_written_gets_one_line_and_code_3(workspace, fil
 
 def test_a_full_disk_gets_one_line_and_code_3_and_the_run_goes_on_later(workspace, files):
     limit = "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-    limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (90_000, resource.RLIM_INFINITY)); "
+    limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (63_000, resource.RLIM_INFINITY)); "
     code = limit + "from pipelines.commands.app import main; sys.exit(main(sys.argv[1:]))"
     typed = [*TITANIC, "--source", str(files)]
     full = subprocess.run([sys.executable, "-c", code, *typed], capture_output=True, text=True)

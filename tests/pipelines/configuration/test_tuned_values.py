@@ -131,5 +131,11 @@ def test_show_uses_tuned_values_that_are_better(tmp_path, monkeypatch, capsys):
     (folder / tuned_values.FILE).write_text(
         (folder / tuned_values.FILE).read_text() + "train.dropuot = 0.1\n"
     )
-    assert app.main(["run", "titanic"]) == 2
+    assert app.main(["show", "titanic", "--tuned"]) == 2
     assert "'mlp.train.dropuot'" in capsys.readouterr().err
+    assert app.main(["show", "titanic"]) == 0
+    printed = capsys.readouterr()
+    assert "mlp.train.lr = 0.01 " in printed.out
+    assert len(printed.err.splitlines()) == 1
+    assert "'mlp.train.dropuot'" in printed.err
+    assert "passed over" in printed.err

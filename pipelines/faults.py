@@ -1,0 +1,93 @@
+"""Faults of what a submission does not depend on, and those that nobody foresaw.
+
+The first are told in a line and tried again by the next command. Of the second the person sees a
+line too, and the traceback is kept in a file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+
+from pipelines.secret_texts import redacted
+from pipelines.workspace import files
+
+LONGEST_LOG = 200_000  # characters
+LONGEST_REASON = 300  # characters
+
+
+class UnexpectedError(RuntimeError):
+    """A fault that no code foresaw; its traceback is kept in a file."""
+
+    exit_code = 1
+
+
+class Attempt(AbstractContextManager["Attempt"]):
+    """A block whose fault does not stop what comes after it.
+
+    Attributes:
+        error: What went wrong; None where nothing did.
+    """
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        """Hold any fault but Ctrl-C and the end of the process."""
+        self.error = error if isinstance(error, Exception) else None
+        return self.error is not None
+
+
+def reason(error: BaseException) -> str:
+    """The fault in a line; of an error that is not ours with the name of its class."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else ""
+    if hasattr(error, "exit_code"):
+        return redacted(" ".join(lines))
+    text = text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
+    return redacted(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def keep(error: BaseException, log: Path) -> str:
+    """Add the traceback to the log; where it is, as messages end."""
+    text = redacted("".join(traceback.format_exception(error)))
+    kept = Attempt()
+    with kept:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        earlier = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+        files.write_text(log, f"{earlier}{text}\n"[-LONGEST_LOG:])
+    return f"the traceback is in {log}" if kept.error is None else "add --debug for the traceback"
+
+
+@contextlib.contextmanager
+def logged(log: Path) -> Iterator[None]:
+    """Keep the traceback of what nobody foresaw.
+
+    Raises:
+        UnexpectedError: In place of an error without an exit code.
+    """
+    attempt = Attempt()
+    with attempt:
+        yield
+    error = attempt.error
+    if error is None:
+        return
+    if is_foreseen(error):
+        raise error
+    raise UnexpectedError(
+        f"{reason(error)}; nothing half-written was left; {keep(error, log)}"
+    ) from error
+
+
+def is_foreseen(error: BaseException) -> bool:
+    """Whether the error says itself what to do: it has an exit code, or the disk refused."""
+    return hasattr(error, "exit_code") or files.is_disk_fault(error)

@@ -1,0 +1,110 @@
+"""What follows a submission: ledger, figures, report and MLflow. None of it is a condition.
+
+What fails is told in a line each, and tried again by the same command or by `foldwise report`.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from pipelines import faults
+from pipelines.console import Narrator
+from pipelines.faults import Attempt
+from pipelines.figures.gallery import draw
+from pipelines.prediction import mlflow_model
+from pipelines.report import gather as report
+from pipelines.runs import mlflow_record
+from pipelines.stages import publish
+from pipelines.stages.pipeline import Pipeline
+from pipelines.stages.run_contents import RunContents
+from pipelines.tracking.tracker import Tracker
+from pipelines.workspace.layout import Workspace
+from pipelines.workspace.summary import Summary
+from submissions.ledger import LedgerError
+
+REPORT = "report"  # the name of its seconds among those of the stages
+
+
+def note(summary: Summary, root: Path, label: publish.Label, narrator: Narrator) -> None:
+    """Note the run in the ledger; one that cannot be written is a warning."""
+    try:
+        publish.note(summary, root, label)
+    except LedgerError as error:
+        narrator.warn(f"{error}; the submission is whole, and the same command notes it later")
+
+
+def complete(pipeline: Pipeline, summary: Summary, narrator: Narrator) -> Summary:
+    """Draw and measure what the run still lacks, and write its page; gives the new summary."""
+    start, layout = time.perf_counter(), pipeline.contents.layout
+    summary = _with_figures(pipeline, summary, narrator)
+    drawn = time.perf_counter()
+    is_first = REPORT not in summary.stage_seconds
+    with Attempt() as reporting:
+        lacking = report.write(pipeline.competition, pipeline.raw, summary, pipeline.contents)
+        for name, why in lacking.items():
+            narrator.warn(f"the report lacks {name}: {why}; {_again(summary)}")
+    _tell(reporting, "the report was not written", summary, pipeline.contents, narrator)
+    if is_first and reporting.error is None:
+        now = time.perf_counter()
+        seconds = summary.stage_seconds | {REPORT: now - drawn}
+        summary = summary.model_copy(
+            update={"stage_seconds": seconds, "seconds": round(summary.seconds + now - start, 2)}
+        )
+        summary.write(layout.folder)
+    if not layout.model_file.is_file():
+        with Attempt() as describing:
+            mlflow_model.describe(layout.folder, pipeline.competition)
+        _tell(describing, "no MLflow model was described", summary, pipeline.contents, narrator)
+    return summary
+
+
+def _with_figures(pipeline: Pipeline, summary: Summary, narrator: Narrator) -> Summary:
+    """The summary with the figures, drawn now where there are none yet or some have failed."""
+    if summary.figures and not summary.undrawn:
+        return summary
+    layout = pipeline.contents.layout
+    gallery = draw(pipeline, layout.figures)
+    for name, error in gallery.faults.items():
+        kept = faults.keep(error, layout.error_log)
+        why = faults.reason(error)
+        narrator.warn(f"the figure {name} was not drawn: {why}; {kept}; {_again(summary)}")
+    drawn = tuple(str(path) for path in gallery.paths)
+    summary = summary.model_copy(update={"figures": drawn, "undrawn": tuple(gallery.faults)})
+    summary.write(layout.folder)
+    return summary
+
+
+def tracker(root: Path, narrator: Narrator) -> Tracker | None:
+    """Where the run is tracked; None where nothing can be, which is a warning."""
+    with Attempt() as starting:
+        return Tracker.start(root, narrator)
+    assert starting.error is not None, "only a fault ends a block that returns"
+    kept = faults.keep(starting.error, Workspace(root).error_log)
+    narrator.warn(f"MLflow: {faults.reason(starting.error)}; {kept}; the run is not tracked")
+    return None
+
+
+def track(
+    tracker: Tracker | None, summary: Summary, run: RunContents, narrator: Narrator
+) -> Summary:
+    """Log the run to MLflow; what fails is a warning."""
+    if tracker is None:
+        return summary
+    with Attempt() as tracking:
+        return mlflow_record.track(tracker, summary, run)
+    _tell(tracking, "MLflow did not take the run", summary, run, narrator)
+    return summary
+
+
+def _tell(
+    attempt: Attempt, what: str, summary: Summary, run: RunContents, narrator: Narrator
+) -> None:
+    """Warn of a fault, if there was one."""
+    if attempt.error is not None:
+        kept = faults.keep(attempt.error, run.layout.error_log)
+        narrator.warn(f"{what}: {faults.reason(attempt.error)}; {kept}; {_again(summary)}")
+
+
+def _again(summary: Summary) -> str:
+    return f"type foldwise report {summary.run} to try again"
