@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from models.architectures.recurrent import RecurrentSettings as RecurrentSettings
     from models.architectures.tabm import TabMSettings as TabMSettings
     from models.cross_fit.fit import CrossFit as CrossFit
+    from models.cross_fit.fit import FitWarning as FitWarning
     from models.cross_fit.fit import fit as fit
     from models.ensembling.blending import BlendSettings as BlendSettings
     from models.estimators.ngrams import NgramSettings as NgramSettings

@@ -81,6 +81,7 @@ MODULES: Mapping[str, str] = {
     "RunResult": "pipelines.runs.from_python",
     "fit": "models.cross_fit.fit",
     "CrossFit": "models.cross_fit.fit",
+    "FitWarning": "models.cross_fit.fit",
     # Former names
     "ForeignForm": "pipelines.configuration.competition:OtherForm",
     "Known": "pipelines.configuration.competition:TrainTestOverlap",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -43,10 +44,19 @@ def training_device(name: str, precision: Precision) -> torch.device:
     """The device of a training: "auto", "cpu", "cuda" or "cuda:1".
 
     Raises:
+        DeviceError: If the device is unknown or not available.
         StrategyError: If the device cannot train in this precision.
     """
     available = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(available if name == "auto" else name)
+    name = available if name == "auto" else name
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise DeviceError(f"unknown device {name!r}: pass 'auto', 'cpu', 'cuda' or 'cuda:1'")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise DeviceError(
+            f"device {name!r}: torch {torch.__version__} finds {torch.cuda.device_count()} CUDA "
+            "cards; pass 'cpu'"
+        )
     if precision == "bf16" and device.type != "cuda":
         raise StrategyError(
             f"precision 'bf16' needs CUDA, but the device is {device}; set precision to 'float32'"

@@ -212,6 +212,8 @@ def can_swap_layers(template: nn.Module) -> bool:
     names = [name for name, _ in template.named_parameters(remove_duplicate=False)]
     if len(names) != len(list(template.parameters())):
         return False  # tied weights
+    if _has_tensors(template):
+        return False  # a layer alone, in no module that could hold another one in its place
     return all(can_stack(module) for module in template.modules() if _has_tensors(module))
 
 
