@@ -29,6 +29,7 @@ from benchmarks.competitors import COMPETITORS, N_FOLDS, Size
 from models.losses import LOSSES
 from models.metrics import METRICS
 from models.training.fit import Objective, Replicas, TrainSettings, fit
+from pipelines.process import keep_freed_memory
 
 HERE = Path(__file__).parent
 OURS = "Foldwise"
@@ -236,6 +237,7 @@ def main() -> None:
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    keep_freed_memory()
     if arguments.one:
         print(json.dumps(asdict(run_one(arguments.one))))
         return

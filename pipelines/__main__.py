@@ -15,6 +15,9 @@ def main() -> None:
     if fault is not None:
         print(f"foldwise: {fault}", file=sys.stderr)
         raise SystemExit(2)
+    from pipelines.process import prepare
+
+    prepare()
     from pipelines.commands.app import main as command_line
 
     raise SystemExit(command_line())

@@ -24,7 +24,6 @@ from models.training.fitted import Fitted
 from models.training.hardware import (
     accept_compacted_weights,
     dtype_of,
-    keep_freed_memory,
     training_device,
 )
 from models.training.loop import Training
@@ -139,9 +138,7 @@ def start(
     """
     check_data(folds, target, settings, objective, replicas)
     place = training_device(device, settings.precision)
-    if place.type == "cpu":
-        keep_freed_memory()
-    else:
+    if place.type == "cuda":
         accept_compacted_weights()
     dtype = dtype_of(settings.precision)
     modules = {seed: _built(build, seed, dtype).to(place) for seed in replicas.seeds}

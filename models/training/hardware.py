@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -74,27 +72,6 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
     if precision != "bf16":
         return nullcontext()
     return torch.autocast(device.type, torch.bfloat16)
-
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_MMAP_BYTES, _TRIM_BYTES = 2**26, 2**30
-
-
-def keep_freed_memory() -> None:
-    """Make glibc keep freed blocks, for the whole process; a no-op on other systems.
-
-    A step frees all its activations at its end. By default glibc then returns the memory to the
-    kernel, and the next step pays a page fault for every 4 KiB of it: 20 % of the time of a
-    small network's step (benchmarks/NOTES.md).
-
-    Source: mallopt(3).
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
-        mallopt(_M_TRIM_THRESHOLD, _TRIM_BYTES)
 
 
 def accept_compacted_weights() -> None:
