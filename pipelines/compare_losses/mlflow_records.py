@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +26,10 @@ def records(setting: Setting, measured: Measured, folder: Path) -> Family:
         "source": "synthetic" if setting.synthetic else setting.source,
         "members": setting.member,
     }
+    note = "\n\n".join(escape(sentence, quote=False) for sentence in answer(measured))
     parent = Record(
         name=setting.run,
-        tags=tags | {"mlflow.note.content": "\n\n".join(answer(measured))},
+        tags=tags | {"mlflow.note.content": note},
         params=setting.model_dump(),
         metrics=[("stress_scale", measured.stress_scale, 0), *_traps(measured)],
         artifacts=(folder / "page.html", folder / FIGURES, folder / "comparison.json"),

@@ -109,10 +109,11 @@ class RunResult:
     def _repr_html_(self) -> str:
         """The same for a notebook: a table of scores, and where everything is."""
         summary = self.summary
-        head = f"<b>{html.escape(summary.competition)}</b> {summary.run} · {summary.metric}"
-        table = self.scores.style.format("{:.4f}", na_rep="").to_html()
-        places = f"submission {self.submission}<br>report {self.report}"
-        return f"{head}{table}{places}"
+        metric = html.escape(summary.metric)
+        head = f"<b>{html.escape(summary.competition)}</b> {summary.run} · {metric}"
+        style = self.scores.style.format("{:.4f}", na_rep="").format_index(escape="html")
+        places = (f"submission {self.submission}", f"report {self.report}")
+        return f"{head}{style.to_html()}{'<br>'.join(map(html.escape, places))}"
 
 
 def run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ def _tags(summary: Summary, described: Mapping[str, Any]) -> dict[str, str]:
         "git_commit": commit,
         "submission": summary.submission,
         "submission_sha256": summary.submission_sha256,
-        "mlflow.note.content": f"data: {summary.origin}",
+        "mlflow.note.content": f"data: {escape(summary.origin, quote=False)}",
         "mlflow.source.name": f"foldwise run {summary.competition}",
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": commit,
