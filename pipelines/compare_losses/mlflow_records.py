@@ -22,6 +22,7 @@ def records(setting: Setting, measured: Measured, folder: Path) -> Family:
     """The parent, with the page and the figures, and the children in the order of `FORMS`."""
     tags = {
         "kind": KIND,
+        "state": "complete",
         "competition": setting.competition,
         "source": "synthetic" if setting.synthetic else setting.source,
         "members": setting.member,

@@ -97,6 +97,7 @@ def _tags(summary: Summary, described: Mapping[str, Any]) -> dict[str, str]:
     commit = described["git_commit"] or "unknown"
     return {
         "kind": "run",
+        "state": "complete",
         "competition": summary.competition,
         "source": "synthetic" if summary.synthetic else summary.source,
         "members": ", ".join(member.name for member in summary.members),

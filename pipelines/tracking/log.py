@@ -90,6 +90,8 @@ def log_growing_family(
                 missing = [message]
             for child in missing:
                 writing.write(client, place, _beneath(parent_id, child), again=False)
+        if status == "KILLED":
+            client.set_tag(parent_id, "state", "stopped")
         client.set_terminated(parent_id, status)
         return parent_id
 

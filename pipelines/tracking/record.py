@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Row = tuple[str, float, int]  # name, value, step
+Status = Literal["FINISHED", "KILLED", "FAILED"]
 
 
 def _now_ms() -> int:
@@ -66,6 +67,7 @@ class Record:
         key: Identifies the run, so that sending it again writes no second one.
         start_ms: When it started, since 1970; also the time of every metric.
         end_ms: When it ended; the time of sending if None.
+        status: How it ended, in MLflow's words: the icon beside it.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Record:
     key: str = field(default_factory=lambda: uuid4().hex)
     start_ms: int = field(default_factory=_now_ms)
     end_ms: int | None = None
+    status: Status = "FINISHED"
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def write(client: MlflowClient, experiment: str, record: Record, *, again: bool)
     run_id = _found(client, experiment, record.key) if again else None
     run_id = run_id or created(client, experiment, record)
     fill(client, run_id, replace(record, tags=record.tags if again else {}))
-    client.set_terminated(run_id, end_time=record.end_ms)
+    client.set_terminated(run_id, record.status, end_time=record.end_ms)
     return run_id
 
 
@@ -94,7 +94,7 @@ def experiment(client: MlflowClient, name: str, root: Path) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is not None:
         for key, value in runs_table.tags().items():
-            if key not in experiment.tags:
+            if key not in experiment.tags or runs_table.is_former(experiment.tags[key]):
                 client.set_experiment_tag(experiment.experiment_id, key, value)
         return str(experiment.experiment_id)
     is_local = client.tracking_uri == local_store(root)

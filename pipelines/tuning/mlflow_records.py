@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipelines.configuration.tuned_values import FILE as TUNED_FILE
-from pipelines.tracking.record import Family, Record
+from pipelines.tracking.record import Family, Record, Status
 from pipelines.tuning.results import FILE, Tuning
-from pipelines.tuning.study import Study, Trial
+from pipelines.tuning.study import State, Study, Trial
 from pipelines.workspace.layout import FIGURES
 
 if TYPE_CHECKING:
     from pipelines.tuning.optimise import StudyPlan
 
 KIND = "tune"
+STATUS: Mapping[State, Status] = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
+DECIMALS, SECONDS_DECIMALS = 6, 2  # the runs table shows every digit
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Parent:
         """The study's own MLflow run, as it is started."""
         tags = {
             "kind": KIND,
+            "state": "running",
             "study": self.study,
             "competition": self.competition,
             "source": self.source,
@@ -43,26 +47,33 @@ class Parent:
 
 
 def children(parent: Parent, study: Study) -> dict[int, Record]:
-    """A record for each counted trial, by its number."""
+    """A record for each trial that has ended, by its number."""
     tags = {
         "kind": f"{KIND}-trial",
         "competition": parent.competition,
         "members": parent.member,
     }
-    return {trial.number: _child(trial, tags, parent.record.key) for trial in study.trials}
+    trials = (*study.trials, *study.failed)
+    return {trial.number: _child(trial, tags, parent.record.key) for trial in trials}
 
 
 def _child(trial: Trial, tags: dict[str, str], family: str) -> Record:
+    """One trial; the score of one that did not end is the last that it reported."""
     metrics = [("score_by_step", score, step) for step, score in trial.curve]
-    if trial.state == "complete" and trial.score is not None:
-        metrics.append(("score", trial.score, 0))
+    if trial.score is not None:
+        metrics.append(("score", round(trial.score, DECIMALS), 0))
     name = f"trial {trial.number:04d}"
+    times: dict[str, int] = {}
+    if trial.start_ms is not None:
+        times = {"start_ms": trial.start_ms, "end_ms": trial.start_ms + round(trial.seconds * 1000)}
     return Record(
         name=name,
         key=f"{family}/{name}",
         tags={**tags, "state": trial.state},
         params=dict(trial.values),
-        metrics=[*metrics, ("seconds", trial.seconds, 0)],
+        metrics=[*metrics, ("seconds", round(trial.seconds, SECONDS_DECIMALS), 0)],
+        status=STATUS[trial.state],
+        **times,  # type: ignore[arg-type]
     )
 
 
@@ -75,28 +86,32 @@ def finished(parent: Parent, tuning: Tuning, plan: StudyPlan) -> Family:
 
 def _finished_parent(parent: Parent, tuning: Tuning, plan: StudyPlan) -> Record:
     scores = {
-        "tuning_score": tuning.best.score,
+        "score": tuning.best.score,
         "cv": None if tuning.tuned is None else tuning.tuned.mean,
         "cv_std": None if tuning.tuned is None else tuning.tuned.std,
         "cv_of_defaults": None if tuning.default is None else tuning.default.mean,
-        "seconds": tuning.seconds,
         "trials": len(tuning.study.trials),
         "pruned": tuning.study.n_pruned,
     }
+    seconds = round(tuning.seconds, SECONDS_DECIMALS)
     # Tags, not params: a resumed study may find better values, and MLflow's params are final.
     best = {f"best.{key}": str(value) for key, value in tuning.best.values.items()}
-    note = "tuning_score is optimistic, since it chose the values; cv is measured on other folds"
+    note = "score is optimistic, since it chose the values; cv is measured on other folds"
     return Record(
         name=parent.record.name,
         key=parent.record.key,
         tags={
             **parent.record.tags,
             "mlflow.note.content": note,
+            "state": "complete",
             "seed": str(plan.options.seed),
             "pruner": plan.pruner,
             **best,
         },
-        metrics=[(k, float(v), 0) for k, v in scores.items() if v is not None],
+        metrics=[
+            *((name, round(v, DECIMALS), 0) for name, v in scores.items() if v is not None),
+            ("seconds", seconds, 0),
+        ],
         artifacts=(
             tuning.folder / FIGURES,
             tuning.folder / FILE,

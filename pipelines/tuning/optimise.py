@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import optuna
@@ -31,13 +31,16 @@ from optuna.trial import FrozenTrial, TrialState
 
 from pipelines.configuration.search_space import Choice, Real, Search, Value, Whole
 from pipelines.tuning.journal import JournalFile
-from pipelines.tuning.study import Study, Trial, Values
+from pipelines.tuning.study import State, Study, Trial, Values
 from pipelines.tuning.trials import Bench
 from pipelines.tuning.worker import Worker, forget_dead, is_dead
 
 Pruner = Literal["median", "hyperband", "wilcoxon", "none"]
 N_STARTUP = 10  # random trials before the sampler learns from them
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
+STATES: dict[TrialState, State] = dict(
+    zip((*COUNTED, TrialState.FAIL), get_args(State), strict=True)
+)
 WORKER = "worker"
 UNCLAIMED = timedelta(seconds=10)  # from the start of a trial until its worker has signed it
 JOURNAL = "journal.log"
@@ -355,21 +358,22 @@ def _as_study(study: optuna.Study, plan: StudyPlan, worker: Worker | None = None
         greater_is_better=plan.greater_is_better,
         trials=tuple(_trial(trial, plan.space) for trial in counted),
         ours=tuple(trial.number for trial in ours),
-        n_failed=len(failed),
+        failed=tuple(_trial(trial, plan.space) for trial in failed),
     )
 
 
 def _trial(trial: FrozenTrial, space: Search) -> Trial:
     curve = tuple(sorted(trial.intermediate_values.items()))
     duration = trial.duration
-    is_complete = trial.state == TrialState.COMPLETE
+    started, score = trial.datetime_start, curve[-1][1] if curve else None
     return Trial(
         number=trial.number,
-        state="complete" if is_complete else "pruned",
-        score=trial.value if is_complete else (curve[-1][1] if curve else None),
+        state=STATES[trial.state],
+        score=trial.value if trial.state == TrialState.COMPLETE else score,
         values=_values(trial.params, space),
         curve=curve,
         seconds=0.0 if duration is None else duration.total_seconds(),
+        start_ms=None if started is None else int(started.timestamp() * 1000),
     )
 
 

@@ -48,7 +48,7 @@ class Tuning:
         study: The trials, scored on the tuning folds.
         defaults: The values in the competition's file.
         folder: The study's folder.
-        seconds: Time for encoding and trials.
+        seconds: From its start to its files: encoding, trials, both scores and figures.
         default: The defaults' score on the folds of a run; None if that was not requested.
         tuned: The score of the best trial's values there.
         figures: Their paths.
@@ -107,7 +107,8 @@ def gain_error(default: Scored, tuned: Scored) -> float | None:
 def write(tuning: Tuning) -> None:
     """Write `study.json` whole or not at all."""
     stored = dataclasses.asdict(tuning)
+    stored["study"]["n_failed"] = tuning.study.n_failed
     for transient in ("folder", "figures", "mlflow_run_id"):
         del stored[transient]
-    del stored["study"]["ours"]
+    del stored["study"]["ours"], stored["study"]["failed"]
     files.write_text(tuning.folder / FILE, json.dumps(stored, indent=1) + "\n")

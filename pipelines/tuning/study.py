@@ -9,27 +9,30 @@ from typing import Literal
 from pipelines.configuration.search_space import Value
 
 Values = Mapping[str, Value]
+State = Literal["complete", "pruned", "failed"]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial that is complete or was pruned.
+    """One trial that is complete, was pruned, or was interrupted.
 
     Attributes:
         number: Its number in the study.
-        state: Whether it ran to its end.
+        state: Whether it ran to its end; `failed` where a kill or Ctrl-C interrupted it.
         score: On the tuning folds; the last one reported of a pruned trial, if any.
         values: By dotted key of the member.
         curve: (step, score); steps are per cent of the training for networks, folds otherwise.
-        seconds: How long it took.
+        seconds: From its start to its end; trials of one stack run at the same time.
+        start_ms: When it started, since 1970; None where that is unknown.
     """
 
     number: int
-    state: Literal["complete", "pruned"]
+    state: State
     score: float | None
     values: Values
     curve: tuple[tuple[int, float], ...]
     seconds: float
+    start_ms: int | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Study:
         greater_is_better: The metric's direction.
         trials: Complete and pruned trials.
         ours: Numbers of the trials that this process ran, not another worker.
-        n_failed: Number of trials that a kill or Ctrl-C interrupted; they are not counted.
+        failed: Trials that a kill or Ctrl-C interrupted; they are not counted.
         importance: By key, each parameter's share in what made trials good or bad.
     """
 
@@ -49,13 +52,18 @@ class Study:
     greater_is_better: bool
     trials: tuple[Trial, ...]
     ours: tuple[int, ...] = ()
-    n_failed: int = 0
+    failed: tuple[Trial, ...] = ()
     importance: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def complete(self) -> list[Trial]:
         """The trials that were not pruned."""
         return [trial for trial in self.trials if trial.state == "complete"]
+
+    @property
+    def n_failed(self) -> int:
+        """The number of trials that were interrupted."""
+        return len(self.failed)
 
     @property
     def n_pruned(self) -> int:

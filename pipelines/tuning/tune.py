@@ -155,7 +155,6 @@ class _Tuner:
         ) as writer:
             with self._narrator.stages():
                 study = self._study(writer)
-                seconds = time.perf_counter() - start
                 best = self._write_best(study)
                 default, tuned = self._both_scores(best)
             tuning = Tuning(
@@ -167,14 +166,15 @@ class _Tuner:
                 study=study,
                 defaults=self._plan.defaults,
                 folder=self._folder,
-                seconds=seconds,
+                seconds=0.0,
                 default=default,
                 tuned=tuned,
             )
             self._write_best(study, gain=tuning.gain, gain_error=tuning.gain_error)
             figures = study_figures.draw(tuning, self._plan.space, self._folder / FIGURES)
+            tuning = replace(tuning, figures=figures, seconds=time.perf_counter() - start)
             results.write(tuning)
-            return replace(tuning, figures=figures, mlflow_run_id=self._send(writer, tuning))
+            return replace(tuning, mlflow_run_id=self._send(writer, tuning))
 
     def _trial_fingerprint(self) -> str:
         """What trials must have in common to be compared: neither the seed nor the storage."""

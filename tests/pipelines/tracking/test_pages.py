@@ -13,6 +13,7 @@ import threading
 import time
 import urllib.request
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -27,11 +28,13 @@ from pipelines.runs import run as runs
 from pipelines.runs.mlflow_record import track
 from pipelines.runs.run import RunRequest
 from pipelines.stages.run_contents import RunContents
-from pipelines.tracking import outbox, runs_table, stores
+from pipelines.tracking import log, outbox, runs_table, stores
 from pipelines.tracking.record import Family, Record, Update
 from pipelines.tracking.tracker import Tracker
 from pipelines.tuning import tune
+from pipelines.tuning.mlflow_records import Parent, children
 from pipelines.tuning.optimise import StudyOptions
+from pipelines.tuning.study import Study, Trial
 from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.summary import Summary
 
@@ -157,27 +160,121 @@ def test_the_runs_table_is_readable_at_once_and_children_stand_under_parents(
     browser, page, workspace
 ):
     _, summary = workspace
-    resize(browser, 2400)
+    resize(browser, 1600)
     browser.get(page[1])
-    until(browser, lambda: summary.run in texts(browser, "a"), "the run's name")
+    until(browser, lambda: rows_by_name(browser).get(summary.run), "the run")
     known = [name for name in (*runs_table.METRICS, *runs_table.TAGS) if name != "public_score"]
 
     def is_ordered():
         return [name for name in left_to_right(browser) if name in known] == known
 
     until(browser, is_ordered, "the columns in the view's order")
-    row = {f"{round(summary.cv, 6):g}", "synthetic", "linear, mlp, trees"}
-    until(browser, lambda: row <= set(texts(browser, ".ag-cell")), "the run's row")
-    until(browser, lambda: "tune mlp" in texts(browser, "a"), "the study")
-    assert "trial 0001" not in texts(browser, "a")
-    until(browser, lambda: expand(browser), "the parent's plus sign")
-    until(browser, lambda: {"trial 0000", "trial 0002"} <= set(texts(browser, "a")), "the trials")
+    hidden = [name for name, right in right_edges(browser) if name in known and right > 0]
+    assert hidden == [], "the page shows them only after scrolling"
+    run = rows_by_name(browser)[summary.run]
+    assert run["cv"] == f"{round(summary.cv, 6):g}"
+    assert (run["state"], float(run["seconds"])) == ("complete", round(summary.seconds, 6))
+    assert "trial 0001" not in rows_by_name(browser)
+    expand(browser, "tune mlp")
+    until(browser, lambda: "trial 0002" in rows_by_name(browser), "the trials")
+    rows = rows_by_name(browser)
+    for number in range(3):
+        trial = rows[f"trial {number:04d}"]
+        assert 0 < float(trial["score"]) <= 1
+        assert (trial["state"], trial["members"]) == ("complete", "mlp")
+        assert 0 < float(trial["seconds"]) < float(rows["tune mlp"]["seconds"])
+    assert float(rows["tune mlp"]["score"]) == max(
+        float(rows[f"trial {number:04d}"]["score"]) for number in range(3)
+    )
 
 
-def expand(browser):
-    browser.find_elements("css selector", "[data-testid='expander-button'], .ag-cell button")[
-        0
-    ].click()
+@pytest.mark.slow
+def test_trials_of_every_state_are_told_apart_and_all_pages_stand_under_the_study(
+    browser, page, workspace
+):
+    root, _ = workspace
+    log.log_family(study_of(130), experiment="toy-large", root=root, store=stores.local(root))
+    number = log_in(page).get_experiment_by_name("toy-large").experiment_id
+    resize(browser, 1600, 3000)
+    browser.get(runs_table.address(page[0], number))
+    until(browser, lambda: rows_by_name(browser).get("tune mlp"), "the study")
+    assert set(rows_by_name(browser)) == {"tune mlp"}
+    until(browser, lambda: click(browser, "Load more"), "the second page")
+    until(browser, lambda: "Load more" not in texts(browser, "button"), "the end")
+    expand(browser, "tune mlp")
+    until(browser, lambda: "trial 0129" in rows_by_name(browser), "the newest trials")
+    states = [rows_by_name(browser)[f"trial {n:04d}"]["state"] for n in (127, 128, 129)]
+    assert states == ["pruned", "failed", "complete"]
+    script = "document.querySelector('.ag-body-viewport').scrollTop = 1e6"
+    browser.execute_script(script)
+    until(browser, lambda: "trial 0000" in rows_by_name(browser), "the oldest trial")
+
+
+def study_of(n_trials):
+    """A study as its MLflow records, with trials of all three states."""
+    states = ("complete", "pruned", "failed")
+    trials = [
+        Trial(n, states[n % 3], 0.5, {"train.lr": 0.1}, (), 1.0, start_ms=1_700_000_000_000 + n)
+        for n in range(n_trials)
+    ]
+    counted = tuple(trial for trial in trials if trial.state != "failed")
+    failed = tuple(trial for trial in trials if trial.state == "failed")
+    parent = Parent("toy-large", "mlp", "toy-mlp-1", "sample", "accuracy")
+    study = Study("toy-mlp-1", True, counted, failed=failed)
+    record = replace(parent.record, start_ms=1_600_000_000_000)
+    return Family(record, tuple(children(parent, study).values()))
+
+
+def log_in(page):
+    from mlflow import MlflowClient
+
+    return MlflowClient(page[0])
+
+
+def rows_by_name(browser):
+    """The cells of each row that the table shows, by column, by the run's name."""
+    script = """
+        const rows = {};
+        for (const cell of document.querySelectorAll('.ag-cell')) {
+            const row = rows[cell.closest('.ag-row').getAttribute('row-index')] ??= {};
+            row[cell.getAttribute('col-id')] = cell.innerText.trim().split('\\n').pop();
+        }
+        return Object.values(rows);
+    """
+    found = browser.execute_script(script)
+    rows = [
+        {column.split("`")[-2 if "`" in column else 0]: t for column, t in r.items()} for r in found
+    ]
+    return {row["Run Name"]: row for row in rows if row.get("Run Name")}
+
+
+def right_edges(browser):
+    """By heading, how far it reaches beyond the table's visible part, in pixels."""
+    script = """
+        const table = document.querySelector('.ag-center-cols-viewport');
+        const seen = table.getBoundingClientRect().right;
+        return [...document.querySelectorAll('.ag-header-cell')]
+            .map(cell => [cell.innerText.trim(), cell.getBoundingClientRect().right - seen]);
+    """
+    return browser.execute_script(script)
+
+
+def expand(browser, name):
+    """Click the plus sign before a parent's name."""
+    script = """
+        const cells = [...document.querySelectorAll('.ag-pinned-left-cols-container .ag-cell')];
+        const button = cells.find(cell => cell.innerText.trim().endsWith(arguments[0]))
+            ?.querySelector('button');
+        button?.click();
+        return Boolean(button);
+    """
+    until(browser, lambda: browser.execute_script(script, name), "the parent's plus sign")
+
+
+def click(browser, text):
+    """Click the button of that text, if it is there."""
+    found = [one for one in browser.find_elements("css selector", "button") if one.text == text]
+    found[0].click()
     return True
 
 

@@ -22,7 +22,7 @@ def make_tuning():
     trials = tuple(
         Trial(n, "complete", 0.8 + n / 100, VALUES, ((100, 0.8),), 1.0) for n in range(3)
     )
-    study = Study("spaceship-titanic-gradient-boosting-3f2a", True, trials, n_failed=2)
+    study = Study("spaceship-titanic-gradient-boosting-3f2a", True, trials, failed=trials[:2])
     scored = Scored(0.81234, 0.05, 10)
     return Tuning(
         competition="spaceship-titanic",

@@ -153,8 +153,8 @@ def client(root):
 
 def test_mlflow_has_the_study_and_its_trials_beneath(done, client):
     parent = client.get_run(done.mlflow_run_id)
-    assert parent.data.metrics["tuning_score"] == done.best.score
-    assert parent.data.metrics["cv"] == done.tuned.mean
+    assert parent.data.metrics["score"] == pytest.approx(done.best.score, abs=5e-7)
+    assert parent.data.metrics["cv"] == pytest.approx(done.tuned.mean, abs=5e-7)
     assert parent.info.status == "FINISHED"
     assert parent.data.tags["study"] == done.study.name
     figures = {file.path for file in client.list_artifacts(done.mlflow_run_id, "figures")}
@@ -163,7 +163,11 @@ def test_mlflow_has_the_study_and_its_trials_beneath(done, client):
     assert [run.info.run_name for run in children] == [f"trial {n:04d}" for n in range(12)]
     first, trial = children[0], done.study.trials[0]
     assert first.data.params["train.lr"] == str(trial.values["train.lr"])
-    assert first.data.metrics["score"] == trial.score
+    assert first.data.metrics["score"] == pytest.approx(trial.score, abs=5e-7)
+    assert first.info.start_time == trial.start_ms
+    lasted = (first.info.end_time - first.info.start_time) / 1000
+    assert lasted == pytest.approx(first.data.metrics["seconds"], abs=0.02)
+    assert parent.data.metrics["seconds"] == pytest.approx(done.seconds, abs=0.01)
     curve = client.get_metric_history(first.info.run_id, "score_by_step")
     assert tuple((point.step, point.value) for point in curve) == trial.curve
 
