@@ -34,7 +34,7 @@ from models.training.fit import Objective, Replicas, TrainSettings, start
 from pipelines.workspace.kept_training import KeptTraining
 
 PAGE = Path(__file__).with_suffix(".md")
-REPEATS, N_FOLDS, N_SEEDS = 2, 5, 4
+REPEATS, N_FOLDS, N_SEEDS = 3, 5, 4
 N_ROWS, N_COLUMNS, N_CLASSES = 6_000, 30, 3
 LEAST_S = 0.5
 
@@ -119,8 +119,8 @@ def trees(checkpoints: Checkpoints | None) -> None:
 
 
 CASES: dict[str, Train] = {
-    "MLP 64-64, 20 replicas": partial(network, MLPSettings(hidden=(64, 64)), 25),
-    "MLP 256-256, 20 replicas": partial(network, MLPSettings(hidden=(256, 256)), 3),
+    "MLP 64-64, 20 replicas": partial(network, MLPSettings(hidden=(64, 64)), 20),
+    "MLP 256-256, 20 replicas": partial(network, MLPSettings(hidden=(256, 256)), 20),
     "TabM 64, 20 replicas": partial(network, TabMSettings(k=8, hidden=(64,)), 4),
     "trees, 20 models": trees,
 }
