@@ -92,6 +92,7 @@ BUDGETS_S = {
 }
 LARGE_TREES = "large-trees"
 LARGE = 63  # leaves of the variant that fits what is hardly noisy
+LARGE_OF_LEVELS = 31  # where all columns hold levels, of which the target is often a plain rule
 EXTRA_TREES, FEWEST_EXTRA_TREES = 300, 60
 EXTRA_S = 1.0e-8  # of a random tree, for each row, its logarithm, and column that is tried
 EXTRA_SHARE = 0.5  # of the columns that a split tries
@@ -116,13 +117,20 @@ def trees_sizes(work: Work) -> list[TreesSize]:
     share = 0.4 if work.n_columns > 30 else 0.6
     large = _trees(work, "trees", leaves, n_seeds)
     small = _trees(work, "small-trees", few, 1)
-    n_trees, rate = _trees(work, LARGE_TREES, LARGE, 1)
-    n_trees, rate = max(10, n_trees // 2), min(0.12, 2 * rate)
     return [
         TreesSize("trees", *large, leaves, at_least, share, 3.0, n_seeds),
         TreesSize("small-trees", *small, few, at_least, share, 5.0, 1),
-        TreesSize(LARGE_TREES, n_trees, rate, LARGE, 5, 0.8, 1.0, 1),
+        _large_trees(work),
     ]
+
+
+def _large_trees(work: Work) -> TreesSize:
+    """Few and large trees; where all columns hold levels they see all of them, unpenalised."""
+    n_trees, rate = _trees(work, LARGE_TREES, LARGE, 1)
+    n_trees, rate = max(10, n_trees // 2), min(0.12, 2 * rate)
+    if work.n_binned:
+        return TreesSize(LARGE_TREES, n_trees, rate, LARGE, 5, 0.8, 1.0, 1)
+    return TreesSize(LARGE_TREES, n_trees, rate, LARGE_OF_LEVELS, 20, 1.0, 0.0, 1)
 
 
 def n_extra_trees(work: Work) -> int:
