@@ -28,6 +28,9 @@ class SearchOptions:
         str | None,
         typer.Option(metavar="URL", help="shared by many workers, e.g. sqlite:///studies.db"),
     ] = None
+    join: Annotated[
+        bool, typer.Option("--join", help="only try trials, for `foldwise tune` without it")
+    ] = False
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="of the proposals")] = 0
     trials_at_once: Annotated[
         int, typer.Option(metavar="N", min=1, help="trials of networks trained in one stack")
@@ -87,6 +90,7 @@ def tune(name: Name, search: SearchOptions, trial: TrialOptions) -> None:
         device=trial.device,
         score=trial.score,
         track=trial.track,
+        join=search.join,
     )
     page = console()
     for tuning in tune_members(competition, request, Narrator(page)):

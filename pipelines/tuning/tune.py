@@ -33,6 +33,7 @@ from pipelines.tuning import figures as study_figures
 from pipelines.tuning import mlflow_records, optimise, results
 from pipelines.tuning.optimise import Pruner, StudyOptions
 from pipelines.tuning.results import Scored, Tuning
+from pipelines.tuning.storage import StorageLostError, check_storage
 from pipelines.tuning.study import Study, Values
 from pipelines.tuning.trials import Bench, member_named, with_values
 from pipelines.workspace.files import fingerprint
@@ -68,6 +69,7 @@ class TuneRequest:
         device: `auto`, `cpu` or `cuda`.
         score: Whether to score the best values on the folds of a run.
         track: Whether to write MLflow runs.
+        join: Whether to try trials alone, and leave all else to the command without it.
         root: The folder that holds `data/`, `runs/` and `studies/`.
     """
 
@@ -80,6 +82,7 @@ class TuneRequest:
     device: str = "auto"
     score: bool = True
     track: bool = True
+    join: bool = False
     root: Path = Path()
 
 
@@ -89,6 +92,8 @@ def tune(competition: Competition, request: TuneRequest, narrator: Narrator) -> 
     Raises:
         TuneError: There is nothing to search, or the pruner is unknown.
         NothingFoundError: No trial of a study ran to its end.
+        StorageError: The studies' storage cannot be opened.
+        StorageLostError: It went away, and did not come back.
         Exception: The stages' own errors; every one has an `exit_code`.
     """
     members = _searched(competition, request.member)
@@ -96,10 +101,15 @@ def tune(competition: Competition, request: TuneRequest, narrator: Narrator) -> 
         known = ", ".join(("auto", *get_args(Pruner)))
         raise TuneError(f"unknown pruner {request.pruner!r}; known: {known}")
     request = replace(request, device=choose_device(request.device))
+    check_storage(request.study.storage)
     raw = fetch(competition, narrator, source=request.source, root=request.root)
     for member, study in _shares(members, request.study):
         one = replace(request, member=member.name, study=study)
-        yield _Tuner(competition, member, raw, one, narrator).tune()
+        tuner = _Tuner(competition, member, raw, one, narrator)
+        if request.join:
+            tuner.join()
+        else:
+            yield tuner.tune()
 
 
 def _shares(
@@ -141,10 +151,22 @@ class _Tuner:
         self._competition = competition.model_copy(update={"members": (member,)})
         self._member, self._raw, self._request = member, raw, request
         self._narrator = narrator
-        self._tracker = Tracker.start(request.root, narrator) if request.track else None
+        is_tracked = request.track and not request.join
+        self._tracker = Tracker.start(request.root, narrator) if is_tracked else None
         self._folder = tuned_values.study_folder(request.root, competition.name, member.name)
         self._fingerprint = self._trial_fingerprint()
         self._plan = self._make_plan()
+        self._known: Study | None = None  # the study as it was last read from its storage
+
+    def join(self) -> None:
+        """Try trials until the study has enough; its results belong to who did not join."""
+        self._narrator.say("study", f"{self._plan.name}, joined")
+        with self._narrator.stages():
+            study = self._study(StudyWriter())
+        n_ours = f"{len(study.ours)} of {len(study.trials)} trials by this worker"
+        self._narrator.say(
+            "joined", f"{n_ours}; `foldwise tune` without --join scores the best and writes it down"
+        )
 
     def tune(self) -> Tuning:
         """Run the study, write the tuned values, both scores and figures, and log to MLflow."""
@@ -209,11 +231,11 @@ class _Tuner:
             defaults={key: present[f"{member.name}.{key}"] for key in member.search},
             greater_is_better=self._competition.greater_is_better,
             pruner=_pruner(request.pruner, member),
-            options=request.study,
+            options=replace(request.study, join=request.join),
         )
 
     def _study(self, writer: StudyWriter) -> Study:
-        """Run the trials; Ctrl-C keeps the best of those that are complete."""
+        """Run the trials; what stops them keeps the best of those that are complete."""
         competition = self._on_tuning_folds()
         dataset = self._pipeline(competition, "folds").dataset_of(self._member)
         bench = Bench(
@@ -223,16 +245,21 @@ class _Tuner:
             start = time.perf_counter()
             try:
                 study = optimise.run_study(
-                    self._plan, bench, lambda study: self._hear(study, line, writer)
+                    self._plan,
+                    bench,
+                    lambda study: self._hear(study, line, writer),
+                    self._narrator.warn,
                 )
-            except KeyboardInterrupt:
-                if (left := optimise.read_study(self._plan)).best is not None:
+            except (KeyboardInterrupt, StorageLostError):
+                left = self._known
+                if left is not None and left.best is not None and not self._request.join:
                     self._write_best(left)
                 raise
             line.end(status=_progress(study), seconds=time.perf_counter() - start)
         return study
 
     def _hear(self, study: Study, line: StageLine, writer: StudyWriter) -> None:
+        self._known = study
         n_trials = len(study.trials)
         line.advance(n_trials, max(self._plan.options.n_trials, n_trials))
         line.note(_progress(study))

@@ -25,7 +25,8 @@ class Worker:
 
     def __enter__(self) -> Worker:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._held.enter_context(files.locked(self._path))
+        # Waits while another worker looks whether this one is dead.
+        self._held.enter_context(files.locked(self._path, wait=True))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -33,14 +34,17 @@ class Worker:
         self._held.close()
 
 
-def is_dead(folder: Path, name: str) -> bool:
+def is_dead(folder: Path, name: str, *, are_all_here: bool) -> bool:
     """Whether that worker has ended.
 
-    Workers without a file in this folder, such as those on other machines, count as alive.
+    Args:
+        folder: The study's.
+        name: The worker's.
+        are_all_here: Whether one without a file in this folder is dead, rather than elsewhere.
     """
     path = folder / FOLDER / name
     if not path.exists():
-        return False
+        return are_all_here
     try:
         with files.locked(path):
             return True
@@ -51,6 +55,6 @@ def is_dead(folder: Path, name: str) -> bool:
 def forget_dead(folder: Path) -> None:
     """Remove the files of workers that have ended."""
     for path in (folder / FOLDER).glob("*"):
-        if is_dead(folder, path.name):
+        if is_dead(folder, path.name, are_all_here=True):
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()

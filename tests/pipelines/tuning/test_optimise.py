@@ -14,15 +14,18 @@ from pipelines.configuration.search_space import Choice, Real, Whole
 from pipelines.raw_files.sources import choose_source
 from pipelines.stages import dataset, preprocess
 from pipelines.stages.download import download
-from pipelines.tuning import optimise
+from pipelines.tuning import storage as storages
+from pipelines.tuning.heartbeat import Reaper
 from pipelines.tuning.journal import JournalFile
 from pipelines.tuning.optimise import (
-    StorageError,
     StudyOptions,
     StudyPlan,
     read_study,
     run_study,
 )
+from pipelines.tuning.proposals import N_STARTUP
+from pipelines.tuning.snapshot import WORKER
+from pipelines.tuning.storage import JOURNAL, StorageError
 from pipelines.tuning.trials import Bench
 
 SPACE = {
@@ -108,7 +111,7 @@ def test_hopeless_trials_are_pruned_before_their_end(whole):
     pruned = [trial for trial in whole.trials if trial.state == "pruned"]
     assert pruned
     assert all(30 <= trial.curve[-1][0] < 100 for trial in pruned)
-    assert all(trial.number >= optimise.N_STARTUP for trial in pruned)
+    assert all(trial.number >= N_STARTUP for trial in pruned)
 
 
 @pytest.mark.parametrize("pruner", ["hyperband", "none"])
@@ -257,7 +260,7 @@ def test_a_killed_study_loses_no_finished_trial_and_goes_on_with_the_same_ones(
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     left = read_study(plan(tmp_path))
     assert (len(left.trials), left.n_failed) == (4, 0)
-    with (tmp_path / optimise.JOURNAL).open("a") as journal:
+    with (tmp_path / JOURNAL).open("a") as journal:
         journal.write('{"op_code":6,"trial_')  # as if it had been killed while it wrote
     more = run_study(plan(tmp_path, n_trials=12), bench)
     assert tried(more) == tried(whole)[:12]
@@ -268,12 +271,13 @@ def test_a_living_workers_trial_is_left_alone(bench, tmp_path):
     def look(_):
         if states:
             return
-        with optimise._quiet():
-            study = optimise._open(plan(tmp_path))
-            trial = study.ask()
-            trial.set_user_attr(optimise.WORKER, next((tmp_path / "workers").iterdir()).name)
-            optimise._fail_orphans(study, tmp_path)
-            states.append(study.trials[trial.number].state)
+        storage = storages.open_storage(None, tmp_path)
+        study = optuna.load_study(study_name="toy-mlp", storage=storage)
+        trial = study.ask()
+        trial.set_user_attr(WORKER, next((tmp_path / "workers").iterdir()).name)
+        Reaper(study, storage, tmp_path).free()
+        states.append(study.trials[trial.number].state)
+        study.tell(trial, state=optuna.trial.TrialState.FAIL)
 
     states = []
     run_study(plan(tmp_path, n_trials=1), bench, look)
