@@ -92,6 +92,7 @@ BUDGETS_S = {
 }
 LARGE_TREES = "large-trees"
 LARGE = 63  # leaves of the variant that fits what is hardly noisy
+MOST_UNPENALISED = 5  # outputs
 LARGE_OF_LEVELS = 31  # where all columns hold levels, of which the target is often a plain rule
 EXTRA_TREES, FEWEST_EXTRA_TREES = 300, 60
 EXTRA_S = 1.0e-8  # of a random tree, for each row, its logarithm, and column that is tried
@@ -125,12 +126,15 @@ def trees_sizes(work: Work) -> list[TreesSize]:
 
 
 def _large_trees(work: Work) -> TreesSize:
-    """Few and large trees; where all columns hold levels they see all of them, unpenalised."""
+    """Few and large trees; where all columns hold levels they see all of them, hardly penalised.
+
+    With many classes some are rare, and trees without a penalty diverge on them.
+    """
     n_trees, rate = _trees(work, LARGE_TREES, LARGE, 1)
     n_trees, rate = max(10, n_trees // 2), min(0.12, 2 * rate)
-    if work.n_binned:
+    if work.n_binned or work.n_outputs > MOST_UNPENALISED:
         return TreesSize(LARGE_TREES, n_trees, rate, LARGE, 5, 0.8, 1.0, 1)
-    return TreesSize(LARGE_TREES, n_trees, rate, LARGE_OF_LEVELS, 20, 1.0, 0.0, 1)
+    return TreesSize(LARGE_TREES, n_trees, rate, LARGE_OF_LEVELS, 20, 1.0, 0.1, 1)
 
 
 def n_extra_trees(work: Work) -> int:
