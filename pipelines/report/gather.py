@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,21 @@ from pipelines.workspace.summary import BLEND, Summary
 MAX_POINTS = 120  # of a learning curve
 
 
-def gather(competition: Competition, raw: RawFiles, run: RunContents) -> Evidence:
+Tell = Callable[[str], None]  # called with what is being made
+
+
+def gather(
+    competition: Competition, raw: RawFiles, run: RunContents, tell: Tell = lambda _: None
+) -> Evidence:
     """Add to the stages' results what no stage measured."""
     prepared, blend, folder = run.prepared, run.blend, run.layout.folder
+    tell("importance of columns")
+    columns = importance(competition, prepared, blend, folder)
+    tell("train and test rows told apart")
+    drift = adversarial(prepared.train, prepared.test, group=competition.folds.group)
+    tell("checks for leaks")
+    found = checks(competition, prepared, blend, folder)
+    tell("curves and tables")
     return Evidence(
         title=competition.title,
         page=competition.kaggle.page if competition.kaggle else "",
@@ -48,9 +60,9 @@ def gather(competition: Competition, raw: RawFiles, run: RunContents) -> Evidenc
         folds=tuple(_fold_scores(blend)),
         curves=tuple(_curves(competition, run)),
         outcome=_outcome(competition, prepared, blend),
-        importance=importance(competition, prepared, blend, folder),
-        drift=adversarial(prepared.train, prepared.test, group=competition.folds.group),
-        checks=checks(competition, prepared, blend, folder),
+        importance=columns,
+        drift=drift,
+        checks=found,
         origin=_origin(competition, raw, run),
         settings={key: json.dumps(value) for key, value in settings_of(competition).items()},
     )
@@ -162,11 +174,13 @@ def _origin(competition: Competition, raw: RawFiles, run: RunContents) -> Origin
     )
 
 
-def evidence_of(competition: Competition, raw: RawFiles, run: RunContents) -> Evidence:
+def evidence_of(
+    competition: Competition, raw: RawFiles, run: RunContents, tell: Tell = lambda _: None
+) -> Evidence:
     """The run's evidence, gathered now if it never was."""
     evidence = Evidence.read(run.layout.folder)
     if evidence is None:
-        evidence = gather(competition, raw, run)
+        evidence = gather(competition, raw, run, tell)
         evidence.write(run.layout.folder)
     return evidence
 

@@ -183,21 +183,36 @@ def _make(pipeline: Pipeline, folder: Path, narrator: Narrator, downloaded: floa
             narrator.say("note", f"{member.member}: {note}")
     for warning in _warnings(pipeline):
         narrator.warn(warning)
-    seconds = {name: stage.seconds for name, stage in pipeline.stages.items()}
-    figures = draw(pipeline, pipeline.contents.layout.figures)
-    drawn = time.perf_counter()
-    report.evidence_of(pipeline.competition, pipeline.raw, pipeline.contents)
-    seconds["report"] = time.perf_counter() - drawn
+    figures, after = _figures_and_report(pipeline, narrator)
+    made = {name: stage.seconds for name, stage in pipeline.stages.items()}
     summary = _summarise(
         pipeline,
         run=folder.name,
         figures=tuple(str(path) for path in figures),
-        stage_seconds={"download": downloaded} | seconds,
+        stage_seconds={"download": downloaded} | made | after,
+        spent={"download": downloaded} | pipeline.seconds | after,
         seconds=round(downloaded + time.perf_counter() - start, 2),
     )
     mlflow_model.describe(folder, pipeline.competition)
     summary.write(folder)
     return summary
+
+
+def _figures_and_report(
+    pipeline: Pipeline, narrator: Narrator
+) -> tuple[list[Path], dict[str, float]]:
+    """Draw the figures and gather the report's evidence; the figures' paths, and both seconds."""
+    start = time.perf_counter()
+    with narrator.stages():
+        with narrator.stage("figures") as line:
+            figures = draw(pipeline, pipeline.contents.layout.figures)
+            drawn = time.perf_counter()
+            line.end(status="made", seconds=drawn - start)
+        with narrator.stage("report") as line:
+            report.evidence_of(pipeline.competition, pipeline.raw, pipeline.contents, line.note)
+            gathered = time.perf_counter()
+            line.end(status="made", seconds=gathered - drawn)
+    return figures, {"figures": drawn - start, "report": gathered - drawn}
 
 
 def _warnings(pipeline: Pipeline) -> Iterator[str]:

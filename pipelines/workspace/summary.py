@@ -77,7 +77,13 @@ class TunedLine(BaseModel):
 
 
 class Summary(BaseModel):
-    """A run in numbers; written last into its folder, so that its presence means finished."""
+    """A run in numbers; written last into its folder, so that its presence means finished.
+
+    Attributes:
+        stage_seconds: By stage, how long it took when it was made, by this run or an earlier one.
+        spent: By stage, how long it took in this run; empty in runs of earlier versions.
+        seconds: How long the run took, from the request to its report.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -107,6 +113,7 @@ class Summary(BaseModel):
     n_rows: int
     figures: tuple[str, ...]
     stage_seconds: dict[str, float]
+    spent: dict[str, float] = {}
     seconds: float
     warnings: tuple[str, ...] = ()
     mlflow_run_id: str | None = None
