@@ -168,7 +168,8 @@ class _Status(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         status = task.fields["status"]
-        return Text(status() if callable(status) else status, style="dim")
+        shown = status() if callable(status) else status
+        return Text(shown, style="dim", no_wrap=True, overflow="ellipsis")
 
 
 class Narrator:
@@ -225,9 +226,9 @@ class Narrator:
         room = self.console.width - WIDTH_BESIDE_BAR
         with Progress(
             TextColumn("  {task.description:<26}", markup=False, table_column=Column(no_wrap=True)),
-            BarColumn(bar_width=min(28, max(4, room))),
-            _Seconds(),
-            _Status(table_column=Column(no_wrap=True, overflow="ellipsis")),
+            BarColumn(bar_width=min(28, max(4, room)), table_column=Column(no_wrap=True)),
+            _Seconds(table_column=Column(no_wrap=True)),
+            _Status(),  # the only one that gives way
             console=self.console,
             disable=not self.console.is_terminal,
         ) as self._progress:
