@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import sys
 import textwrap
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 from rich.cells import cell_len
@@ -13,12 +15,15 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Column, Table
 from rich.text import Text
 
+from pipelines.pace import Pace
 from pipelines.program import as_typed
 
 PIPE_WIDTH = 140  # columns
 LABEL_WIDTH = 12  # columns
 SEPARATOR, LONGEST_FACT = " · ", 40  # between short facts, of at most so many characters
 GLUE = "\u00a0"  # a space where no line ends
+WIDTH_BESIDE_BAR = 74  # columns of a stage's line, its bar excepted
+REPORT_EVERY_S = 30.0  # to a file, from a stage that goes on
 STATUS = {"made": "", "kept": "unchanged", "reused": "unchanged, from an earlier run"}
 
 Advance = Callable[[int, int], None]  # called with what is done so far, and the total
@@ -151,11 +156,20 @@ class NobodyAnswersError(RuntimeError):
 
 
 class _Seconds(ProgressColumn):
-    """The seconds that a stage took when it was made; the clock while it is being made."""
+    """The seconds that a stage has taken; the clock while it goes on."""
 
     def render(self, task: Task) -> Text:
         seconds = task.fields["seconds"]
         return Text(f"{(task.elapsed or 0.0) if seconds is None else seconds:7.1f} s")
+
+
+class _Status(ProgressColumn):
+    """How a stage ended; while it goes on, what it says of itself now."""
+
+    def render(self, task: Task) -> Text:
+        status = task.fields["status"]
+        shown = status() if callable(status) else status
+        return Text(shown, style="dim", no_wrap=True, overflow="ellipsis")
 
 
 class Narrator:
@@ -206,13 +220,15 @@ class Narrator:
     def stages(self) -> Iterator[None]:
         """Show the bars of the stages within.
 
-        A file gets a line as each stage ends: bars that move are for a terminal only.
+        A file gets a line as each stage ends, and one now and then while it goes on: bars that move
+        are for a terminal only.
         """
+        room = self.console.width - WIDTH_BESIDE_BAR
         with Progress(
-            TextColumn("  {task.description:<26}"),
-            BarColumn(bar_width=28),
-            _Seconds(),
-            TextColumn("[dim]{task.fields[status]}"),
+            TextColumn("  {task.description:<26}", markup=False, table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=min(28, max(4, room)), table_column=Column(no_wrap=True)),
+            _Seconds(table_column=Column(no_wrap=True)),
+            _Status(),  # the only one that gives way
             console=self.console,
             disable=not self.console.is_terminal,
         ) as self._progress:
@@ -226,26 +242,61 @@ class Narrator:
         task = self._progress.add_task(title, total=1, seconds=None, status="")
         line = StageLine(self._progress, task)
         try:
-            yield line
+            with line.reported():
+                yield line
         except BaseException:
             line.end(status="stopped", seconds=None)
             raise
 
 
 class StageLine:
-    """One stage's bar."""
+    """One stage's bar, with what is left of it as far as its pace so far can tell."""
 
     def __init__(self, progress: Progress, task: int) -> None:
         self._progress = progress
         self._task = progress.tasks[task].id
+        self._pace = Pace(time.monotonic())
+        self._note = ""
+        self._progress.update(self._task, status=self._status)
+
+    def resume(self, done: int) -> None:
+        """Tell how much an earlier call had done, which says nothing of this one's pace."""
+        self._pace = Pace(time.monotonic(), begun_with=done)
 
     def advance(self, done: int, total: int) -> None:
-        """Move the bar to `done` of `total`."""
+        """Move the bar to `done` of `total`; fewer than before begins the stage's next part."""
+        now = time.monotonic()
+        if done < self._pace.done:
+            self._pace = Pace(now)
+        self._pace.hear(done, total, now)
         self._progress.update(self._task, completed=done, total=total)
 
     def note(self, text: str) -> None:
         """Show a text beside the bar while it moves."""
-        self._progress.update(self._task, status=text)
+        self._note = text
+
+    def _status(self) -> str:
+        return ", ".join(filter(None, (self._pace.left(time.monotonic()), self._note)))
+
+    @contextlib.contextmanager
+    def reported(self) -> Iterator[None]:
+        """Print a line to a file every `REPORT_EVERY_S` seconds within; a terminal has the bar."""
+        if not self._progress.disable or self._progress.console.quiet:
+            yield
+            return
+        ended = threading.Event()
+        reporter = threading.Thread(target=self._report, args=(ended,), daemon=True)
+        reporter.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            reporter.join()
+
+    def _report(self, ended: threading.Event) -> None:
+        while not ended.wait(REPORT_EVERY_S):
+            parts = (self._pace.counted(), self._status())
+            self._print(", ".join(filter(None, parts)) or "so far")
 
     def end(self, *, status: str, seconds: float | None) -> None:
         """Fill the bar and show how the stage ended."""
@@ -255,11 +306,11 @@ class StageLine:
         self._progress.update(self._task, completed=done, seconds=seconds, status=shown)
         self._progress.stop_task(self._task)
         if self._progress.disable:
-            self._print()
+            self._print(shown)
 
-    def _print(self) -> None:
+    def _print(self, status: str) -> None:
         task = next(task for task in self._progress.tasks if task.id == self._task)
         columns = [c for c in self._progress.columns if isinstance(c, TextColumn | _Seconds)]
-        line = Text(" ").join(column.render(task) for column in columns)
+        line = Text(" ").join([*(column.render(task) for column in columns), Text(status)])
         line.rstrip()
         self._progress.console.print(line, soft_wrap=True)

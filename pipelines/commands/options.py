@@ -71,7 +71,10 @@ Sets = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="change a setting, e.g. train.lr=1e-3"),
 ]
 Members = Annotated[
-    str | None, typer.Option(metavar="A,B", help="only these members, separated by commas")
+    str | None,
+    typer.Option(
+        "--members", "--member", metavar="A,B", help="only these members, separated by commas"
+    ),
 ]
 Folds = Annotated[int | None, typer.Option(metavar="K", min=2, help="number of folds")]
 Seeds = Annotated[int | None, typer.Option(metavar="N", min=1, help="replicas per fold")]
@@ -93,6 +96,11 @@ Json = Annotated[
 
 
 KEYWORD_ONLY = inspect.Parameter.KEYWORD_ONLY
+
+
+def names_in(typed: str | None) -> list[str]:
+    """The names of `--members a,b`; none where it was not typed."""
+    return [name.strip() for name in (typed or "").split(",") if name.strip()]
 
 
 @dataclass(frozen=True)
@@ -134,7 +142,7 @@ class Settings:
         )
 
     def _names(self) -> list[str]:
-        return [part.strip() for part in self.members.split(",")] if self.members else []
+        return names_in(self.members)
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

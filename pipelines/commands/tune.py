@@ -7,15 +7,30 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.options import Device, Folds, Name, Sets, Source, Track, console, grouped
+from pipelines.commands.options import (
+    Device,
+    Folds,
+    Name,
+    Sets,
+    Source,
+    Track,
+    console,
+    grouped,
+    names_in,
+)
 
 
 @dataclass(frozen=True)
 class SearchOptions:
     """What is searched, and for how long."""
 
-    member: Annotated[
-        str | None, typer.Option(metavar="NAME", help="default: each one with a search space")
+    members: Annotated[
+        str | None,
+        typer.Option(
+            *("--members", "--member"),
+            metavar="A,B",
+            help="only these members; default: each one with a search space",
+        ),
     ] = None
     trials: Annotated[
         int, typer.Option(metavar="N", min=1, help="total number of trials in each study")
@@ -81,7 +96,7 @@ def tune(name: Name, search: SearchOptions, trial: TrialOptions) -> None:
         at_once=search.trials_at_once,
     )
     request = TuneRequest(
-        member=search.member,
+        members=tuple(names_in(search.members)),
         study=study,
         pruner=search.pruner,
         source=trial.source,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,10 +39,15 @@ from pipelines.workspace.summary import BLEND, Summary
 MAX_POINTS = 120  # of a learning curve
 
 
-def gather(competition: Competition, raw: RawFiles, run: RunContents) -> Evidence:
+Tell = Callable[[str], None]  # called with what is being made
+
+
+def gather(
+    competition: Competition, raw: RawFiles, run: RunContents, tell: Tell = lambda _: None
+) -> Evidence:
     """Add to the stages' results what no stage measured; a part that fails is left out and told."""
     prepared, blend, folder = run.prepared, run.blend, run.layout.folder
-    parts = Parts(run.layout.error_log)
+    parts = Parts(run.layout.error_log, tell)
     group = competition.folds.group
     no_curves: tuple[Curves, ...] = ()
     measured: dict[str, Any] = {
@@ -182,20 +187,26 @@ def _origin(competition: Competition, raw: RawFiles, run: RunContents) -> Origin
     )
 
 
-def evidence_of(competition: Competition, raw: RawFiles, run: RunContents) -> Evidence:
+def evidence_of(
+    competition: Competition, raw: RawFiles, run: RunContents, tell: Tell = lambda _: None
+) -> Evidence:
     """The run's evidence, gathered now where it never was, is damaged, or lacks a part."""
     with Attempt() as reading:
         evidence = Evidence.read(run.layout.folder)
     if reading.error is None and evidence is not None and not evidence.failed:
         return evidence
-    evidence = gather(competition, raw, run)
+    evidence = gather(competition, raw, run, tell)
     evidence.write(run.layout.folder)
     return evidence
 
 
 def write(
-    competition: Competition, raw: RawFiles, summary: Summary, run: RunContents
+    competition: Competition,
+    raw: RawFiles,
+    summary: Summary,
+    run: RunContents,
+    tell: Tell = lambda _: None,
 ) -> dict[str, str]:
     """Write the finished run's page; the parts that it lacks, and why."""
-    evidence = evidence_of(competition, raw, run)
+    evidence = evidence_of(competition, raw, run, tell)
     return html.write(summary, evidence, run.layout.folder).failed

@@ -16,17 +16,19 @@ class Parts:
 
     Args:
         log: Where tracebacks are kept.
+        tell: Called with the name of each part before it is measured.
 
     Attributes:
         failed: By the part's name, the reason in a line.
     """
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, tell: Callable[[str], None] = lambda _: None) -> None:
         self.failed: dict[str, str] = {}
-        self._log = log
+        self._log, self._tell = log, tell
 
     def measure(self, name: str, make: Callable[[], Value], instead: Value) -> Value:
         """What `make` gives; `instead` where it fails."""
+        self._tell(name)
         attempt = Attempt()
         with attempt:
             return make()

@@ -5,7 +5,9 @@ What fails is told in a line each, and tried again by the same command or by `fo
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipelines import faults
@@ -23,7 +25,7 @@ from pipelines.workspace.layout import Workspace
 from pipelines.workspace.summary import Summary
 from submissions.ledger import LedgerError
 
-REPORT = "report"  # the name of its seconds among those of the stages
+FIGURES, REPORT = "figures", "report"  # the names of their seconds among those of the stages
 
 
 def note(summary: Summary, root: Path, label: publish.Label, narrator: Narrator) -> None:
@@ -37,20 +39,19 @@ def note(summary: Summary, root: Path, label: publish.Label, narrator: Narrator)
 def complete(pipeline: Pipeline, summary: Summary, narrator: Narrator) -> Summary:
     """Draw and measure what the run still lacks, and write its page; gives the new summary."""
     start, layout = time.perf_counter(), pipeline.contents.layout
-    summary = _with_figures(pipeline, summary, narrator)
-    drawn = time.perf_counter()
     is_first = REPORT not in summary.stage_seconds
-    with Attempt() as reporting:
-        lacking = report.write(pipeline.competition, pipeline.raw, summary, pipeline.contents)
-        for name, why in lacking.items():
-            narrator.warn(f"the report lacks {name}: {why}; {_again(summary)}")
+    with _line(narrator, FIGURES, is_shown=is_first):
+        summary, undrawn = _with_figures(pipeline, summary)
+    drawn = time.perf_counter()
+    lacking: dict[str, str] = {}
+    with _line(narrator, REPORT, is_shown=is_first) as tell, Attempt() as reporting:
+        lacking = report.write(pipeline.competition, pipeline.raw, summary, pipeline.contents, tell)
+    for what in (*undrawn, *(f"the report lacks {name}: {why}" for name, why in lacking.items())):
+        narrator.warn(f"{what}; {_again(summary)}")
     _tell(reporting, "the report was not written", summary, pipeline.contents, narrator)
     if is_first and reporting.error is None:
-        now = time.perf_counter()
-        seconds = summary.stage_seconds | {REPORT: now - drawn}
-        summary = summary.model_copy(
-            update={"stage_seconds": seconds, "seconds": round(summary.seconds + now - start, 2)}
-        )
+        seconds = {FIGURES: drawn - start, REPORT: time.perf_counter() - drawn}
+        summary = _later(summary, seconds)
         summary.write(layout.folder)
     if not layout.model_file.is_file():
         with Attempt() as describing:
@@ -59,20 +60,44 @@ def complete(pipeline: Pipeline, summary: Summary, narrator: Narrator) -> Summar
     return summary
 
 
-def _with_figures(pipeline: Pipeline, summary: Summary, narrator: Narrator) -> Summary:
-    """The summary with the figures, drawn now where there are none yet or some have failed."""
+@contextlib.contextmanager
+def _line(narrator: Narrator, name: str, *, is_shown: bool) -> Iterator[Callable[[str], None]]:
+    """A line as a stage has it, if it is to be shown; gives what tells of its parts."""
+    if not is_shown:
+        yield lambda _: None
+        return
+    start = time.perf_counter()
+    with narrator.stages(), narrator.stage(name) as line:
+        yield line.note
+        line.end(status="made", seconds=time.perf_counter() - start)
+
+
+def _later(summary: Summary, seconds: dict[str, float]) -> Summary:
+    """The summary with the seconds of what was made after it was first written."""
+    return summary.model_copy(
+        update={
+            "stage_seconds": summary.stage_seconds | seconds,
+            "spent": summary.spent | seconds,
+            "seconds": round(summary.seconds + sum(seconds.values()), 2),
+        }
+    )
+
+
+def _with_figures(pipeline: Pipeline, summary: Summary) -> tuple[Summary, list[str]]:
+    """The summary with the figures, drawn now where some are lacking; which failed, and why."""
     if summary.figures and not summary.undrawn:
-        return summary
+        return summary, []
     layout = pipeline.contents.layout
     gallery = draw(pipeline, layout.figures)
-    for name, error in gallery.faults.items():
-        kept = faults.keep(error, layout.error_log)
-        why = faults.reason(error)
-        narrator.warn(f"the figure {name} was not drawn: {why}; {kept}; {_again(summary)}")
+    undrawn = [
+        f"the figure {name} was not drawn: {faults.reason(error)}; "
+        f"{faults.keep(error, layout.error_log)}"
+        for name, error in gallery.faults.items()
+    ]
     drawn = tuple(str(path) for path in gallery.paths)
     summary = summary.model_copy(update={"figures": drawn, "undrawn": tuple(gallery.faults)})
     summary.write(layout.folder)
-    return summary
+    return summary, undrawn
 
 
 def tracker(root: Path, narrator: Narrator) -> Tracker | None:

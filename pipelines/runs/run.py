@@ -196,11 +196,12 @@ def _make(pipeline: Pipeline, folder: Path, narrator: Narrator, downloaded: floa
             narrator.say("note", f"{member.member}: {note}")
     for warning in _warnings(pipeline):
         narrator.warn(warning)
-    seconds = {name: stage.seconds for name, stage in pipeline.stages.items()}
+    made = {name: stage.seconds for name, stage in pipeline.stages.items()}
     summary = _summarise(
         pipeline,
         run=folder.name,
-        stage_seconds={"download": downloaded} | seconds,
+        stage_seconds={"download": downloaded} | made,
+        spent={"download": downloaded} | pipeline.seconds,
         seconds=round(downloaded + time.perf_counter() - start, 2),
     )
     summary.write(folder)

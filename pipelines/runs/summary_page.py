@@ -11,7 +11,8 @@ from models.ensembling.selection import BEST_MEMBER
 from pipelines.console import SEPARATOR, plain_table, print_line, print_lines, print_table
 from pipelines.workspace.summary import BLEND, FurtherLine, Summary
 
-LEAST_SHARE = 0.001  # of the run's time, for a stage that is listed
+TENTHS_BELOW_S = 100  # a shorter run's seconds have a decimal
+OUT = "the same command with --out FILE.csv puts the submission there too"
 
 
 def next_commands(summary: Summary) -> tuple[str, ...]:
@@ -36,7 +37,7 @@ def show(summary: Summary, console: Console) -> None:
         console.print()
     print_lines(console, _tuned(summary))
     print_lines(console, _places(summary))
-    for index, command in enumerate(next_commands(summary)):
+    for index, command in enumerate((*next_commands(summary), OUT)):
         print_line(console, "" if index else "next", command)
 
 
@@ -116,18 +117,34 @@ def _places(summary: Summary) -> list[tuple[str, str]]:
 
 
 def _seconds(summary: Summary) -> str:
-    """The seconds of each stage, over all its parts, and of the whole run.
+    """The seconds of each stage, over all its parts, and of the whole run, which is their sum.
 
-    A stage that took less than a thousandth of the run is left out.
+    What is less than the last digit, and what belongs to no stage, is `other`.
     """
+    unit = 0.1 if summary.seconds < TENTHS_BELOW_S else 1.0
+    whole = round(summary.seconds / unit)
+    shown = {name: round(s / unit) for name, s in _by_stage(summary).items()}
+    shown = {name: count for name, count in shown.items() if count}
+    rest = whole - sum(shown.values())
+    if rest < 0:  # by rounding, or stages of an earlier version's run that earlier runs had made
+        shown = _less(shown, -rest) if -rest <= len(shown) else {}
+    elif rest > 0:
+        shown["other"] = rest
+    counts = shown | {"all": whole}
+    digits = 1 if unit < 1 else 0
+    return SEPARATOR.join(f"{name} {count * unit:.{digits}f}" for name, count in counts.items())
+
+
+def _by_stage(summary: Summary) -> dict[str, float]:
+    """The seconds of each stage in this run, over all its parts."""
     stages: dict[str, float] = {}
-    for part, seconds in summary.stage_seconds.items():
+    for part, seconds in (summary.spent or summary.stage_seconds).items():
         stage = part.split("-")[0]
         stages[stage] = stages.get(stage, 0.0) + seconds
-    shown = {name: s for name, s in stages.items() if s >= summary.seconds * LEAST_SHARE}
-    shown["all"] = summary.seconds
-    return SEPARATOR.join(f"{name} {_short(seconds)}" for name, seconds in shown.items())
+    return stages
 
 
-def _short(seconds: float) -> str:
-    return f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}"
+def _less(counts: dict[str, int], n_too_many: int) -> dict[str, int]:
+    """The counts with the largest one lessened."""
+    largest = max(counts, key=lambda name: counts[name])
+    return counts | {largest: counts[largest] - n_too_many}

@@ -17,7 +17,7 @@ import numpy as np
 
 from models.training.hardware import choose_device
 from pipelines.configuration import tuned_values
-from pipelines.configuration.assignments import resolved, settings_of
+from pipelines.configuration.assignments import choose_members, resolved, settings_of
 from pipelines.configuration.competition import Competition
 from pipelines.configuration.encoders import encoder_identities
 from pipelines.console import Narrator, StageLine
@@ -35,7 +35,7 @@ from pipelines.tuning.optimise import Pruner, StudyOptions
 from pipelines.tuning.results import Scored, Tuning
 from pipelines.tuning.storage import StorageLostError, check_storage
 from pipelines.tuning.study import Study, Values
-from pipelines.tuning.trials import Bench, member_named, with_values
+from pipelines.tuning.trials import Bench, with_values
 from pipelines.workspace.files import fingerprint
 from pipelines.workspace.layout import FIGURES, Workspace
 from pipelines.workspace.stage_cache import StageStore
@@ -60,7 +60,7 @@ class TuneRequest:
     """What to tune, and how, beside the configuration.
 
     Attributes:
-        member: The one to tune; None for all that have a search space.
+        members: Those to tune; none for all that have a search space.
         study: How far each study goes; the timeout is for all studies together.
         pruner: `auto` is `median` for networks and `wilcoxon` for kinds that go fold by fold.
         source: `auto`, `kaggle`, `sample` or a path.
@@ -73,7 +73,7 @@ class TuneRequest:
         root: The folder that holds `data/`, `runs/` and `studies/`.
     """
 
-    member: str | None = None
+    members: tuple[str, ...] = ()
     study: StudyOptions = field(default_factory=StudyOptions)
     pruner: str = "auto"
     source: str = "auto"
@@ -96,7 +96,7 @@ def tune(competition: Competition, request: TuneRequest, narrator: Narrator) -> 
         StorageLostError: It went away, and did not come back.
         Exception: The stages' own errors; every one has an `exit_code`.
     """
-    members = _searched(competition, request.member)
+    members = _searched(competition, request.members)
     if request.pruner not in ("auto", *get_args(Pruner)):
         known = ", ".join(("auto", *get_args(Pruner)))
         raise TuneError(f"unknown pruner {request.pruner!r}; known: {known}")
@@ -104,7 +104,7 @@ def tune(competition: Competition, request: TuneRequest, narrator: Narrator) -> 
     check_storage(request.study.storage)
     raw = fetch(competition, narrator, source=request.source, root=request.root)
     for member, study in _shares(members, request.study):
-        one = replace(request, member=member.name, study=study)
+        one = replace(request, study=study)
         tuner = _Tuner(competition, member, raw, one, narrator)
         if request.join:
             tuner.join()
@@ -123,17 +123,17 @@ def _shares(
         yield member, replace(options, timeout_s=timeout_s)
 
 
-def _searched(competition: Competition, name: str | None) -> list[Member]:
-    """The members to tune."""
-    searched = [member for member in members_of(competition) if member.search]
-    if name is None and searched:
+def _searched(competition: Competition, names: Sequence[str]) -> list[Member]:
+    """The members to tune: those named, which must have a search space, else all that have one."""
+    chosen = members_of(choose_members(competition, names))
+    searched = [member for member in chosen if member.search]
+    without = [member.name for member in chosen if not member.search]
+    if searched and not (names and without):
         return searched
-    if name is not None and (member := member_named(competition, name)).search:
-        return [member]
-    known = ", ".join(member.name for member in searched) or "none"
+    known = ", ".join(m.name for m in members_of(competition) if m.search) or "none"
     raise TuneError(
-        f"{competition.name}: {name or 'no member'} has a search space; those that have: {known}; "
-        f"give the member one in the competition's file, `search={{...}}`"
+        f"{competition.name}: no search space for {', '.join(without)}; those that have one: "
+        f"{known}; give the member one in the competition's file, `search={{...}}`"
     )
 
 
@@ -261,6 +261,8 @@ class _Tuner:
     def _hear(self, study: Study, line: StageLine, writer: StudyWriter) -> None:
         self._known = study
         n_trials = len(study.trials)
+        if not study.ours:
+            line.resume(n_trials)
         line.advance(n_trials, max(self._plan.options.n_trials, n_trials))
         line.note(_progress(study))
         records = mlflow_records.children(self._parent(), study)
@@ -364,4 +366,4 @@ def _progress(study: Study) -> str:
     if study.best is None or study.best.score is None:
         return f"{len(study.trials)} trials"
     pruned = f", {study.n_pruned} pruned" if study.n_pruned else ""
-    return f"best {study.best.score:.4f} of {len(study.trials)} trials{pruned}"
+    return f"best {study.best.score:.4f} of {len(study.trials)}{pruned}"

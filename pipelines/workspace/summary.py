@@ -86,6 +86,9 @@ class Summary(BaseModel):
     Attributes:
         figures: Those that were drawn, which comes after the submission.
         undrawn: Names of figures that failed; the next command tries them again.
+        stage_seconds: By stage, how long it took when it was made, by this run or an earlier one.
+        spent: By stage, how long it took in this run; empty in runs of earlier versions.
+        seconds: How long the run took, from the request to its report.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -117,6 +120,7 @@ class Summary(BaseModel):
     figures: tuple[str, ...] = ()
     undrawn: tuple[str, ...] = ()
     stage_seconds: dict[str, float]
+    spent: dict[str, float] = {}
     seconds: float
     warnings: tuple[str, ...] = ()
     mlflow_run_id: str | None = None

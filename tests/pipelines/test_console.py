@@ -1,11 +1,22 @@
 """What the story of a run looks like in a file and on a terminal."""
 
 import io
+import re
+import time
 
 import pytest
 from rich.console import Console
 
-from pipelines.console import Narrator, Steps, plain_table, print_lines, wrapped
+from pipelines.console import (
+    PIPE_WIDTH,
+    STATUS,
+    Narrator,
+    Steps,
+    plain_table,
+    print_lines,
+    wrapped,
+)
+from tests import screens
 
 
 def in_a_file() -> str:
@@ -43,6 +54,71 @@ def test_a_stage_that_was_stopped_says_so_in_a_file_too():
     with pytest.raises(KeyboardInterrupt), narrator.stages(), narrator.stage("4 train"):
         raise KeyboardInterrupt
     assert "stopped" in file.getvalue()
+
+
+def in_a_file_while(work, monkeypatch):
+    """What a file gets from a stage that lasts some reports."""
+    monkeypatch.setattr("pipelines.console.REPORT_EVERY_S", 0.05)
+    file = io.StringIO()
+    narrator = Narrator(Console(file=file, force_terminal=False, width=PIPE_WIDTH))
+    with narrator.stages(), narrator.stage("4 train · mlp") as line:
+        work(line)
+        time.sleep(0.3)
+        line.end(status="made", seconds=1.0)
+    return file.getvalue().splitlines()
+
+
+def test_a_file_hears_from_a_long_stage_now_and_then(monkeypatch):
+    monkeypatch.setattr("pipelines.pace.LEAST_S", 0.0)
+    lines = in_a_file_while(lambda line: line.advance(1, 1000), monkeypatch)
+    assert 2 <= len(lines[:-1]) <= 6
+    assert all(re.search(r"4 train · mlp .* s 1 of 1000, ~\d+ s left$", x) for x in lines[:-1])
+    assert lines[-1].split() == ["4", "train", "·", "mlp", "1.0", "s"]
+
+
+def test_a_file_hears_what_a_stage_makes_that_counts_nothing(monkeypatch):
+    lines = in_a_file_while(lambda line: line.note("checks for leaks"), monkeypatch)
+    assert lines[0].endswith("s checks for leaks")
+    lines = in_a_file_while(lambda _: None, monkeypatch)
+    assert lines[0].endswith("s so far")
+
+
+def test_a_file_hears_nothing_from_a_short_stage():
+    file = io.StringIO()
+    narrator = Narrator(Console(file=file, force_terminal=False, width=PIPE_WIDTH))
+    with narrator.stages(), narrator.stage("5 ensemble") as line:
+        line.advance(1, 2)
+        line.end(status="made", seconds=1.0)
+    assert len(file.getvalue().splitlines()) == 1
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+@pytest.mark.parametrize("status", ["best 0.8194 of 100, 25 pruned", "kept", "reused"])
+def test_a_stage_is_one_whole_line_on_a_terminal(monkeypatch, width, status):
+    monkeypatch.setattr("pipelines.pace.LEAST_S", 0.0)
+
+    def show(console):
+        narrator = Narrator(console)
+        with narrator.stages(), narrator.stage("3 dataset · mlp_encoder") as line:
+            line.advance(1, 1000)
+            line.note("best 0.8194 of 100, 25 pruned")
+            shown.append(seen(narrator))
+            line.end(status=status, seconds=12.3)
+            shown.append(seen(narrator))
+
+    def seen(narrator):
+        file = io.StringIO()
+        Console(file=file, width=width).print(narrator._progress.get_renderable())
+        return file.getvalue().splitlines()
+
+    shown = []
+    screens.printed(show, width)
+    (moving,), (ended,) = shown
+    assert len(moving) <= width
+    assert "s left, " in moving
+    assert len(ended) <= width
+    assert ended.rstrip().endswith(STATUS.get(status, status))
+    assert "12.3 s" in ended
 
 
 def printed(thing):

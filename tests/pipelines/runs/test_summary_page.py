@@ -70,7 +70,8 @@ def test_at_120_columns_no_line_is_wrapped(width, way):
     summary = make_summary(way=way, metric="accuracy")
     lines = check_whole(lambda console: summary_page.show(summary, console), width)
     behind = [line.strip() for line in lines if line.startswith(" " * 12)]
-    assert behind == list(summary_page.next_commands(summary)[1:])
+    assert behind == [*summary_page.next_commands(summary)[1:], summary_page.OUT]
+    assert "--out" in summary_page.OUT
 
 
 def test_what_is_wrapped_stands_under_its_text():
@@ -80,7 +81,33 @@ def test_what_is_wrapped_stands_under_its_text():
     (seconds,) = [n for n, line in enumerate(lines) if line.startswith("seconds")]
     facts = "preprocess 12 · dataset 123 · train 1012 · ensemble 12 ·"
     assert lines[seconds] == f"seconds     {facts}"
-    assert lines[seconds + 1].strip() == "report 117 · all 1278"
+    assert lines[seconds + 1].strip() == "report 117 · other 2 · all 1278"
+
+
+@pytest.mark.parametrize(
+    ("spent", "seconds", "shown"),
+    [
+        (
+            {"download": 0.04, "train-a": 1.26, "train-b": 1.0},
+            3.0,
+            "train 2.3 · other 0.7 · all 3.0",
+        ),
+        ({"train-a": 1.05, "report": 1.95}, 2.9, "train 1.0 · report 1.9 · all 2.9"),
+        ({"train-a": 99.0, "figures": 2.0}, 101.4, "train 99 · figures 2 · all 101"),
+    ],
+)
+def test_the_seconds_add_up(spent, seconds, shown):
+    of_the_stages = {"train-a": 50.0}  # made by an earlier run
+    summary = make_summary(spent=spent, stage_seconds=of_the_stages, seconds=seconds)
+    lines = check_whole(lambda console: summary_page.show(summary, console), 120)
+    (line,) = [line for line in lines if line.startswith("seconds ")]
+    assert line.removeprefix("seconds").strip() == shown
+
+
+def test_a_run_of_an_earlier_version_claims_no_parts_that_are_more_than_the_whole():
+    summary = make_summary(stage_seconds={"train-a": 50.0}, seconds=3.0)
+    lines = check_whole(lambda console: summary_page.show(summary, console), 120)
+    assert "seconds     all 3.0" in lines
 
 
 def test_a_table_too_wide_comes_in_parts_that_repeat_the_members():

@@ -246,9 +246,11 @@ def test_ctrl_c_keeps_the_best_of_what_there_is(searched, tmp_path, narrator, mo
     )
 
 
-def test_an_unknown_member_is_reported_on_one_line(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("command", ["tune", "run", "show"])
+@pytest.mark.parametrize("option", ["--member", "--members"])
+def test_an_unknown_member_is_reported_on_one_line(tmp_path, monkeypatch, capsys, command, option):
     monkeypatch.chdir(tmp_path)
-    assert app.main(["tune", "titanic", "--member", "mpl"]) == 2
+    assert app.main([command, "titanic", option, "mlp,mpl"]) == 2
     assert capsys.readouterr().err == (
         "foldwise: unknown member of titanic 'mpl': did you mean 'mlp'?\n"
     )
@@ -257,7 +259,7 @@ def test_an_unknown_member_is_reported_on_one_line(tmp_path, monkeypatch, capsys
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"member": "linear"}, "linear has a search space; those that have: mlp"),
+        ({"members": ("mlp", "linear")}, "no search space for linear; those that have one: mlp;"),
         ({"pruner": "medium"}, "unknown pruner 'medium'; known: auto, median"),
     ],
 )
