@@ -7,6 +7,7 @@ line too, and the traceback is kept in a file.
 from __future__ import annotations
 
 import contextlib
+import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -16,6 +17,13 @@ from types import TracebackType
 from pipelines.secret_texts import redacted
 from pipelines.workspace import files
 
+PROJECT = Path(__file__).resolve().parent.parent
+PACKAGES = ("pipelines", "features", "models", "submissions", "foldwise")
+# Where the project's code and the libraries' lie; a competition file lies elsewhere.
+NOT_OWN = (
+    *(PROJECT / name for name in PACKAGES),
+    *(Path(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib")),
+)
 LONGEST_LOG = 200_000  # characters
 LONGEST_REASON = 300  # characters
 
@@ -84,8 +92,23 @@ def logged(log: Path) -> Iterator[None]:
     if is_foreseen(error):
         raise error
     raise UnexpectedError(
-        f"{reason(error)}; nothing half-written was left; {keep(error, log)}"
+        f"{reason(error)}{_place(error)}; nothing half-written was left; {keep(error, log)}"
     ) from error
+
+
+def _place(error: BaseException) -> str:
+    """The last line of a person's own file that the error came through, in brackets."""
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not any(Path(frame.filename).is_relative_to(root) for root in NOT_OWN)
+        and Path(frame.filename).is_file()
+    ]
+    return f" ({_shown(Path(own[-1].filename))}, line {own[-1].lineno})" if own else ""
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def is_foreseen(error: BaseException) -> bool:

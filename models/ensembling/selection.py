@@ -72,7 +72,8 @@ def choose(candidates: Sequence[Candidate], metric: Metric, n_folds: int) -> Can
     for alone in (one for one in candidates if one.name == BEST_MEMBER):
         sign = 1 if metric.greater_is_better else -1
         gains = sign * (alone.scores - combined.scores)
-        if np.nanmean(gains) > (standard_error(gains, n_folds) or 0.0):
+        known = gains[np.isfinite(gains)]
+        if len(known) and known.mean() > (standard_error(gains, n_folds) or 0.0):
             return alone
     return combined
 

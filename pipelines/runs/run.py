@@ -213,6 +213,10 @@ def _warnings(pipeline: Pipeline) -> Iterator[str]:
     for member in pipeline.predictions:
         yield from (f"{member.member}: {warning}" for warning in member.warnings)
     yield from _leaks(pipeline)
+    local = pipeline.submission.local_score
+    if local is not None and not np.isfinite(local):
+        metric = pipeline.competition.metric.name
+        yield f"{metric} is undefined on the held-back rows, so it is left out"
 
 
 def _leaks(pipeline: Pipeline) -> Iterator[str]:

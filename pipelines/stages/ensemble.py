@@ -64,6 +64,12 @@ STORED_ARRAYS = {
 }
 
 
+class UndefinedScoreError(ValueError):
+    """The metric gives no number for the predictions, so nothing can be chosen by it."""
+
+    exit_code = 3
+
+
 @dataclass(frozen=True)
 class EnsembleSettings:
     """What stage 5 needs of a competition.
@@ -199,6 +205,21 @@ def ensemble(
         return blend
     rows = find_overlap(settings.overlap, tables, goal.target, folds)
     return _with_overlap(blend, rows, oof=oof, candidates=candidates)
+
+
+def check_defined(blend: Blend, metric: Metric) -> None:
+    """Check that the score that decides is a number.
+
+    Raises:
+        UndefinedScoreError: The metric is infinite on a split, or defined on none.
+    """
+    wrong = blend.scores[~np.isfinite(blend.scores)]
+    if np.isinf(wrong).any() or len(wrong) == len(blend.scores):
+        raise UndefinedScoreError(
+            f"{metric.name} of the ensemble: found {wrong.max()} on {len(wrong)} of "
+            f"{len(blend.scores)} splits, expected a finite number; set metric otherwise in the "
+            "competition's file, or look at the members' predictions"
+        )
 
 
 def _candidates(

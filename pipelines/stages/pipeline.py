@@ -211,6 +211,7 @@ class Pipeline:
                 self.predictions,
                 tables=(prepared.train, prepared.test),
             )
+            ensemble.check_defined(blend, self.competition.metric)
             ensemble.save(blend, folder)
 
         self._do(

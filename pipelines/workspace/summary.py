@@ -17,6 +17,8 @@ Score = Annotated[
     AllowInfNan(allow_inf_nan=True),
     BeforeValidator(lambda value: float("nan") if value is None else value),
 ]
+# None where it is undefined or there is none.
+Known = Annotated[float | None, BeforeValidator(lambda value: None if value != value else value)]
 
 JSON_KEYS = {
     *("run", "competition", "source", "synthetic", "metric", "cv", "cv_std", "local_score"),
@@ -45,7 +47,7 @@ class FurtherLine(BaseModel):
     metric: str
     cv: Score
     cv_std: Score
-    local_score: float | None
+    local_score: Known
 
 
 class WayLine(BaseModel):
@@ -61,7 +63,7 @@ class WayLine(BaseModel):
     name: str
     score: Score
     std: Score
-    error: float | None = None
+    error: Known = None
 
 
 class TunedLine(BaseModel):
@@ -109,8 +111,8 @@ class Summary(BaseModel):
     way: str = BLEND
     tuned: tuple[TunedLine, ...] = ()
     known_share: float = 0.0
-    cv_new: float | None = None
-    local_score: float | None
+    cv_new: Known = None
+    local_score: Known
     also: tuple[FurtherLine, ...] = ()
     n_held_back: int
     takes_submissions: bool = True
