@@ -1,6 +1,5 @@
 """A PostgreSQL server of the tests' own, which can be stopped and started."""
 
-import glob
 import os
 import pwd
 import shutil
@@ -25,8 +24,8 @@ def missing():
 
 
 def _programs():
-    found = sorted(glob.glob("/usr/lib/postgresql/*/bin/pg_ctl"))
-    return Path(found[-1]).parent if found else None
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+    return found[-1].parent if found else None
 
 
 class Postgres:

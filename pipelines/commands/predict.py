@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.commands.json_output import kept_for_json
 from pipelines.commands.options import Json, Name, console, grouped
 
 if TYPE_CHECKING:
@@ -48,6 +49,14 @@ def predict(name: Name, options: PredictOptions) -> None:
             f"give either --text or --csv, found {found}; "
             f'for example foldwise predict {name} --csv FILE, or --text "some words"'
         )
+    notes = console(stderr=True)
+    with kept_for_json(is_wanted=options.json):
+        made = _made(name, options, notes)
+    _print(made, options, notes)
+
+
+def _made(name: str, options: PredictOptions, notes: Console) -> Prediction:
+    """Predict the rows that were asked for."""
     from pipelines import competitions
     from pipelines.console import Narrator
     from pipelines.prediction import new_rows
@@ -63,13 +72,11 @@ def predict(name: Name, options: PredictOptions) -> None:
         rows = new_rows.read(competition, options.csv)
     else:
         rows = new_rows.typed(competition, options.text or [])
-    notes = console(stderr=True)
     folder = Workspace().run(competition.name, summary.run).folder
     stage_cache.check(RunLayout(folder))
     predictor = Predictor.open(folder, competition)
     reason = finished_runs.why(Workspace(), summary, options.run_id)
-    made = predict_rows(predictor, rows, summary, Narrator(notes), reason=reason)
-    _print(made, options, notes)
+    return predict_rows(predictor, rows, summary, Narrator(notes), reason=reason)
 
 
 def _print(prediction: Prediction, options: PredictOptions, notes: Console) -> None:

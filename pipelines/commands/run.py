@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.commands.json_output import kept_for_json
 from pipelines.commands.options import (
     Device,
     Json,
@@ -21,6 +22,9 @@ from pipelines.commands.options import (
     grouped,
     patience,
 )
+
+if TYPE_CHECKING:
+    from pipelines.workspace.summary import Summary
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,14 @@ class RunOptions:
 @grouped
 def run(context: typer.Context, name: Name, settings: Settings, options: RunOptions) -> None:
     """Run all six stages, from the files to a checked submission."""
+    with kept_for_json(is_wanted=options.json):
+        summary = _made(context, name, settings, options)
+    if options.json:
+        print(summary.as_json(), flush=True)
+
+
+def _made(context: typer.Context, name: str, settings: Settings, options: RunOptions) -> Summary:
+    """Run it, and show its page."""
     tuned = settings.tuned_values(name)
     competition = settings.apply(name, tuned)
     from pipelines import competitions
@@ -70,8 +82,7 @@ def run(context: typer.Context, name: Name, settings: Settings, options: RunOpti
     page = console(stderr=options.json)
     summary = run_stages(competition, request, Narrator(page))
     show(summary, page)
-    if options.json:
-        print(summary.as_json(), flush=True)
+    return summary
 
 
 def list_() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,8 @@ def run(competition: Competition, request: RunRequest, narrator: Narrator) -> Su
     competition, tuned = _tuned(competition, raw, request, narrator)
     folder = _folder(competition, raw, request)
     layout = RunLayout(folder)
-    with run_folders.locked(folder), faults.logged(layout.error_log):
+    wait = partial(narrator.say, "run")
+    with run_folders.locked(folder, wait), faults.logged(layout.error_log):
         store = StageStore(layout)
         pipeline = Pipeline(competition, raw, store, narrator, device=request.device)
         summary = _finished(pipeline, narrator)
@@ -183,7 +185,7 @@ def _folder(competition: Competition, raw: RawFiles, request: RunRequest) -> Pat
     if request.run_id is not None:
         return run_folders.by_id(runs, request.run_id, mark)
     made_with = {"versions": versions(), "git_commit": git_commit()}
-    return run_folders.find(runs, mark) or run_folders.create(runs, mark, identity | made_with)
+    return run_folders.found_or_created(runs, mark, identity | made_with)
 
 
 def _make(pipeline: Pipeline, folder: Path, narrator: Narrator, downloaded: float) -> Summary:

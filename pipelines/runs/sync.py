@@ -10,7 +10,8 @@ from pipelines.runs import mlflow_record
 from pipelines.stages.run_contents import RunContents
 from pipelines.tracking import log, outbox, stores
 from pipelines.tracking.stores import Store, TrackingError
-from pipelines.workspace.layout import Workspace
+from pipelines.workspace import files
+from pipelines.workspace.layout import LOCK_FILE, Workspace
 from pipelines.workspace.summary import Summary
 
 
@@ -23,32 +24,44 @@ class SyncError(RuntimeError):
 def sync(root: Path, narrator: Narrator, *, everything: bool) -> None:
     """Send what was kept, or every finished run; sending a run again writes no second one.
 
+    What the workspace's own store has missed goes there where no server is named.
+
     Raises:
         SyncError: No server is named, it cannot be reached, or it refused.
     """
+    folder = Workspace(root).unsent
+    folder.mkdir(parents=True, exist_ok=True)
+    with files.locked(folder / LOCK_FILE, wait=True):  # two would send everything twice
+        _sync(root, narrator, everything=everything)
+
+
+def _sync(root: Path, narrator: Narrator, *, everything: bool) -> None:
+    store = stores.wanted(root)
     waiting = outbox.waiting(root)
     runs = list(_finished(root)) if everything else []
     if not waiting and not runs:
         narrator.say("sync", "nothing to send")
         return
-    store = _server(root, len(waiting) + len(runs))
+    going = [one for one in waiting if one.is_local] if store.is_local else waiting
+    if store.is_local:
+        runs = []
     try:
-        n_sent = sum(_send(root, one, store, narrator) for one in waiting)
+        n_sent = sum(_send(root, one, store, narrator) for one in going)
         n_sent += sum(_send_run(root, *run, store) for run in runs)
     except TrackingError as error:
         n_left = len(outbox.waiting(root))
         raise SyncError(f"{error}; {n_left} still kept; type foldwise sync again") from error
-    narrator.say("sync", f"{n_sent} sent to {store.name}")
+    if going or runs:
+        narrator.say("sync", f"{n_sent} sent to {store.name}")
+    if store.is_local and (everything or len(going) < len(waiting)):
+        raise _no_server(len(outbox.waiting(root)) or len(list(_finished(root))))
 
 
-def _server(root: Path, n_waiting: int) -> Store:
-    store = stores.wanted(root)
-    if store.is_local:
-        raise SyncError(
-            f"{n_waiting} to send, but MLFLOW_TRACKING_URI names no server; "
-            "set it, for example to http://localhost:5000, and type foldwise sync again"
-        )
-    return store
+def _no_server(n_waiting: int) -> SyncError:
+    return SyncError(
+        f"{n_waiting} to send, but MLFLOW_TRACKING_URI names no server; "
+        "set it, for example to http://localhost:5000, and type foldwise sync again"
+    )
 
 
 def _finished(root: Path) -> Iterator[tuple[str, str]]:
@@ -77,6 +90,6 @@ def _send_run(root: Path, competition: str, run: str, store: Store) -> int:
     if summary is None:
         return 0
     run_id = mlflow_record.log_run(summary, RunContents(layout), root=root, store=store)
-    summary.tracked(run_id, is_local=False).write(layout.folder)
+    summary.tracked(run_id, is_local=store.is_local).write(layout.folder)
     outbox.forget_run(root, competition, run)
     return 1

@@ -12,6 +12,15 @@ from typing import Any
 
 # By default mlflow retries an unreachable server for many minutes; what the person set wins.
 RETRIES = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
+# "View run …" on the standard output, which may be for one JSON object.
+SILENCE = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
+
+
+@contextmanager
+def for_a_call() -> Iterator[None]:
+    """All settings of this file."""
+    with quiet(), limited_retries(), quick_commits():
+        yield
 
 
 @contextmanager
@@ -35,7 +44,7 @@ def quick_commits() -> Iterator[None]:
 def _keep_log(connection: Any, _: object) -> None:
     if isinstance(connection, sqlite3.Connection):
         # While another process uses the database, commits stay as they are.
-        with suppress(sqlite3.OperationalError):
+        with suppress(sqlite3.DatabaseError):
             (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
             if mode == "wal":
                 connection.execute("PRAGMA synchronous=NORMAL")
@@ -44,7 +53,8 @@ def _keep_log(connection: Any, _: object) -> None:
 @contextmanager
 def limited_retries() -> Iterator[None]:
     """Let mlflow give up on a server sooner than it does by default."""
-    missing = {name: value for name, value in RETRIES.items() if name not in os.environ}
+    settings = (RETRIES | SILENCE).items()
+    missing = {name: value for name, value in settings if name not in os.environ}
     os.environ.update(missing)
     try:
         yield

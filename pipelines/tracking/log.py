@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.tracking import writing
-from pipelines.tracking.client_settings import limited_retries, quick_commits, quiet
-from pipelines.tracking.record import Family, Record, Update
-from pipelines.tracking.stores import Store, TrackingError, reach, wanted
+from pipelines.tracking.opening import opened
+from pipelines.tracking.record import Family, Record, Update, now_ms
+from pipelines.tracking.stores import Store, wanted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 
 def log_family(
@@ -48,7 +49,7 @@ def log_family(
             writing.write(client, place, _beneath(parent_id, child), again=again)
         return parent_id
 
-    return _send(store or wanted(root), write)
+    return _send(store or wanted(root), root, write)
 
 
 def log_growing_family(
@@ -89,13 +90,14 @@ def log_growing_family(
             else:
                 missing = [message]
             for child in missing:
-                writing.write(client, place, _beneath(parent_id, child), again=False)
+                again = status == "FINISHED"  # a worker beside this one may just write it too
+                writing.write(client, place, _beneath(parent_id, child), again=again)
         if status == "KILLED":
             client.set_tag(parent_id, "state", "stopped")
         client.set_terminated(parent_id, status)
         return parent_id
 
-    return _send(store or wanted(root), write)
+    return _send(store or wanted(root), root, write)
 
 
 def _beneath(parent_id: str, child: Record) -> Record:
@@ -103,13 +105,30 @@ def _beneath(parent_id: str, child: Record) -> Record:
 
 
 def _started(client: MlflowClient, experiment: str, parent: Record) -> str:
-    """The id of the parent, which is continued if the store has it."""
-    name = parent.tags["study"]
-    found = client.search_runs([experiment], f"tags.study = '{name}'", max_results=1)
+    """The id of the parent, which is continued if the store has it.
+
+    Of two that workers create at the same moment all take the older one.
+    """
+    found = _parents(client, experiment, parent)
     if found:
-        client.update_run(found[0].info.run_id, status="RUNNING")
-        return str(found[0].info.run_id)
-    return writing.created(client, experiment, parent)
+        client.update_run(found[0], status="RUNNING")
+        return found[0]
+    ours = writing.created(client, experiment, replace(parent, start_ms=now_ms()))
+    first = _parents(client, experiment, parent)[0]
+    if first != ours:
+        client.delete_run(ours)
+    return first
+
+
+def _parents(client: MlflowClient, experiment: str, parent: Record) -> list[str]:
+    """Ids of the runs of that study, the oldest first."""
+    name = parent.tags["study"]
+    runs = client.search_runs([experiment], f"tags.study = '{name}'")
+    return [run.info.run_id for run in sorted(runs, key=_age)]
+
+
+def _age(run: Run) -> tuple[int, str]:
+    return run.info.start_time, run.info.run_id
 
 
 def _children(client: MlflowClient, experiment: str, parent_id: str) -> set[str]:
@@ -139,7 +158,7 @@ def log_update(update: Update, *, root: Path, store: Store | None = None) -> Non
             client.set_tag(update.mlflow_run_id, key, text)
         return update.mlflow_run_id
 
-    _send(store or wanted(root), write)
+    _send(store or wanted(root), root, write)
 
 
 def experiments(root: Path) -> dict[str, str]:
@@ -154,20 +173,11 @@ def experiments(root: Path) -> dict[str, str]:
         found.update((one.name, one.experiment_id) for one in client.search_experiments())
         return ""
 
-    _send(wanted(root), read)
+    _send(wanted(root), root, read)
     return found
 
 
-def _send(store: Store, write: Callable[[MlflowClient], str]) -> str:
+def _send(store: Store, root: Path, write: Callable[[MlflowClient], str]) -> str:
     """Call `write` with a client of the store."""
-    reach(store)
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-    from requests import RequestException
-
-    with quiet(), limited_retries(), quick_commits():
-        try:
-            return write(MlflowClient(store.uri))
-        except (MlflowException, RequestException) as error:
-            reason = (str(error) or "no reason given").splitlines()[0]
-            raise TrackingError(f"MLflow at {store.name} did not take it ({reason})") from error
+    with opened(store, root) as client:
+        return write(client)

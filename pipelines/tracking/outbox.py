@@ -1,4 +1,4 @@
-"""What an MLflow server has missed, kept in `runs/unsent/` until `foldwise sync` sends it."""
+"""What an MLflow store has missed, kept in `runs/unsent/` until `foldwise sync` sends it."""
 
 from __future__ import annotations
 
@@ -21,24 +21,28 @@ class Unsent:
         experiment: The competition.
         run: The run's id; None for a family.
         family: The records; None for a run, whose folder has everything.
+        is_local: Whether the workspace's own store has missed it, so that it goes there too.
     """
 
     path: Path
     experiment: str
     run: str | None
     family: Family | None = None
+    is_local: bool = False
 
 
-def keep_run(root: Path, competition: str, run: str) -> None:
+def keep_run(root: Path, competition: str, run: str, *, is_local: bool = False) -> None:
     """Keep a finished run, or an update of it, to be sent later."""
-    _write(root, f"{competition}-{run}", {"experiment": competition, "run": run})
+    content = {"experiment": competition, "run": run, "local": is_local}
+    _write(root, f"{competition}-{run}", content)
 
 
-def keep_family(root: Path, experiment: str, family: Family) -> None:
+def keep_family(root: Path, experiment: str, family: Family, *, is_local: bool = False) -> None:
     """Keep a family; its artifacts must stay where they are in the workspace."""
     records = [_as_json(record, root) for record in (family.parent, *family.children)]
     name = family.parent.key.replace("/", "-")
-    _write(root, f"{experiment}-{name}", {"experiment": experiment, "family": records})
+    content = {"experiment": experiment, "family": records, "local": is_local}
+    _write(root, f"{experiment}-{name}", content)
 
 
 def waiting(root: Path) -> list[Unsent]:
@@ -62,7 +66,8 @@ def _read(path: Path, root: Path) -> Unsent:
     content = json.loads(path.read_text())
     records = [_record(one, root) for one in content.get("family", ())]
     family = Family(records[0], records[1:]) if records else None
-    return Unsent(path, content["experiment"], content.get("run"), family)
+    is_local = bool(content.get("local", False))
+    return Unsent(path, content["experiment"], content.get("run"), family, is_local)
 
 
 def _as_json(record: Record, root: Path) -> dict[str, Any]:

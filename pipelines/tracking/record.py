@@ -16,7 +16,8 @@ Row = tuple[str, float, int]  # name, value, step
 Status = Literal["FINISHED", "KILLED", "FAILED"]
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """Milliseconds since 1970."""
     return int(time.time() * 1000)
 
 
@@ -78,7 +79,7 @@ class Record:
     data: Data | None = None
     model: LoggedModel | None = None
     key: str = field(default_factory=lambda: uuid4().hex)
-    start_ms: int = field(default_factory=_now_ms)
+    start_ms: int = field(default_factory=now_ms)
     end_ms: int | None = None
     status: Status = "FINISHED"
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 
@@ -32,30 +33,32 @@ def serve(root: Path, port: int | None) -> int:
 
     Raises:
         PageError: The port is taken.
+        TrackingError: The store cannot be opened.
     """
     store = stores.wanted(root)
     if store.uri.startswith(("http://", "https://")):
         return _print_server(root, store)
     port = _free_port() if port is None else _checked(port)
     page = f"http://{HOST}:{port}"
+    found = log.experiments(root)  # an error is told before anything else
     print(f"MLflow at {page} (Ctrl-C ends it)", flush=True)
     try:
-        _print_experiments(root, page)
+        _print_experiments(found, page)
         return _serve(store.uri, port)
     except KeyboardInterrupt:
         return 0
 
 
 def _print_server(root: Path, store: stores.Store) -> int:
-    stores.reach(store)
+    found = log.experiments(root)
     print(f"MLflow at {store.name} (MLFLOW_TRACKING_URI)")
-    _print_experiments(root, store.name.rstrip("/"))
+    _print_experiments(found, store.name.rstrip("/"))
     return 0
 
 
-def _print_experiments(root: Path, page: str) -> None:
+def _print_experiments(found: Mapping[str, str], page: str) -> None:
     """Print the address of each competition's runs table, with the columns of `runs_table`."""
-    for name, number in sorted(log.experiments(root).items()):
+    for name, number in sorted(found.items()):
         if name != "Default":
             print(f"  {name:<20}{runs_table.address(page, number)}", flush=True)
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pipelines.workspace.layout import Workspace
 
 REACH_TIMEOUT_S = 3.0
+PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306}
 
 
 class TrackingError(RuntimeError):
@@ -30,6 +31,16 @@ class Store:
 
     uri: str
     is_local: bool
+
+    def is_own(self, root: Path) -> bool:
+        """Whether it is the workspace's own, however it was named."""
+        return self.uri == local_store(root)
+
+    @property
+    def database(self) -> Path | None:
+        """The file of an SQLite database."""
+        path = self.uri.partition("?")[0].removeprefix("sqlite:///")
+        return Path(path) if self.uri.startswith("sqlite:///") else None
 
     @property
     def name(self) -> str:
@@ -60,9 +71,10 @@ def reach(store: Store) -> None:
         TrackingError: Nobody answers at its address.
     """
     parts = urlsplit(store.uri)
-    if parts.scheme not in ("http", "https") or parts.hostname is None:
+    scheme = parts.scheme.partition("+")[0]
+    if scheme not in PORTS or parts.hostname is None:
         return
-    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    port = parts.port or PORTS[scheme]
     try:
         socket.create_connection((parts.hostname, port), timeout=REACH_TIMEOUT_S).close()
     except OSError as error:

@@ -59,7 +59,7 @@ class Tracker:
                 again=True,
             )
         except TrackingError as error:
-            outbox.keep_run(self.root, experiment, record.name)
+            outbox.keep_run(self.root, experiment, record.name, is_local=self.store.is_local)
             self.narrator.warn(f"{error}; the run is whole on disk; {LATER}")
             return None
         if self.is_instead:
@@ -83,7 +83,8 @@ class Tracker:
         if failure is not None:
             self.narrator.warn(f"{failure}; everything is whole on disk; {LATER}")
         if failure is not None or self.is_instead:
-            outbox.keep_family(self.root, experiment, family)
+            is_missing = failure is not None and self.store.is_local
+            outbox.keep_family(self.root, experiment, family, is_local=is_missing)
 
     def update(self, update: Update) -> None:
         """Add to a run that was logged earlier."""
@@ -92,5 +93,5 @@ class Tracker:
         try:
             log.log_update(update, root=self.root, store=store)
         except TrackingError as error:
-            outbox.keep_run(self.root, update.experiment, update.run)
+            outbox.keep_run(self.root, update.experiment, update.run, is_local=store.is_local)
             self.narrator.warn(f"{error}; the scores are in the ledger; {LATER}")

@@ -91,12 +91,23 @@ def _batches(rows: list[Any], size: int) -> Iterator[list[Any]]:
 
 def experiment(client: MlflowClient, name: str, root: Path) -> str:
     """The experiment's id; a missing one is created with its columns."""
+    from mlflow.exceptions import MlflowException
+
     experiment = client.get_experiment_by_name(name)
-    if experiment is not None:
-        for key, value in runs_table.tags().items():
-            if key not in experiment.tags or runs_table.is_former(experiment.tags[key]):
-                client.set_experiment_tag(experiment.experiment_id, key, value)
-        return str(experiment.experiment_id)
+    if experiment is None:
+        try:
+            return _created_experiment(client, name, root)
+        except MlflowException:
+            experiment = client.get_experiment_by_name(name)  # another process was faster
+            if experiment is None:
+                raise
+    for key, value in runs_table.tags().items():
+        if key not in experiment.tags or runs_table.is_former(experiment.tags[key]):
+            client.set_experiment_tag(experiment.experiment_id, key, value)
+    return str(experiment.experiment_id)
+
+
+def _created_experiment(client: MlflowClient, name: str, root: Path) -> str:
     is_local = client.tracking_uri == local_store(root)
     place = Workspace(root).artifacts(name).resolve().as_uri() if is_local else None
     return str(client.create_experiment(name, artifact_location=place, tags=runs_table.tags()))

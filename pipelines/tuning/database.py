@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import random
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
@@ -49,12 +51,14 @@ class Database(RDBStorage):
 
     def __init__(self, url: URL, patience: Patience) -> None:
         self.patience = patience
-        super().__init__(
-            url.render_as_string(hide_password=False),
-            engine_kwargs={"pool_pre_ping": True, "connect_args": _connect_args(url)},
-            heartbeat_interval=HEARTBEAT_S,
-            grace_period=GRACE_S,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)  # of the heartbeat
+            super().__init__(
+                url.render_as_string(hide_password=False),
+                engine_kwargs={"pool_pre_ping": True, "connect_args": _connect_args(url)},
+                heartbeat_interval=HEARTBEAT_S,
+                grace_period=GRACE_S,
+            )
 
 
 def _patient(name: str) -> Callable[..., Any]:
@@ -126,7 +130,10 @@ def _cut(address: str) -> str:
 def without_password(url: URL) -> str:
     """The address without user, password and options."""
     user = "***@" if url.username or url.password else ""
-    bare = url.set(username=None, password=None, query={}).render_as_string()
+    host = None if url.host is None else url.host.rpartition("@")[2]
+    bare = URL.create(
+        url.drivername, host=host, port=url.port, database=url.database
+    ).render_as_string()
     scheme, _, rest = bare.partition("://")
     return f"{scheme}://{user}{rest}"
 
@@ -134,7 +141,12 @@ def without_password(url: URL) -> str:
 def _hidden(url: URL, text: str) -> str:
     """The text without the password, wherever in the address it stands."""
     options = [value for values in url.normalized_query.values() for value in values]
-    secrets = [url.password, *(o for o in options if o not in ("", "true", "false", "require"))]
+    rest = (url.host or "").rpartition("@")[0]  # of a password with an @ that is not written %40
+    secrets = [
+        url.password,
+        rest,
+        *(o for o in options if o not in ("", "true", "false", "require")),
+    ]
     for secret in filter(None, map(str, secrets)):
         text = text.replace(secret, "***")
     return text

@@ -8,7 +8,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from optuna.exceptions import StorageInternalError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+    PendingRollbackError,
+    SQLAlchemyError,
+)
 
 from pipelines.tuning.storage import Say, StorageError, StorageLostError
 
@@ -95,7 +101,8 @@ def is_away(error: Exception) -> bool:
     if isinstance(cause, OperationalError) and "sqlite3" in type(cause.orig).__module__:
         return is_busy(cause)
     is_cut = isinstance(cause, DBAPIError) and cause.connection_invalidated
-    return is_cut or isinstance(cause, OperationalError | InterfaceError)
+    # Optuna asks again by the connection that was cut.
+    return is_cut or isinstance(cause, OperationalError | InterfaceError | PendingRollbackError)
 
 
 def is_busy(error: Exception) -> bool:
@@ -107,6 +114,8 @@ def is_busy(error: Exception) -> bool:
 def reason_of(error: Exception) -> str:
     """The error's own words, on one line."""
     cause = _cause(error)
+    if isinstance(cause, PendingRollbackError):
+        return "the connection was cut"
     text = str(cause.orig) if isinstance(cause, DBAPIError) and cause.orig else str(cause)
     return next((line.strip() for line in text.splitlines() if line.strip()), type(cause).__name__)
 

@@ -306,12 +306,15 @@ class _Tuner:
         if not self._request.score:
             return None, None
         # The tuned member comes last, so that the next run finds its stage.
-        default = self._scored(self._member)
-        return default, self._scored(with_values(self._competition, self._member, best))
+        default = self._scored(self._member, self._plan.defaults)
+        tuned = with_values(self._competition, self._member, best)
+        return default, self._scored(tuned, best)
 
-    def _scored(self, member: Member) -> Scored:
+    def _scored(self, member: Member, values: Values) -> Scored:
         competition = self._competition.model_copy(update={"members": (member,)})
-        scores = self._pipeline(competition, "scored").predictions_of(member).scores
+        # In a folder of these values alone: other workers may have found others.
+        purpose = f"{fingerprint(dict(values))[:8]}-scored"
+        scores = self._pipeline(competition, purpose).predictions_of(member).scores
         return Scored(
             mean=float(scores.mean()),
             std=float(scores.std()),

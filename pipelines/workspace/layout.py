@@ -62,6 +62,11 @@ class Workspace:
         return self.root / "mlflow.db"
 
     @property
+    def database_lock(self) -> Path:
+        """Held by the process that makes the local MLflow store."""
+        return self.root / ".mlflow.db.lock"
+
+    @property
     def ledger(self) -> Path:
         """The list of everything that was made to be sent."""
         return self.root / LEDGER

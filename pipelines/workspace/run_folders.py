@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pipelines.workspace import files, stored
-from pipelines.workspace.layout import RUN_FILE, RunLayout
+from pipelines.workspace.layout import LOCK_FILE, RUN_FILE, RunLayout
 
 KEY = ("fingerprint",)
 
@@ -19,6 +19,13 @@ class RunFolderError(LookupError):
     """A run that does not exist, cannot go on, or is being made by another process."""
 
     exit_code = 2
+
+
+def found_or_created(runs: Path, fingerprint: str, description: dict[str, Any]) -> Path:
+    """The newest run of that fingerprint, else a new one; the same for two that ask at once."""
+    runs.mkdir(parents=True, exist_ok=True)
+    with files.locked(runs / LOCK_FILE, wait=True):
+        return find(runs, fingerprint) or create(runs, fingerprint, description)
 
 
 def find(runs: Path, fingerprint: str) -> Path | None:
@@ -72,8 +79,12 @@ def describe(folder: Path, *, keys: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold the run for this process; the lock ends with the process, however it ends.
+
+    Args:
+        folder: The run's.
+        on_wait: Hears that another process holds it, which is then waited for.
 
     Raises:
         RunFolderError: Another process holds it.
@@ -82,9 +93,11 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             held.enter_context(files.locked(RunLayout(folder).lock_file))
         except files.LockedError as error:
-            raise RunFolderError(
-                f"run {folder.name} is being made by another process; wait for it to end"
-            ) from error
+            held_by_another = f"run {folder.name} is being made by another process"
+            if on_wait is None:
+                raise RunFolderError(f"{held_by_another}; wait for it to end") from error
+            on_wait(f"{held_by_another}; waiting for it to end")
+            held.enter_context(files.locked(RunLayout(folder).lock_file, wait=True))
         yield
 
 

@@ -3,7 +3,8 @@
 A stage's folder is written under a temporary name and renamed when it is whole. Its manifest
 holds the fingerprint of what went in: settings, upstream content, code. Upstream counts by its
 content: a stage that was made again with the same bytes changes nothing downstream. A later run
-of the competition links the folder of an earlier one where the fingerprints agree.
+of the competition links the folder of an earlier one where the fingerprints agree. Where two
+processes need the same stage, one makes it, and the other waits and takes it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from pipelines.workspace import stored
-from pipelines.workspace.files import fingerprint, link_or_copy, sha256
+from pipelines.workspace.files import fingerprint, link_or_copy, locked, sha256
 from pipelines.workspace.kept_training import KeptTraining
 from pipelines.workspace.layout import RunLayout
 
@@ -77,22 +78,31 @@ class StageStore:
         """
         key = {"stage": name, "settings": settings, "upstream": upstream, "code": code}
         wanted = fingerprint(key)
-        stage = self._found(name, wanted)
+        stage = self._kept(name, wanted)
         if stage is None:
-            stage = self._made(name, make, wanted, kept)
+            with _alone(self.run.stages / name):
+                stage = (
+                    self._kept(name, wanted)
+                    or self._reused(name, wanted)
+                    or self._made(name, make, wanted, kept)
+                )
         if kept is not None:
             kept.remove()
         return stage
 
-    def _found(self, name: str, wanted: str) -> Stage | None:
-        """The stage of this run, else of an earlier one."""
+    def _kept(self, name: str, wanted: str) -> Stage | None:
+        """The stage of this run."""
         folder = self.run.stages / name
-        if _is_finished(folder, wanted):
-            return _stage(name, folder, "kept")
+        return _stage(name, folder, "kept") if _is_finished(folder, wanted) else None
+
+    def _reused(self, name: str, wanted: str) -> Stage | None:
+        """The stage of an earlier run, linked into this one."""
+        folder = self.run.stages / name
         for earlier in (run.stages / name for run in self.run.elsewhere(name, MANIFEST)):
             if _is_finished(earlier, wanted):
-                _replace(folder, partial(_link, earlier))
-                return _stage(name, folder, "reused")
+                with contextlib.suppress(_ReplacedError):
+                    _replace(folder, partial(_link, earlier, wanted=wanted))
+                    return _stage(name, folder, "reused")
         return None
 
     def _made(
@@ -223,6 +233,18 @@ def _stage(name: str, folder: Path, status: Status) -> Stage:
     return Stage(name, folder, manifest.content, manifest.seconds, status)
 
 
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the stage's lock, which no process keeps from its end on."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = folder.with_name(f".{folder.name}.lock")
+    with locked(lock, wait=True):
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
 def _replace(folder: Path, write: Callable[[Path], None]) -> None:
     """Fill a temporary folder beside `folder`, then rename it into place; or leave nothing."""
     temporary = folder.with_name(f".{folder.name}.writing")
@@ -240,6 +262,17 @@ def _replace(folder: Path, write: Callable[[Path], None]) -> None:
     temporary.rename(folder)
 
 
-def _link(source: Path, target: Path) -> None:
+class _ReplacedError(RuntimeError):
+    """Another process removed or replaced the stage while it was linked."""
+
+
+def _link(source: Path, target: Path, wanted: str) -> None:
     """Hard links where the disk can, else copies; stage files are never written in place."""
-    shutil.copytree(source, target, copy_function=link_or_copy, dirs_exist_ok=True)
+    try:
+        shutil.copytree(source, target, copy_function=link_or_copy, dirs_exist_ok=True)
+    except (FileNotFoundError, shutil.Error) as error:
+        if source.is_dir() and is_whole(source):
+            raise
+        raise _ReplacedError from error
+    if not _is_finished(target, wanted):
+        raise _ReplacedError

@@ -5,11 +5,9 @@ import subprocess
 import sys
 import time
 import tomllib
-import warnings
 from collections import Counter
 from pathlib import Path
 
-import optuna
 import pytest
 
 from pipelines.tuning.database import open_database
@@ -41,9 +39,7 @@ def start(tmp_path):
 
 def trials_of(address):
     """All trials of the one study there; none where it is not yet there."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        storage = open_database(address)
+    storage = open_database(address)
     try:
         return [
             trial

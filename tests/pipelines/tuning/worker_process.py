@@ -22,7 +22,7 @@ SPACE = {
 
 
 def searched(toy):
-    linear, mlp, trees = toy.members
+    mlp = toy.members[1]
     return toy.model_copy(update={"members": (mlp.model_copy(update={"search": SPACE}),)})
 
 
