@@ -59,8 +59,8 @@ class Subject:
 
     def unsigned(self) -> KaggleError:
         """The error where there are no credentials: how to sign in, and the alternative."""
-        rest = "; ".join(part for part in (self.left, self.alternative) if part)
-        return KaggleError(f"{NO_CREDENTIALS}\n{rest}".strip())
+        parts = (NO_CREDENTIALS, self.left, self.alternative)
+        return KaggleError("; ".join(part for part in parts if part))
 
 
 @contextmanager
