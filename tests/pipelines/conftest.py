@@ -140,7 +140,7 @@ def suffer(kaggle, patience, capsys, table):
         assert not [
             secret for secret in kaggle_server.SECRETS if secret in printed.out + printed.err
         ]
-        n_lines = 2 if case.fault == "no credentials" else 1 if code else 0
+        n_lines = 1 if code else 0
         assert len(printed.err.splitlines()) == n_lines, printed.err
         message = seen.strip().replace("\n", " ⏎ ").replace("|", "\\|")
         row = f"| {typed[0]}: {case.fault} | `` {message} `` | {code} | {case.left} |"
