@@ -164,7 +164,7 @@ class _Seconds(ProgressColumn):
 
 
 class _Status(ProgressColumn):
-    """How a stage ended; while it goes on, what it says of itself now."""
+    """How a stage ended; while it goes on, what is left and what it makes."""
 
     def render(self, task: Task) -> Text:
         status = task.fields["status"]
