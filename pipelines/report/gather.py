@@ -45,7 +45,7 @@ Tell = Callable[[str], None]  # called with what is being made
 def gather(
     competition: Competition, raw: RawFiles, run: RunContents, tell: Tell = lambda _: None
 ) -> Evidence:
-    """Add to the stages' results what no stage measured; a part that fails is left out, and a warning."""
+    """Add what no stage measured; a part that fails is left out, with a warning."""
     prepared, blend, folder = run.prepared, run.blend, run.layout.folder
     parts = Parts(run.layout.error_log, tell)
     group = competition.folds.group
