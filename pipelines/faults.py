@@ -1,6 +1,6 @@
 """Faults of what a submission does not depend on, and those that nobody foresaw.
 
-The first are told in a line and tried again by the next command. Of the second the person sees a
+The first are a line each and tried again by the next command. Of the second the person sees a
 line too, and the traceback is kept in a file.
 """
 

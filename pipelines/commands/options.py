@@ -116,7 +116,7 @@ class Settings:
     def tuned_values(self, name: str) -> list[Tuned]:
         """The tuned values of the competition's chosen members; none with `--no-tuned`.
 
-        A file that is damaged or fits no longer is passed over and told, but with `--tuned`.
+        A file that is damaged or fits no longer is a warning; with `--tuned` it is an error.
         """
         from pipelines import competitions
         from pipelines.configuration.tuned_values import find

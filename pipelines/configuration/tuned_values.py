@@ -186,8 +186,8 @@ def find(
         competition: As its file has it.
         root: The workspace.
         members: Their names.
-        tell: Told of a file that cannot be read or does not fit, which is passed over; None to
-            raise its error.
+        tell: Called with the error of a file that cannot be read or does not fit, which is passed
+            over; None to raise it.
 
     Raises:
         TunedError: A file cannot be read.

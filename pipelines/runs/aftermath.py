@@ -1,6 +1,6 @@
 """What follows a submission: ledger, figures, report and MLflow. None of it is a condition.
 
-What fails is told in a line each, and tried again by the same command or by `foldwise report`.
+What fails is a line each, and tried again by the same command or by `foldwise report`.
 """
 
 from __future__ import annotations

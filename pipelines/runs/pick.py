@@ -75,7 +75,7 @@ def _comparable(candidates: list[Candidate]) -> list[Candidate]:
 def _candidates(
     competition: Competition, runs: Sequence[Summary], root: Path, narrator: Narrator
 ) -> Iterator[Candidate]:
-    """The runs with their answers; one whose CSV cannot be sent is passed over and told.
+    """The runs with their answers; one whose CSV cannot be sent is passed over with a warning.
 
     Raises:
         SubmissionError: None can be sent.

@@ -20,7 +20,7 @@ class NoRunError(LookupError):
 
 
 def finished(workspace: Workspace, competition: str) -> list[Summary]:
-    """Summaries of the finished runs, newest first; a damaged one is passed over and told."""
+    """Summaries of the finished runs, newest first; a damaged one is a warning."""
     folders = sorted((run.folder for run in workspace.finished(competition)), reverse=True)
     found = (_read(folder) for folder in folders)
     return [summary for summary in found if summary is not None]

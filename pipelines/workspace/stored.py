@@ -1,4 +1,4 @@
-"""Files of the workspace that are read back: one that is damaged is told with its path."""
+"""Files of the workspace that are read back: one that is damaged is reported with its path."""
 
 from __future__ import annotations
 

@@ -194,7 +194,10 @@ def test_trials_of_every_state_are_told_apart_and_all_pages_stand_under_the_stud
 ):
     root, _ = workspace
     log.log_family(study_of(130), experiment="toy-large", root=root, store=stores.local(root))
-    number = log_in(page).get_experiment_by_name("toy-large").experiment_id
+    client = log_in(page)
+    number = client.get_experiment_by_name("toy-large").experiment_id
+    newest = client.search_runs([number], max_results=3)
+    assert [run.info.status for run in newest] == ["FINISHED", "FAILED", "KILLED"]
     resize(browser, 1600, 3000)
     browser.get(runs_table.address(page[0], number))
     until(browser, lambda: rows_by_name(browser).get("tune mlp"), "the study")
