@@ -37,12 +37,12 @@ def of_sqlite(text: str, database: Path) -> str:
     """What SQLite says, and what helps."""
     what = text.rpartition(") ")[2]
     if "locked" in text or "busy" in text:
-        return f"{what}: another program holds {database}; end it, or wait for it"
+        return f"{what}: another program holds {_shown(database)}; end it, or wait for it"
     if database.is_dir():
-        return f"{database} is a folder; {_aside(database)}"
+        return f"{_shown(database)} is a folder; {_aside(database)}"
     if "not a database" in text or "malformed" in text or "encrypted" in text:
         return f"{what}; {_aside(database)}"
-    return f"{what}; look whether {database} can be read and written; {_aside(database)}"
+    return f"{what}; look whether {_shown(database)} can be read and written; {_aside(database)}"
 
 
 def hidden(text: str, store: Store) -> str:
@@ -79,5 +79,12 @@ def _is_known(revision: str) -> bool:
 
 def _aside(database: Path) -> str:
     """How to go on with a new database."""
-    kept = database.with_name(f"{database.stem}-old{database.suffix}")
-    return f"to begin a new one, type: mv {database} {kept}"
+    shown = _shown(database)
+    kept = shown.with_name(f"{shown.stem}-old")
+    return f"to begin a new one, type: mkdir {kept} && mv {shown}* {kept}"
+
+
+def _shown(database: Path) -> Path:
+    """The path as a person in this folder would type it."""
+    here = Path.cwd()
+    return database.relative_to(here) if database.is_relative_to(here) else database

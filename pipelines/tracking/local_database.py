@@ -29,30 +29,16 @@ ADDRESSES = (  # where MLflow keeps the address of a file or folder
 
 @contextlib.contextmanager
 def ready(root: Path) -> Iterator[None]:
-    """Within it MLflow may open the workspace's database.
-
-    A new database belongs to this process until the end of the block.
+    """Within it MLflow may open the workspace's database, and no other process of ours does.
 
     Raises:
         StoreFaultError: It is locked, or no database.
     """
     database = Workspace(root).database
-    with contextlib.ExitStack() as held:
-        if not _is_made(database):
-            held.enter_context(files.locked(Workspace(root).database_lock, wait=True))
-        if _is_made(database):
-            held.close()
+    with files.locked(Workspace(root).database_lock, wait=True):
+        if database.exists():
             _follow(database, root)
         yield
-
-
-def _is_made(database: Path) -> bool:
-    """Whether MLflow has finished making its tables."""
-    if not database.exists():
-        return False
-    with _opened(database) as connection:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-        return "alembic_version" in tables and "experiments" in tables
 
 
 def _follow(database: Path, root: Path) -> None:
@@ -72,6 +58,8 @@ def _moves(connection: sqlite3.Connection, root: Path) -> dict[str, str]:
     """The addresses of the workspace's former places, and its present one."""
     here = root.resolve()
     found = dict[str, str]()
+    if not any(column == "artifact_location" for _, column in _present(connection)):
+        return found  # nothing is in it yet
     for name, address in connection.execute("SELECT name, artifact_location FROM experiments"):
         inside = Workspace(root).artifacts(name).resolve().relative_to(here)
         place = Path(unquote(urlsplit(address or "").path))
