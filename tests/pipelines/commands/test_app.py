@@ -187,7 +187,7 @@ def test_a_full_disk_gets_one_line_and_code_3_and_the_run_goes_on_later(workspac
     assert "room" in full.stderr or "space" in full.stderr
     assert left_behind(workspace) == []
     assert app.main(typed) == 0
-    assert len(list((workspace / "runs" / "titanic").iterdir())) == 1
+    assert len(list((workspace / "runs" / "titanic").glob("2*"))) == 1
 
 
 @pytest.mark.slow
@@ -234,7 +234,7 @@ def test_a_run_ends_with_what_a_person_wants_to_know_and_runs_lists_it(workspace
     assert "418 rows, checked" in page
     assert app.main(["runs"]) == 0
     listed = capsys.readouterr().out
-    run = next(Path("runs/titanic").iterdir()).name
+    run = next(Path("runs/titanic").glob("2*")).name
     assert run in listed
     assert app.main(["check", "titanic", f"submissions/titanic/{run}.csv"]) == 0
     assert "418 rows" in capsys.readouterr().out

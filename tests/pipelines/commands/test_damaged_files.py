@@ -86,6 +86,9 @@ def a_folder(path):
 
 
 HARMS = (emptied, cut, garbage, foreign, with_nan, a_folder)
+# All harms are read by the commands that only look; those that compute meet two of them.
+FULLY_TRIED = (garbage, a_folder)
+COMPUTING = ("predict", "report", "run")
 
 
 def commands(workspace, files):
@@ -126,6 +129,8 @@ def test_one_damaged_file_is_named_or_passed_over(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(workspace)
     for words in typed:
+        if words[0] in COMPUTING and harm not in FULLY_TRIED:
+            continue
         if words[0] in ("report", "run"):  # which mend
             monkeypatch.chdir(tmp_path)
             shutil.rmtree(workspace)

@@ -180,7 +180,7 @@ def test_an_unfinished_run_goes_on_where_it_was(go, toy, tmp_path, made, monkeyp
         patch.setattr("pipelines.stages.ensemble.ensemble", refuse)
         with pytest.raises(KeyboardInterrupt):
             go(toy)
-    (unfinished,) = (tmp_path / "runs" / "toy").iterdir()
+    (unfinished,) = (tmp_path / "runs" / "toy").glob("2*")
     made.clear()
     summary = go(toy, run_id=unfinished.name)
     assert made == ["ensemble", "submission"]
@@ -255,7 +255,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(go, toy, tmp_path, stage):
     command = [sys.executable, "-c", KILLED, here, str(tmp_path), stage]
     killed = subprocess.run(command, env=os.environ, capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    (unfinished,) = (tmp_path / "runs" / "toy").iterdir()
+    (unfinished,) = (tmp_path / "runs" / "toy").glob("2*")
     resumed = go(toy)
     assert resumed.run == unfinished.name
     whole = go(configure(toy), root=tmp_path / "whole")
