@@ -43,7 +43,11 @@ def killed(tmp_path_factory):
 
 def contents(folder):
     """Every file of a run by its name, without when its stages were made and how long they took."""
-    found = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+    found = {
+        p.relative_to(folder).as_posix(): p
+        for p in folder.rglob("*")
+        if p.is_file() and p.suffix != ".lock"
+    }
     return {name: content_of(path) for name, path in found.items()}
 
 
