@@ -148,7 +148,7 @@ def small_run(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(workspace)
         assert app.main([*typed, "--folds", "2", "--no-track", *sets]) == 0
-    (folder,) = workspace.glob("runs/rotten-tomatoes/*")
+    (folder,) = workspace.glob("runs/rotten-tomatoes/*/")
     return folder, Summary.read(folder), train, held_back
 
 
