@@ -151,8 +151,8 @@ def check(run: RunLayout, *, stage: str = "*") -> None:
     Raises:
         DamagedFileError: One has, or is gone; names the first.
     """
-    found = run.stages.glob(f"{stage}/")
-    folders = sorted(folder for folder in found if not folder.name.startswith("."))
+    all_folders = run.stages.glob(f"{stage}/")
+    folders = sorted(folder for folder in all_folders if not folder.name.startswith("."))
     if not folders:
         raise stored.DamagedFileError(run.stages, "nothing", _again(run))
     for folder in folders:
