@@ -19,8 +19,8 @@ from pipelines.workspace import files
 
 PROJECT = Path(__file__).resolve().parent.parent
 PACKAGES = ("pipelines", "features", "models", "submissions", "foldwise")
-# Where the project's code and the libraries' lie; a competition file lies elsewhere.
-NOT_OWN = (
+# A competition file lies elsewhere.
+OF_PROJECT_OR_LIBRARIES = (
     *(PROJECT / name for name in PACKAGES),
     *(Path(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib")),
 )
@@ -97,14 +97,14 @@ def logged(log: Path) -> Iterator[None]:
 
 
 def _place(error: BaseException) -> str:
-    """The last line of a person's own file that the error came through, in brackets."""
-    own = [
+    """The last line of a competition file that the error came through, in brackets."""
+    frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not any(Path(frame.filename).is_relative_to(root) for root in NOT_OWN)
+        if not any(Path(frame.filename).is_relative_to(root) for root in OF_PROJECT_OR_LIBRARIES)
         and Path(frame.filename).is_file()
     ]
-    return f" ({_shown(Path(own[-1].filename))}, line {own[-1].lineno})" if own else ""
+    return f" ({_shown(Path(frames[-1].filename))}, line {frames[-1].lineno})" if frames else ""
 
 
 def _shown(path: Path) -> Path:

@@ -13,6 +13,7 @@ from submissions.form import BETWEEN, SampleError, SubmissionForm
 
 MAX_FAULTS_SHOWN = 5
 MAX_ROWS_SHOWN = 3
+NAMELESS = "without a name (of pandas, write with index=False)"
 # Nine significant digits are enough for a float32; a fixed number of decimals would round a small
 # probability to 0, which log-loss punishes without limit.
 FLOAT_FORMAT = "%.9g"
@@ -170,7 +171,11 @@ def _column_faults(found: list[str], expected: list[str]) -> list[str]:
         "unknown": [name for name in dict.fromkeys(found) if name not in expected],
         "repeated": [name for name in dict.fromkeys(found) if found.count(name) > 1],
     }
-    wrong = [f"{kind} columns {_listed(names)}" for kind, names in kinds.items() if names]
+    wrong = [
+        f"{kind} columns {_listed([name or NAMELESS for name in names])}"
+        for kind, names in kinds.items()
+        if names
+    ]
     wanted = f"expected the columns {_listed(expected)}"
     return [f"{', '.join(wrong) or f'found the columns {_listed(found)}'}, {wanted}"]
 

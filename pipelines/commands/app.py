@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -16,8 +17,6 @@ from pipelines.commands import clean, losses, mlflow, new, predict, report, root
 from pipelines.program import PROGRAM, as_typed
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from pipelines.kaggle.retry import Patience
 
 app = typer.Typer(
@@ -52,7 +51,7 @@ for name, command in COMMANDS.items():
 
 INTERRUPTED = 130
 FOLDER, FURTHER_FOLDERS = "--competitions", "FOLDWISE_COMPETITIONS"
-# Those with an exit code of their own are told as they are; `_told` brings all others into one.
+# Each has an exit code, or is a disk that refuses; all others have become an `UnexpectedError`.
 OUR_ERRORS = (ValueError, RuntimeError, LookupError, OSError, ImportError)
 
 
@@ -66,7 +65,8 @@ def main(arguments: list[str] | None = None, *, patience: Patience | None = None
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     try:
-        with _told_warnings(), contextlib.nullcontext() if debug else _told():
+        unforeseen = contextlib.nullcontext() if debug else _unforeseen_in_one_line()
+        with _warnings_in_one_line(), unforeseen:
             typed = _with_folder([argument for argument in arguments if argument != "--debug"])
             code = app(typed or ["-h"], prog_name=PROGRAM, standalone_mode=False, obj=patience) or 0
     except TyperException as error:
@@ -82,29 +82,16 @@ def main(arguments: list[str] | None = None, *, patience: Patience | None = None
     return int(code)
 
 
-class _told(contextlib.AbstractContextManager[None]):  # noqa: N801 - reads as a function
-    """Turns a fault that nobody foresaw into one line; its traceback is kept in a file."""
+def _unforeseen_in_one_line() -> AbstractContextManager[None]:
+    """Turns a fault that no code foresaw into one line; its traceback is kept in a file."""
+    from pipelines import faults
+    from pipelines.workspace.layout import Workspace
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if not isinstance(error, Exception) or isinstance(error, TyperException):
-            return
-        if hasattr(error, "exit_code"):
-            return
-        from pipelines import faults
-        from pipelines.workspace.layout import Workspace
-
-        if not faults.is_foreseen(error):
-            with faults.logged(Workspace().error_log):
-                raise error
+    return faults.logged(Workspace().error_log)
 
 
 @contextlib.contextmanager
-def _told_warnings() -> Iterator[None]:
+def _warnings_in_one_line() -> Iterator[None]:
     """Print warnings of ours as one line each; those of libraries as ever."""
     with warnings.catch_warnings():
         warnings.filterwarnings(

@@ -138,7 +138,7 @@ def _is_helper(path: Path) -> bool:
     try:
         if b"COMPETITION" in path.read_bytes():
             return False
-    except OSError:  # which its import tells
+    except OSError:  # the import that follows reports it
         return False
     imports = re.compile(rf"^\s*(from|import)\s+\.?{path.stem}\b", re.MULTILINE)
     others = (o for o in path.parent.glob("*.py") if o != path and o.is_file())

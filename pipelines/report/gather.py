@@ -38,7 +38,6 @@ from pipelines.workspace.summary import BLEND, Summary
 
 MAX_POINTS = 120  # of a learning curve
 
-
 Tell = Callable[[str], None]  # called with what is being made
 
 

@@ -62,7 +62,7 @@ def complete(pipeline: Pipeline, summary: Summary, narrator: Narrator) -> Summar
 
 @contextlib.contextmanager
 def _line(narrator: Narrator, name: str, *, is_shown: bool) -> Iterator[Callable[[str], None]]:
-    """A line as a stage has it, if it is to be shown; gives what tells of its parts."""
+    """A stage's line, if it is to be shown; gives what to call with the part that is made."""
     if not is_shown:
         yield lambda _: None
         return

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     from pipelines.console import Advance
 
-REFIT = "refit"  # begins what is told of the training of all rows, and its kept files' names
+REFIT = "refit"  # prefix of messages and kept files of the training on all rows
 ARRAYS = ("oof", "test", "scores", "also", "importances")
 
 

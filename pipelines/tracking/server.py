@@ -40,7 +40,7 @@ def serve(root: Path, port: int | None) -> int:
         return _print_server(root, store)
     port = _free_port() if port is None else _checked(port)
     page = f"http://{HOST}:{port}"
-    found = log.experiments(root)  # an error is told before anything else
+    found = log.experiments(root)  # first, since it may raise
     print(f"MLflow at {page} (Ctrl-C ends it)", flush=True)
     try:
         _print_experiments(found, page)

@@ -59,7 +59,7 @@ class Heartbeat:
                 try:
                     self._storage.record_heartbeat(trial_id)
                 except (StorageError, StorageLostError):
-                    return  # the study itself is told the same
+                    return  # the next call of the study raises the same
 
 
 class Reaper:

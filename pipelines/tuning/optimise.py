@@ -154,10 +154,10 @@ class _Run:
     def _limit(self) -> int:
         """How many trials the study is to have; who joins it leaves that to the others."""
         study, options = self._shared.study, self._plan.options
-        told = study.user_attrs.get(LIMIT)
+        stored = study.user_attrs.get(LIMIT)
         if options.join:
-            return options.n_trials if told is None else int(told)
-        if told != options.n_trials:
+            return options.n_trials if stored is None else int(stored)
+        if stored != options.n_trials:
             study.set_user_attr(LIMIT, options.n_trials)
         return options.n_trials
 

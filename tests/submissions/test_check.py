@@ -60,7 +60,11 @@ BAD = {
     "unknown column": (LABELS, "id,y,z\n11,0,0\n12,0,0\n13,0,0\n", ["unknown columns z"]),
     "repeated column": (LABELS, "id,y,y\n11,0,0\n12,0,0\n13,0,0\n", ["repeated columns y"]),
     "wrong order": (LABELS, "y,id\n0,11\n0,12\n0,13\n", ["found the columns y, id, expected"]),
-    "index written too": (LABELS, ",id,y\n0,11,0\n1,12,0\n2,13,0\n", ["unknown columns"]),
+    "index written too": (
+        LABELS,
+        ",id,y\n0,11,0\n1,12,0\n2,13,0\n",
+        ["unknown columns without a name", "index=False"],
+    ),
     "missing label": (LABELS, "id,y\n11,\n12,0\n13,0\n", ["'y': found nothing (line 2 = id 11)"]),
     "unknown label": (LABELS, "id,y\n11,0\n12,7\n13,0\n", ["'7' (line 3 = id 12)", "one of 0, 1"]),
     "label as a float": (LABELS, "id,y\n11,0\n12,1.0\n13,0\n", ["found '1.0'"]),

@@ -6,24 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.model_selection import GroupKFold, KFold
-from torch import nn
 
 import foldwise
 from features.folds import make_folds
 from models.cross_fit.fit import FitWarning
 from models.data import TrainingDataError, TrainingFailedError
 from models.training.hardware import DeviceError
-
-N_ROWS = 240
-X = np.random.default_rng(0).normal(size=(N_ROWS, 3))
-LABELS = np.where(X[:, 0] > X[:, 1], "left", "right")
-VALUES = 100 + 5 * X[:, 0]
-QUICK = {"epochs": 25, "lr": 0.1, "batch_size": 32, "device": "cpu"}
-
-
-def line(n_outputs=1):
-    return lambda: nn.Sequential(nn.Linear(3, n_outputs))
-
+from tests.line_fit import LABELS, N_ROWS, QUICK, VALUES, X, line
 
 GROUPS = np.arange(N_ROWS) % 60
 

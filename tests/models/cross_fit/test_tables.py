@@ -11,17 +11,7 @@ from torch import nn
 
 import foldwise
 from models.data import TrainingDataError
-
-N_ROWS = 240
-X = np.random.default_rng(0).normal(size=(N_ROWS, 3))
-LABELS = np.where(X[:, 0] > X[:, 1], "left", "right")
-VALUES = 100 + 5 * X[:, 0]
-QUICK = {"epochs": 25, "lr": 0.1, "batch_size": 32, "device": "cpu"}
-
-
-def line(n_outputs=1):
-    return lambda: nn.Sequential(nn.Linear(3, n_outputs))
-
+from tests.line_fit import LABELS, N_ROWS, QUICK, VALUES, X, line
 
 TABLE = pd.DataFrame(X, columns=list("abc"))
 
