@@ -89,7 +89,7 @@ def _candidates(summary: Summary) -> Table:
     for candidate in sorted(summary.ways, key=lambda line: -sign * line.score):
         gain = sign * (candidate.score - blend)
         error = "" if candidate.error is None else f"{candidate.error:.4f}"
-        compared = ("", "") if candidate.name == BLEND else (f"{gain:+.4f}", error)
+        compared = ("", "") if candidate.name == BLEND else (f"{gain:+z.4f}", error)
         table.add_row(candidate.name, f"{candidate.score:.4f}", f"{candidate.std:.4f}", *compared)
     return table
 
