@@ -77,5 +77,5 @@ setup: .venv/installed ## make .venv and install what is pinned in constraints.t
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Foldwise needs Python 3.11 or newer, found $$($(PYTHON) --version); type: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
 	@echo "setting up .venv (once; a minute or two)"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[samples,dev]'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,samples,dev]'
 	@touch .venv/installed

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
+from pipelines import extras
 from pipelines.secret_texts import redacted
 from pipelines.workspace import files
 
@@ -57,6 +58,7 @@ class Attempt(AbstractContextManager["Attempt"]):
 
 def reason(error: BaseException) -> str:
     """The fault in a line; of an error that is not ours with the name of its class."""
+    error = extras.missing(error) or error
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else ""
     if hasattr(error, "exit_code"):
@@ -89,6 +91,8 @@ def logged(log: Path) -> Iterator[None]:
     error = attempt.error
     if error is None:
         return
+    if (missing := extras.missing(error)) is not None:
+        raise missing from error
     if is_foreseen(error):
         raise error
     raise UnexpectedError(

@@ -341,7 +341,7 @@ def _import_api(subject: Subject) -> Any:
     except ImportError as error:
         raise subject.failed(
             f"the kaggle package cannot be imported ({error})",
-            "type: pip install 'kaggle>=2.2,<3' six",
+            "type: pip install 'foldwise[kaggle]'",
         ) from error
     except OSError as error:
         raise subject.failed(

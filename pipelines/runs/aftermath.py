@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pipelines import faults
+from pipelines import extras, faults
 from pipelines.console import Narrator
 from pipelines.faults import Attempt
 from pipelines.figures.gallery import draw
@@ -46,7 +46,7 @@ def complete(pipeline: Pipeline, summary: Summary, narrator: Narrator) -> Summar
     lacking: dict[str, str] = {}
     with _line(narrator, REPORT, is_shown=is_first) as tell, Attempt() as reporting:
         lacking = report.write(pipeline.competition, pipeline.raw, summary, pipeline.contents, tell)
-    for what in (*undrawn, *(f"the report lacks {name}: {why}" for name, why in lacking.items())):
+    for what in (*undrawn, *_together("the report lacks", lacking)):
         narrator.warn(f"{what}; {_again(summary)}")
     _tell(reporting, "the report was not written", summary, pipeline.contents, narrator)
     if is_first and reporting.error is None:
@@ -89,15 +89,25 @@ def _with_figures(pipeline: Pipeline, summary: Summary) -> tuple[Summary, list[s
         return summary, []
     layout = pipeline.contents.layout
     gallery = draw(pipeline, layout.figures)
-    undrawn = [
-        f"the figure {name} was not drawn: {faults.reason(error)}; "
-        f"{faults.keep(error, layout.error_log)}"
-        for name, error in gallery.faults.items()
-    ]
+    reasons = {name: _kept(error, layout.error_log) for name, error in gallery.faults.items()}
+    undrawn = list(_together("not drawn:", reasons))
     drawn = tuple(str(path) for path in gallery.paths)
     summary = summary.model_copy(update={"figures": drawn, "undrawn": tuple(gallery.faults)})
     summary.write(layout.folder)
     return summary, undrawn
+
+
+def _together(what: str, reasons: dict[str, str]) -> Iterator[str]:
+    """A line for each reason, with the names of all that have it."""
+    for why in dict.fromkeys(reasons.values()):
+        names = ", ".join(name for name, reason in reasons.items() if reason == why)
+        yield f"{what} {names}: {why}"
+
+
+def _kept(error: Exception, log: Path) -> str:
+    """Why it failed; the traceback is kept, unless a library that is optional is missing."""
+    why = faults.reason(error)
+    return why if extras.missing(error) else f"{why}; {faults.keep(error, log)}"
 
 
 def tracker(root: Path, narrator: Narrator) -> Tracker | None:
@@ -105,8 +115,8 @@ def tracker(root: Path, narrator: Narrator) -> Tracker | None:
     with Attempt() as starting:
         return Tracker.start(root, narrator)
     assert starting.error is not None, "only a fault ends a block that returns"
-    kept = faults.keep(starting.error, Workspace(root).error_log)
-    narrator.warn(f"MLflow: {faults.reason(starting.error)}; {kept}; the run is not tracked")
+    why = _kept(starting.error, Workspace(root).error_log)
+    narrator.warn(f"MLflow: {why}; the run is not tracked")
     return None
 
 
@@ -127,8 +137,8 @@ def _tell(
 ) -> None:
     """Warn of a fault, if there was one."""
     if attempt.error is not None:
-        kept = faults.keep(attempt.error, run.layout.error_log)
-        narrator.warn(f"{what}: {faults.reason(attempt.error)}; {kept}; {_again(summary)}")
+        why = _kept(attempt.error, run.layout.error_log)
+        narrator.warn(f"{what}: {why}; {_again(summary)}")
 
 
 def _again(summary: Summary) -> str:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pipelines.console import SEPARATOR, print_line, print_lines, wrapped
+from pipelines.faults import Attempt, reason
 from pipelines.program import as_typed
 from pipelines.workspace.finished_runs import NoRunError, by_id_or_competition
 from pipelines.workspace.layout import Workspace
@@ -103,7 +104,10 @@ def _print_trust(console: Console, root: Path, entries: Sequence[Entry]) -> None
         finding = f"{len(scored)} with a public score; {ledger_figure.MIN_SCORED} give a figure"
     else:
         figure = Workspace(root).submissions(name) / FIGURE
-        finding = f"{ledger_figure.draw(scored, figure)}; see {figure}"
+        with Attempt() as drawing:
+            finding = f"{ledger_figure.draw(scored, figure)}; see {figure}"
+        if drawing.error is not None:
+            finding = f"no figure of cv against public score: {reason(drawing.error)}"
     for line in wrapped(console, f"{name}: {finding}", 0):
         console.print(Text(line), soft_wrap=True)
 

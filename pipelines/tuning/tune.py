@@ -16,11 +16,13 @@ from typing import get_args
 import numpy as np
 
 from models.training.hardware import choose_device
+from pipelines import faults
 from pipelines.configuration import tuned_values
 from pipelines.configuration.assignments import choose_members, resolved, settings_of
 from pipelines.configuration.competition import Competition
 from pipelines.configuration.encoders import encoder_identities
 from pipelines.console import Narrator, StageLine
+from pipelines.faults import Attempt
 from pipelines.members.member import Member, members_of
 from pipelines.raw_files.raw import RawFiles
 from pipelines.stages import stage_code
@@ -193,10 +195,19 @@ class _Tuner:
                 tuned=tuned,
             )
             self._write_best(study, gain=tuning.gain, gain_error=tuning.gain_error)
-            figures = study_figures.draw(tuning, self._plan.space, self._folder / FIGURES)
-            tuning = replace(tuning, figures=figures, seconds=time.perf_counter() - start)
+            tuning = replace(
+                tuning, figures=self._drawn(tuning), seconds=time.perf_counter() - start
+            )
             results.write(tuning)
             return replace(tuning, mlflow_run_id=self._send(writer, tuning))
+
+    def _drawn(self, tuning: Tuning) -> tuple[Path, ...]:
+        """The study's figures; where they cannot be drawn, none and a warning."""
+        with Attempt() as drawing:
+            return study_figures.draw(tuning, self._plan.space, self._folder / FIGURES)
+        assert drawing.error is not None, "only a fault ends a block that returns"
+        self._narrator.warn(f"no figures of the study: {faults.reason(drawing.error)}")
+        return ()
 
     def _trial_fingerprint(self) -> str:
         """What trials must have in common to be compared: neither the seed nor the storage."""
