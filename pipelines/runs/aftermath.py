@@ -90,7 +90,7 @@ def _with_figures(pipeline: Pipeline, summary: Summary) -> tuple[Summary, list[s
     layout = pipeline.contents.layout
     gallery = draw(pipeline, layout.figures)
     reasons = {name: _kept(error, layout.error_log) for name, error in gallery.faults.items()}
-    undrawn = list(_together("not drawn:", reasons))
+    undrawn = list(_together("cannot draw", reasons))
     drawn = tuple(str(path) for path in gallery.paths)
     summary = summary.model_copy(update={"figures": drawn, "undrawn": tuple(gallery.faults)})
     summary.write(layout.folder)
