@@ -1,4 +1,4 @@
-"""Libraries that an installation may lack: the extra that brings each, and the line that says so.
+"""Libraries that an installation may lack: the extra that contains each, and the line that says so.
 
 A run needs none of them. A command that does ends in that line; what only follows a run, as its
 figures and its MLflow record do, is left out with a warning.
