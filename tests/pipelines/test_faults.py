@@ -52,7 +52,18 @@ FILES = {
         3,
         ["folds.group = 'kid'", "did you mean 'kind'"],
     ),
-    "a metric that is NaN": ("", METRIC.format("nan"), 3, ["mine is undefined", "metric"]),
+    "a metric that is NaN": (
+        "",
+        METRIC.format("nan"),
+        2,
+        ["mine gives NaN on the held-out rows of 2 of 2 splits", "correct the function"],
+    ),
+    "a metric that is NaN for wrong predictions": (
+        "",
+        METRIC.format("nan' if (_[0] != _[1]).any() else '1"),
+        3,
+        ["mine of the ensemble: found nan"],
+    ),
     "an infinite metric": ("", METRIC.format("inf"), 3, ["mine of the ensemble: found inf"]),
 }
 
