@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
+from pipelines.free_memory import MemoryShortError, free_memory, shown
 from pipelines.secret_texts import redacted
 from pipelines.workspace import files
 
@@ -24,6 +25,7 @@ OF_PROJECT_OR_LIBRARIES = (
     *(PROJECT / name for name in PACKAGES),
     *(Path(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib")),
 )
+NO_MEMORY = "can't allocate memory"  # torch's words, in a RuntimeError
 LONGEST_LOG = 200_000  # characters
 LONGEST_REASON = 300  # characters
 
@@ -82,6 +84,7 @@ def logged(log: Path) -> Iterator[None]:
 
     Raises:
         UnexpectedError: In place of an error without an exit code.
+        MemoryShortError: In place of one that says that memory ran out.
     """
     attempt = Attempt()
     with attempt:
@@ -91,9 +94,20 @@ def logged(log: Path) -> Iterator[None]:
         return
     if is_foreseen(error):
         raise error
+    if isinstance(error, MemoryError) or NO_MEMORY in str(error):
+        raise MemoryShortError(_out_of_memory(error)) from error
     raise UnexpectedError(
         f"{reason(error)}{_place(error)}; nothing half-written was left; {keep(error, log)}"
     ) from error
+
+
+def _out_of_memory(error: BaseException) -> str:
+    free = free_memory()
+    left = "" if free is None else f", {shown(free)} are free now"
+    return (
+        f"memory ran out ({reason(error)}{left}); finished stages are kept: close other programs "
+        "or type fewer --folds or --seeds, then type the same command again"
+    )
 
 
 def _place(error: BaseException) -> str:

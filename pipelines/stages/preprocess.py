@@ -24,6 +24,7 @@ from pipelines.stages.input_tables import (
     read_test_rows,
     read_training_rows,
 )
+from pipelines.stages.memory import check_fits
 from pipelines.stages.targets import check_target
 from pipelines.workspace import arrays
 from pipelines.workspace.stage_files import PreprocessFiles
@@ -100,8 +101,10 @@ def prepare(competition: Competition, raw: RawFiles) -> Prepared:
         SampleError: The sample submission does not match the test file or the form.
         FoldError: There are too few rows for the folds.
         MetricError: The metric gives no number for right predictions.
+        MemoryShortError: The files' tables do not fit into the memory.
         FeaturesError: `competition.features` is not row-wise.
     """
+    check_fits(competition, raw)
     rows, extra = read_training_rows(competition, raw), read_extra_tables(competition, raw)
     test, test_ids = read_test_rows(competition, raw)
     sample = read_sample_submission(competition, raw)
