@@ -14,9 +14,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
-from pipelines.free_memory import MemoryShortError, free_memory, shown
+from pipelines.free_memory import MemoryShortError, free_memory
 from pipelines.secret_texts import redacted
+from pipelines.sizes import shown
 from pipelines.workspace import files
+from pipelines.workspace.disk import is_disk_fault
 
 PROJECT = Path(__file__).resolve().parent.parent
 PACKAGES = ("pipelines", "features", "models", "submissions", "foldwise")
@@ -127,4 +129,4 @@ def _shown(path: Path) -> Path:
 
 def is_foreseen(error: BaseException) -> bool:
     """Whether the error says itself what to do: it has an exit code, or the disk refused."""
-    return hasattr(error, "exit_code") or files.is_disk_fault(error)
+    return hasattr(error, "exit_code") or is_disk_fault(error)

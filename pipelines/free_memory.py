@@ -28,13 +28,6 @@ def free_memory(root: Path = ROOT) -> int | None:
     return min((*_of_machine(root), *_of_groups(root), *_of_process()), default=None)
 
 
-def shown(n_bytes: float) -> str:
-    """So many bytes for a person."""
-    if n_bytes < 1e9:
-        return f"{max(n_bytes / 1e6, 1):.0f} MB"
-    return f"{n_bytes / 1e9:.1f} GB"
-
-
 def _of_machine(root: Path) -> Iterator[int]:
     found = re.search(r"^MemAvailable:\s+(\d+) kB", _text(root / "proc/meminfo"), re.MULTILINE)
     if found is not None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from features.fold_plan import FoldPlan
 from features.tables.schema import Column
 from features.tables.size import TableSize, size_of
-from pipelines.free_memory import MemoryShortError, free_memory, shown
+from pipelines.free_memory import MemoryShortError, free_memory
+from pipelines.sizes import shown
 from pipelines.stages.input_tables import test_columns
 from pipelines.stages.targets import target_columns
 from pipelines.workspace.stage_files import DatasetFiles

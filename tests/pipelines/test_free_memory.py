@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pipelines.free_memory import free_memory, shown
+from pipelines.free_memory import free_memory
 
 GB = 10**9
 
@@ -72,7 +72,3 @@ def test_a_limit_of_the_process_counts():
         env=os.environ,
     )
     assert 0 < int(made.stdout) < GB
-
-
-def test_bytes_are_shown_in_units_of_a_person():
-    assert [shown(n) for n in (1, 45e6, 1.26e9)] == ["1 MB", "45 MB", "1.3 GB"]
