@@ -31,9 +31,14 @@ class TableSize:
     value_bytes: float
 
     @property
+    def values_bytes(self) -> int:
+        """What all values take."""
+        return int(self.n_rows * self.value_bytes)
+
+    @property
     def table_bytes(self) -> int:
-        """What the typed table takes."""
-        return int(self.n_rows * (self.value_bytes + ROW_BYTES))
+        """What the typed table takes, with its ids."""
+        return self.values_bytes + self.n_rows * ROW_BYTES
 
     @property
     def reading_bytes(self) -> int:
@@ -41,9 +46,8 @@ class TableSize:
 
         Measured in benchmarks/memory.md.
         """
-        values = 2 * self.n_rows * self.value_bytes
         blocks = min(BLOCKS_BYTES, 2 * self.n_bytes)
-        return int(self.n_bytes + values + self.n_rows * ROW_BYTES + blocks + FIXED_BYTES)
+        return self.n_bytes + self.values_bytes + self.table_bytes + blocks + FIXED_BYTES
 
 
 def size_of(path: Path, columns: Sequence[Column]) -> TableSize:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipelines.raw_files.raw import RawFiles
 
 PREPROCESS, DATASET, TRAIN = "2 preprocess", "3 dataset", "4 train"
-WITH_FEATURES = 3  # tables: as read, with features, and every other row again
+FEATURES = 2  # times the values, beside the table as it was read: with features, and again in part
 ENCODING = 48  # bytes of a value while a fold is encoded: as float64, scaled, and as float32
 ENCODED = 4  # bytes of an encoded value
 COPIES = 2  # of all folds' encoded rows while a member is trained: as read, and as it takes them
@@ -58,7 +58,7 @@ class Estimate:
         read = max(
             self.train.reading_bytes,
             self.train.table_bytes + self.test.reading_bytes,
-            WITH_FEATURES * self.train.table_bytes + self.test.table_bytes,
+            self.tables + FEATURES * self.train.values_bytes,
         )
         return read + FIXED_BYTES
 
