@@ -17,6 +17,7 @@ from rich.text import Text
 
 from pipelines.pace import Pace
 from pipelines.program import as_typed
+from pipelines.secret_texts import redacted
 
 PIPE_WIDTH = 140  # columns
 LABEL_WIDTH = 12  # columns
@@ -38,7 +39,7 @@ def terminal(*, stderr: bool = False) -> Console:
 
 def print_line(console: Console, label: str, text: str, *, style: str = "bold") -> None:
     """Print one fact: its label, padded, and the text, which a terminal gets wrapped below it."""
-    text, head = as_typed(text), f"{label:<{LABEL_WIDTH - 1}} "
+    text, head = as_typed(redacted(text)), f"{label:<{LABEL_WIDTH - 1}} "
     first, *others = wrapped(console, text, LABEL_WIDTH, first=len(head))
     console.print(Text.assemble((head, style), first), soft_wrap=True)
     for line in others:

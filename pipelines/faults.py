@@ -15,8 +15,11 @@ from pathlib import Path
 from types import TracebackType
 
 from pipelines import extras
+from pipelines.free_memory import MemoryShortError, free_memory
 from pipelines.secret_texts import redacted
+from pipelines.sizes import shown
 from pipelines.workspace import files
+from pipelines.workspace.disk import is_disk_fault
 
 PROJECT = Path(__file__).resolve().parent.parent
 PACKAGES = ("pipelines", "features", "models", "submissions", "foldwise")
@@ -25,6 +28,7 @@ OF_PROJECT_OR_LIBRARIES = (
     *(PROJECT / name for name in PACKAGES),
     *(Path(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib")),
 )
+NO_MEMORY = "can't allocate memory"  # torch's words, in a RuntimeError
 LONGEST_LOG = 200_000  # characters
 LONGEST_REASON = 300  # characters
 
@@ -84,6 +88,7 @@ def logged(log: Path) -> Iterator[None]:
 
     Raises:
         UnexpectedError: In place of an error without an exit code.
+        MemoryShortError: In place of one that says that memory ran out.
     """
     attempt = Attempt()
     with attempt:
@@ -95,9 +100,20 @@ def logged(log: Path) -> Iterator[None]:
         raise missing from error
     if is_foreseen(error):
         raise error
+    if isinstance(error, MemoryError) or NO_MEMORY in str(error):
+        raise MemoryShortError(_out_of_memory(error)) from error
     raise UnexpectedError(
         f"{reason(error)}{_place(error)}; nothing half-written was left; {keep(error, log)}"
     ) from error
+
+
+def _out_of_memory(error: BaseException) -> str:
+    free = free_memory()
+    left = "" if free is None else f", {shown(free)} are free now"
+    return (
+        f"memory ran out ({reason(error)}{left}); finished stages are kept: close other programs "
+        "or type fewer --folds or --seeds, then type the same command again"
+    )
 
 
 def _place(error: BaseException) -> str:
@@ -117,4 +133,4 @@ def _shown(path: Path) -> Path:
 
 def is_foreseen(error: BaseException) -> bool:
     """Whether the error says itself what to do: it has an exit code, or the disk refused."""
-    return hasattr(error, "exit_code") or files.is_disk_fault(error)
+    return hasattr(error, "exit_code") or is_disk_fault(error)

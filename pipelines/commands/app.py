@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -131,7 +132,7 @@ def _usage(error: TyperException) -> str:
 def _exit_code(error: BaseException) -> int | None:
     """The code on the error's class; 3 for a disk that refuses; None for a bug of ours."""
     if isinstance(error, OSError) and not hasattr(error, "exit_code"):
-        from pipelines.workspace.files import is_disk_fault
+        from pipelines.workspace.disk import is_disk_fault
 
         return 3 if is_disk_fault(error) else None
     return getattr(error, "exit_code", None)
@@ -142,10 +143,13 @@ def _disk_fault(error: OSError) -> str:
         return str(error)
     # Of a rename the second name is the one that was to be written.
     place = error.filename2 or error.filename
+    from pipelines.workspace.disk import room
+
     what = f"cannot write {place}" if place else "cannot write"
+    left = room(Path(os.fsdecode(place or "x")))
     return (
-        f"{what}: {(error.strerror or 'refused').lower()}; no file is half-written; free some room "
-        "or allow writing there, then type the same command again to continue"
+        f"{what}: {(error.strerror or 'refused').lower()} ({left}); no file is half-written; free "
+        "some room or allow writing there, then type the same command again to continue"
     )
 
 

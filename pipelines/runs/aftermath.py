@@ -41,7 +41,10 @@ def complete(pipeline: Pipeline, summary: Summary, narrator: Narrator) -> Summar
     start, layout = time.perf_counter(), pipeline.contents.layout
     is_first = REPORT not in summary.stage_seconds
     with _line(narrator, FIGURES, is_shown=is_first):
-        summary, undrawn = _with_figures(pipeline, summary)
+        drawn_now, undrawn = _with_figures(pipeline, summary)
+    if drawn_now is not summary:
+        summary = drawn_now
+        _update(summary, pipeline.contents, narrator)
     drawn = time.perf_counter()
     lacking: dict[str, str] = {}
     with _line(narrator, REPORT, is_shown=is_first) as tell, Attempt() as reporting:
@@ -52,7 +55,7 @@ def complete(pipeline: Pipeline, summary: Summary, narrator: Narrator) -> Summar
     if is_first and reporting.error is None:
         seconds = {FIGURES: drawn - start, REPORT: time.perf_counter() - drawn}
         summary = _later(summary, seconds)
-        summary.write(layout.folder)
+        _update(summary, pipeline.contents, narrator)
     if not layout.model_file.is_file():
         with Attempt() as describing:
             mlflow_model.describe(layout.folder, pipeline.competition)
@@ -92,9 +95,14 @@ def _with_figures(pipeline: Pipeline, summary: Summary) -> tuple[Summary, list[s
     reasons = {name: _kept(error, layout.error_log) for name, error in gallery.faults.items()}
     undrawn = list(_together("cannot draw", reasons))
     drawn = tuple(str(path) for path in gallery.paths)
-    summary = summary.model_copy(update={"figures": drawn, "undrawn": tuple(gallery.faults)})
-    summary.write(layout.folder)
-    return summary, undrawn
+    return summary.model_copy(update={"figures": drawn, "undrawn": tuple(gallery.faults)}), undrawn
+
+
+def _update(summary: Summary, run: RunContents, narrator: Narrator) -> None:
+    """Write the summary again; an earlier one stays where that fails."""
+    with Attempt() as writing:
+        summary.write(run.layout.folder)
+    _tell(writing, "the summary lacks figures and report", summary, run, narrator)
 
 
 def _together(what: str, reasons: dict[str, str]) -> Iterator[str]:

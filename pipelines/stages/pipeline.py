@@ -16,7 +16,7 @@ from pipelines.members.data import FoldedDataset
 from pipelines.members.member import Member, members_of
 from pipelines.members.predictions import Predictions
 from pipelines.raw_files.raw import RawFiles
-from pipelines.stages import dataset, ensemble, preprocess, stage_code, submission, train
+from pipelines.stages import dataset, ensemble, memory, preprocess, stage_code, submission, train
 from pipelines.stages.run_contents import RunContents
 from pipelines.workspace.kept_training import KeptTraining
 from pipelines.workspace.layout import (
@@ -27,6 +27,7 @@ from pipelines.workspace.layout import (
     train_stage,
 )
 from pipelines.workspace.stage_cache import Stage, StageStore, is_whole
+from pipelines.workspace.stage_files import DatasetFiles
 
 
 class Pipeline:
@@ -57,6 +58,7 @@ class Pipeline:
         self._store = store
         self._narrator = narrator
         self._device = device
+        self._is_warned = False
 
     def run(self) -> None:
         """Do every stage that is not finished."""
@@ -124,6 +126,7 @@ class Pipeline:
 
     def _preprocess(self) -> None:
         def make(folder: Path, _: Advance) -> None:
+            self._warn(memory.warning(self.competition, self.raw))
             preprocess.save(preprocess.prepare(self.competition, self.raw), folder)
 
         self._do(
@@ -167,7 +170,9 @@ class Pipeline:
         kept = self._kept(member)
 
         def make(folder: Path, advance: Advance) -> None:
-            data = dataset.load(self.stages[encoded].folder, self.prepared, member.inputs)
+            source = self.stages[encoded].folder
+            data = dataset.load(source, self.prepared, member.inputs)
+            self._warn(memory.training_warning(member.name, data, DatasetFiles(source)))
             made = train.train(
                 self.competition,
                 member,
@@ -235,6 +240,12 @@ class Pipeline:
             upstream=self._content(PREPROCESS, ENSEMBLE),
             code=stage_code.of_submission(),
         )
+
+    def _warn(self, of_memory: str | None) -> None:
+        """Tell that memory may be short, once in a run."""
+        if of_memory is not None and not self._is_warned:
+            self._is_warned = True
+            self._narrator.warn(of_memory)
 
     def _settings(self, *names: str) -> dict[str, Any]:
         return self.competition.model_dump(mode="json", include=set(names))

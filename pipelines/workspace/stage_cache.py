@@ -22,6 +22,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from pipelines.workspace import stored
+from pipelines.workspace.disk import writing
 from pipelines.workspace.files import fingerprint, link_or_copy, locked, sha256
 from pipelines.workspace.kept_training import KeptTraining
 from pipelines.workspace.layout import RunLayout
@@ -250,9 +251,10 @@ def _replace(folder: Path, write: Callable[[Path], None]) -> None:
     """Fill a temporary folder beside `folder`, then rename it into place; or leave nothing."""
     temporary = folder.with_name(f".{folder.name}.writing")
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
     try:
-        write(temporary)
+        with writing(folder):
+            temporary.mkdir(parents=True)
+            write(temporary)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -270,8 +272,13 @@ class _ReplacedError(RuntimeError):
 def _link(source: Path, target: Path, wanted: str) -> None:
     """Hard links where the disk can, else copies; stage files are never written in place."""
     try:
-        shutil.copytree(source, target, copy_function=link_or_copy, dirs_exist_ok=True)
-    except (FileNotFoundError, shutil.Error) as error:
+        for path in sorted(source.rglob("*")):
+            linked = target / path.relative_to(source)
+            if path.is_dir():
+                linked.mkdir()
+            else:
+                link_or_copy(path, linked)
+    except FileNotFoundError as error:
         if source.is_dir() and is_whole(source):
             raise
         raise _ReplacedError from error
