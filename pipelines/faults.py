@@ -34,6 +34,12 @@ class UnexpectedError(RuntimeError):
     exit_code = 1
 
 
+class OwnCodeError(ValueError):
+    """A competition's own code raised what no code foresaw; its traceback is kept in a file."""
+
+    exit_code = 2
+
+
 class Attempt(AbstractContextManager["Attempt"]):
     """A block whose fault does not stop what comes after it.
 
@@ -81,7 +87,8 @@ def logged(log: Path) -> Iterator[None]:
     """Keep the traceback of what nobody foresaw.
 
     Raises:
-        UnexpectedError: In place of an error without an exit code.
+        OwnCodeError: In place of an error without an exit code that a competition's file raised.
+        UnexpectedError: In place of any other one.
     """
     attempt = Attempt()
     with attempt:
@@ -91,26 +98,32 @@ def logged(log: Path) -> Iterator[None]:
         return
     if is_foreseen(error):
         raise error
+    if (place := _own_place(error)) is not None:
+        text = f"{place}: {reason(error)}; correct the file; {keep(error, log)}"
+        raise OwnCodeError(text) from error
     raise UnexpectedError(
-        f"{reason(error)}{_place(error)}; nothing half-written was left; {keep(error, log)}"
+        f"{reason(error)}; nothing half-written was left; {keep(error, log)}"
     ) from error
 
 
-def _place(error: BaseException) -> str:
-    """The last line of a competition file that the error came through, in brackets."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not any(Path(frame.filename).is_relative_to(root) for root in OF_PROJECT_OR_LIBRARIES)
-        and Path(frame.filename).is_file()
-    ]
-    return f" ({_shown(Path(frames[-1].filename))}, line {frames[-1].lineno})" if frames else ""
+def _own_place(error: BaseException) -> str | None:
+    """The last line of a competition's file that the error came through; None without one."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if is_own(Path(frame.filename))]
+    return f"{shown(Path(own[-1].filename))}, line {own[-1].lineno}" if own else None
 
 
-def _shown(path: Path) -> Path:
+def is_own(path: Path) -> bool:
+    """Whether the code is a person's own: a file outside the project and its libraries."""
+    return path.is_file() and not any(map(path.is_relative_to, OF_PROJECT_OR_LIBRARIES))
+
+
+def shown(path: Path) -> Path:
+    """The path as a person knows it: from where they work."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def is_foreseen(error: BaseException) -> bool:
-    """Whether the error says itself what to do: it has an exit code, or the disk refused."""
-    return hasattr(error, "exit_code") or files.is_disk_fault(error)
+    """Whether the error says what to do: it has an exit code, or is about a disk or a name."""
+    is_told = files.is_disk_fault(error) or files.is_name_fault(error)
+    return is_told or hasattr(error, "exit_code")

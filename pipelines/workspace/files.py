@@ -19,6 +19,7 @@ DISK_FAULTS = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
     *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR),
 )
+NAME_FAULTS = (errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ)
 
 
 class LockedError(RuntimeError):
@@ -33,6 +34,11 @@ def is_disk_fault(error: BaseException) -> bool:
         return False
     # numpy's own words, without a number, where an array does not fit on the disk
     return error.errno in DISK_FAULTS or (error.errno is None and " written" in str(error))
+
+
+def is_name_fault(error: BaseException) -> bool:
+    """Whether no file can have that name: it is too long, or a link that leads to itself."""
+    return isinstance(error, OSError) and error.errno in NAME_FAULTS
 
 
 @contextlib.contextmanager
