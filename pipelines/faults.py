@@ -63,12 +63,29 @@ class Attempt(AbstractContextManager["Attempt"]):
 
 def reason(error: BaseException) -> str:
     """The fault in a line; of an error that is not ours with the name of its class."""
+    if files.is_disk_fault(error) and not hasattr(error, "exit_code"):
+        return disk_reason(error)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else ""
     if hasattr(error, "exit_code"):
         return redacted(" ".join(lines))
     text = text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
     return redacted(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def disk_reason(error: BaseException) -> str:
+    """What could not be written, and why, of a disk that refused."""
+    assert isinstance(error, OSError), "another error is no disk's"
+    # Of a rename the second name is the one that was to be written.
+    place = error.filename2 or error.filename
+    what = f"cannot write {place}" if place else "cannot write"
+    return f"{what}: {(error.strerror or 'refused').lower()}"
+
+
+def noted(error: BaseException, log: Path) -> str:
+    """The fault in a line; of one that nobody foresaw with the place of its traceback."""
+    line = reason(error)
+    return line if is_foreseen(error) else f"{line}; {keep(error, log)}"
 
 
 def keep(error: BaseException, log: Path) -> str:

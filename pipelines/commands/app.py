@@ -153,6 +153,7 @@ def _exit_code(error: BaseException) -> int | None:
 
 
 def _file_fault(error: OSError) -> str:
+    from pipelines.faults import disk_reason
     from pipelines.workspace.files import is_name_fault
 
     if hasattr(error, "exit_code"):
@@ -160,12 +161,9 @@ def _file_fault(error: OSError) -> str:
     if is_name_fault(error):
         name, reason = str(error.filename), (error.strerror or "refused").lower()
         return f"{name[:LONGEST_NAME]}…: no file can have that name ({reason}); type another one"
-    # Of a rename the second name is the one that was to be written.
-    place = error.filename2 or error.filename
-    what = f"cannot write {place}" if place else "cannot write"
     return (
-        f"{what}: {(error.strerror or 'refused').lower()}; no file is half-written; free some room "
-        "or allow writing there, then type the same command again to continue"
+        f"{disk_reason(error)}; no file is half-written; free some room or allow writing there, "
+        "then type the same command again to continue"
     )
 
 

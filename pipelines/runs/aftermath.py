@@ -90,8 +90,7 @@ def _with_figures(pipeline: Pipeline, summary: Summary) -> tuple[Summary, list[s
     layout = pipeline.contents.layout
     gallery = draw(pipeline, layout.figures)
     undrawn = [
-        f"the figure {name} was not drawn: {faults.reason(error)}; "
-        f"{faults.keep(error, layout.error_log)}"
+        f"the figure {name} was not drawn: {faults.noted(error, layout.error_log)}"
         for name, error in gallery.faults.items()
     ]
     drawn = tuple(str(path) for path in gallery.paths)
@@ -105,8 +104,8 @@ def tracker(root: Path, narrator: Narrator) -> Tracker | None:
     with Attempt() as starting:
         return Tracker.start(root, narrator)
     assert starting.error is not None, "only a fault ends a block that returns"
-    kept = faults.keep(starting.error, Workspace(root).error_log)
-    narrator.warn(f"MLflow: {faults.reason(starting.error)}; {kept}; the run is not tracked")
+    why = faults.noted(starting.error, Workspace(root).error_log)
+    narrator.warn(f"MLflow: {why}; the run is not tracked")
     return None
 
 
@@ -127,8 +126,8 @@ def _tell(
 ) -> None:
     """Warn of a fault, if there was one."""
     if attempt.error is not None:
-        kept = faults.keep(attempt.error, run.layout.error_log)
-        narrator.warn(f"{what}: {faults.reason(attempt.error)}; {kept}; {_again(summary)}")
+        why = faults.noted(attempt.error, run.layout.error_log)
+        narrator.warn(f"{what}: {why}; {_again(summary)}")
 
 
 def _again(summary: Summary) -> str:

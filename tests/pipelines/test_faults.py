@@ -1,5 +1,6 @@
 """Whatever goes wrong is one line for a person, and no secret is in it."""
 
+import errno
 import json
 import os
 import sys
@@ -201,6 +202,14 @@ def test_texts_without_secrets_stay_as_they_are(monkeypatch):
     text = "foldwise run titanic: see https://www.kaggle.com/c/titanic and mail someone@example.org"
     assert redacted(text) == text
     assert redacted("see postgresql://me:secret@host/db.") == "see postgresql://***@host/db."
+
+
+def test_a_fault_that_was_foreseen_leaves_no_traceback(tmp_path):
+    log = tmp_path / "error.log"
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "figures/a.png")
+    assert faults.noted(full, log) == "cannot write figures/a.png: no space left on device"
+    assert not log.exists()
+    assert faults.noted(KeyError("a"), log) == f"KeyError: 'a'; the traceback is in {log}"
 
 
 def test_a_fault_s_reason_is_one_line():

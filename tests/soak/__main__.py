@@ -71,10 +71,15 @@ class Soak:
         self.fresh, self.used = root / "fresh", root / "used"
 
     def prepare(self) -> None:
-        """Import everything, and make a fresh workspace and a used one."""
+        """Import everything, and make a fresh workspace."""
         shutil.rmtree(self.root, ignore_errors=True)
         forks.prepare(self.root / "home")
         toy.write(self.fresh)
+
+    def _use(self) -> None:
+        """Make a workspace with two runs and a study, unless it is there."""
+        if self.used.is_dir():
+            return
         shutil.copytree(self.fresh, self.used)
         run = ("run", toy.NAME, "--source", "files")
         other = (*run, "--set", "mlp.train.lr=0.1", "--no-track")
@@ -128,6 +133,8 @@ class Soak:
         return attempt
 
     def _inputs(self) -> Try:
+        self._use()
+
         def attempt(rng: random.Random, number: int) -> tuple[str, list[str], list[str]]:
             del number
             made, ended, found = inputs.tried(rng, self.used, self.case)
@@ -149,6 +156,7 @@ class Soak:
         return attempt
 
     def _pairs(self) -> Try:
+        self._use()
         known = pairs.known(self.fresh, self.used, self.case)
 
         def attempt(rng: random.Random, number: int) -> tuple[str, list[str], list[str]]:
