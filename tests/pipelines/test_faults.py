@@ -42,7 +42,12 @@ FILES = {
     "an import": ("import nosuchmodule", "", 2, ["line 4", "nosuchmodule"]),
     "an own error": ("class E(Exception): pass\nraise E('so')", "", 2, ["line 5", "E: so"]),
     "an exit": ("raise SystemExit('bye')", "", 2, ["line 4", "bye"]),
-    "features that raise": ("", FEATURES.format("lambda t: t['nosuch']"), 2, ["faulty.py, line", "'nosuch'"]),
+    "features that raise": (
+        "",
+        FEATURES.format("lambda t: t['nosuch']"),
+        2,
+        ["faulty.py, line", "'nosuch'"],
+    ),
     "a mixed column": (
         "",
         FEATURES.format("lambda t: t.assign(m=[a if a > 0 else str(a) for a in t['size']])"),

@@ -17,8 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1])]
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import forks
 import full_disk
@@ -28,7 +27,7 @@ import outcome
 import pairs
 import toy
 
-PAGE = HERE.parents[1] / "docs" / "robustness.md"
+PAGE = Path(__file__).parents[2] / "docs" / "robustness.md"
 BEGIN, END = "<!-- counts -->", "<!-- end of counts -->"
 NAMES = {
     "full": "a disk that is full at the k-th write",
@@ -57,7 +56,9 @@ class Tally:
     def row(self, name: str) -> str:
         """A line of the table."""
         ends = ", ".join(f"{n} {end}" for end, n in sorted(self.ends.items()))
-        return f"| {NAMES[name]} | {self.n_cases} | {ends} | {len(self.wrong)} | {self.seconds:.0f} |"
+        return (
+            f"| {NAMES[name]} | {self.n_cases} | {ends} | {len(self.wrong)} | {self.seconds:.0f} |"
+        )
 
 
 Try = Callable[[random.Random, int], tuple[str, list[str], list[str]]]  # what, its ends, faults
@@ -89,12 +90,18 @@ class Soak:
 
     def parts(self) -> dict[str, Callable[[], Try]]:
         """By name, what makes the part ready and gives how one case is tried."""
-        return {"full": self._full, "inputs": self._inputs, "kills": self._kills, "pairs": self._pairs}
+        return {
+            "full": self._full,
+            "inputs": self._inputs,
+            "kills": self._kills,
+            "pairs": self._pairs,
+        }
 
     def run(self, name: str, numbers: Iterator[int]) -> Tally:
         """Try the cases of those numbers."""
-        tally, start, attempt = Tally(), time.monotonic(), self.parts()[name]()
+        tally, start, attempt = Tally(), time.monotonic(), None
         for number in numbers:
+            attempt = attempt or self.parts()[name]()
             what, ends, found = attempt(random.Random(f"{self.seed} {name} {number}"), number)
             tally.n_cases += 1
             tally.ends.update(ends)
@@ -122,8 +129,10 @@ class Soak:
         return outcome.of(self.case, run), ended.seconds
 
     def _full(self) -> Try:
-        alone, _ = self._alone(is_lean=False)
-        n_writes = full_disk.counted(self.fresh, self.case)
+        alone, n_writes = {}, {}
+        for is_lean in (True, False):
+            alone[is_lean], _ = self._alone(is_lean=is_lean)
+            n_writes[is_lean] = full_disk.counted(self.fresh, self.case, is_lean=is_lean)
 
         def attempt(rng: random.Random, number: int) -> tuple[str, list[str], list[str]]:
             del number

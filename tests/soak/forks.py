@@ -136,7 +136,9 @@ def prepare(home: Path) -> None:
 
     process.prepare()
     for package in ("pipelines", "features", "models", "submissions", "foldwise"):
-        for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+        for module in pkgutil.walk_packages(
+            importlib.import_module(package).__path__, f"{package}."
+        ):
             if not module.name.endswith("__main__") and ".competitions." not in module.name:
                 importlib.import_module(module.name)
     for name in LIBRARIES:
@@ -153,9 +155,12 @@ def _warm(folder: Path) -> None:
 
     shutil.rmtree(folder, ignore_errors=True)
     toy.write(folder)
-    with contextlib.chdir(folder), (folder / "out").open("w") as out:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-            code = main(["run", toy.NAME, "--source", "files", "--no-track"])
+    with contextlib.ExitStack() as held:
+        held.enter_context(contextlib.chdir(folder))
+        out = held.enter_context(Path("out").open("w"))
+        held.enter_context(contextlib.redirect_stdout(out))
+        held.enter_context(contextlib.redirect_stderr(out))
+        code = main(["run", toy.NAME, "--source", "files", "--no-track"])
     assert code == 0, (folder / "out").read_text()
 
 
@@ -167,7 +172,7 @@ def _be(command: Command, log: Path) -> None:
             file = os.open(log / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(file, number)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        sys.stdin = open(0, closefd=False)  # the kaggle package has closed it, here alone
+        sys.stdin = os.fdopen(0, closefd=False)  # the kaggle package has closed it, here alone
         os.chdir(command.folder)
         os.environ |= command.environment
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))

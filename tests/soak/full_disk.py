@@ -13,9 +13,11 @@ from pathlib import Path
 
 import outcome
 from forks import Command, Ended, typed
+from inputs import without_figures
 from toy import NAME
 from verdict import faults
 
+Alone = dict[bool, outcome.Outcome]  # by whether the run is lean
 RUN = ("run", NAME, "--source", "files", "--no-track")
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
@@ -27,12 +29,14 @@ class FullDisk:
     Attributes:
         folder: The workspace.
         at: The write that fails; 0 for none.
-        lasting: Whether all later ones fail too.
+        is_lasting: Whether all later ones fail too.
+        is_lean: Whether figures and report are left out.
     """
 
     folder: Path
     at: int = 0
-    lasting: bool = True
+    is_lasting: bool = True
+    is_lean: bool = False
     _shared: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, 4))
 
     @property
@@ -42,6 +46,8 @@ class FullDisk:
 
     def __call__(self) -> None:
         """Take effect in this process: files that are opened, and whole writes at their end."""
+        if self.is_lean:
+            without_figures()
         sys.addaudithook(self._hear)
         from pipelines.workspace import files
 
@@ -69,34 +75,38 @@ class FullDisk:
 
     def _count(self, path: object) -> None:
         self._shared[:4] = (self.n_writes + 1).to_bytes(4, "little")
-        if self.at and (self.n_writes == self.at or (self.lasting and self.n_writes > self.at)):
+        if self.at and (self.n_writes == self.at or (self.is_lasting and self.n_writes > self.at)):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
-def counted(template: Path, folder: Path) -> int:
+def counted(template: Path, folder: Path, *, is_lean: bool) -> int:
     """How often an undisturbed run writes."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(template, folder)
-    disk = FullDisk(folder)
+    disk = FullDisk(folder, is_lean=is_lean)
     ended = typed(Command(RUN, folder, disk), folder.with_name("log"))
     assert ended.code == 0, ended.err
     return disk.n_writes
 
 
 def tried(
-    rng: random.Random, template: Path, folder: Path, alone: outcome.Outcome, n_writes: int
+    rng: random.Random, template: Path, folder: Path, alone: Alone, n_writes: dict[bool, int]
 ) -> tuple[str, Ended, list[str]]:
     """One full disk: which write, how the command ended, and what is wrong."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(template, folder)
-    disk = FullDisk(folder, rng.randint(1, n_writes), lasting=rng.random() < 0.5)
-    what = f"write {disk.at} of {n_writes}{' and all later ones' if disk.lasting else ''}"
+    is_lean = rng.random() < 0.6
+    n = n_writes[is_lean]
+    disk = FullDisk(folder, rng.randint(1, n), is_lasting=rng.random() < 0.5, is_lean=is_lean)
+    what = f"write {disk.at} of {n}{' and all later ones' if disk.is_lasting else ''}"
     ended = typed(Command(RUN, folder, disk), folder.with_name("log"))
     found = list(faults(ended, folder))
     if ended.code not in (0, 3):
         found.append(f"exit code {ended.code}, expected 3: {ended.err[-300:]}")
-    again = typed(Command(RUN, folder), folder.with_name("log"))
+    again = typed(
+        Command(RUN, folder, without_figures if is_lean else None), folder.with_name("log")
+    )
     found += faults(again, folder)
     if again.code:
         found.append(f"the same command then: {again.err[-500:]}")
-    return what, ended, found + list(outcome.differences(folder, alone))
+    return what, ended, found + list(outcome.differences(folder, alone[is_lean]))

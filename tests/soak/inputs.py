@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import harms
+import harmed_archives
+import harmed_files
+import harmed_rows
+import harmed_typing
 from forks import Command, Ended, typed
 from toy import NAME
 from verdict import faults
 
-LEAN = ("--no-track", "--members", "logistic")
 MEMBERS = ("logistic", "trees", "mlp")
 
 
@@ -40,8 +42,8 @@ def without_figures() -> None:
 def case(rng: random.Random, folder: Path) -> Case:
     """Mutate one thing of the workspace; what was done, and what to type."""
     kinds: Sequence[Callable[[random.Random, Path], Case]] = (
-        *(_rows, _rows, _rows, _archive, _competition, _settings, _options),
-        *(_workspace, _workspace, _workspace),
+        *(_rows, _rows, _rows, _archive, _competition, _competition, _settings, _settings),
+        *(_options, _options, _workspace, _workspace, _workspace),
     )
     return rng.choice(kinds)(rng, folder)
 
@@ -65,7 +67,7 @@ def _run(rng: random.Random, *more: str) -> tuple[str, ...]:
 def _rows(rng: random.Random, folder: Path) -> Case:
     """One of Kaggle's three files."""
     path = folder / "files" / rng.choice(("train.csv", "train.csv", "test.csv", "sample.csv"))
-    what = f"{path.name}: {harms.to_rows(rng, path)}"
+    what = f"{path.name}: {harmed_rows.to_table(rng, path)}"
     words = [_run(rng)] * 4
     words.append(("new", "fresh", "--source", "files", "--metric", "accuracy"))
     words.append(("new", "fresh", "--source", "files"))
@@ -73,37 +75,46 @@ def _rows(rng: random.Random, folder: Path) -> Case:
     words.append(("check", NAME, f"files/{path.name}", "--source", "files"))
     words.append(("tune", NAME, "--source", "files", "--member", "trees", "--trials", "1"))
     chosen = rng.choice(words)
-    return Case("rows", what, (*chosen, "--no-score", "--no-track") if chosen[0] == "tune" else chosen)
+    return Case(
+        "rows", what, (*chosen, "--no-score", "--no-track") if chosen[0] == "tune" else chosen
+    )
 
 
 def _archive(rng: random.Random, folder: Path) -> Case:
-    what = harms.to_archive(rng, folder / "files", folder / "toy.zip")
+    what = harmed_archives.to_archive(rng, folder / "files", folder / "toy.zip")
     words = [_run(rng, "--source", "toy.zip")] * 3 + [("new", "fresh", "--source", "toy.zip")]
     return Case("archive", what, rng.choice(words))
 
 
 def _competition(rng: random.Random, folder: Path) -> Case:
-    what = harms.to_code(rng, folder / "competitions" / f"{NAME}.py")
+    what = harmed_typing.to_code(rng, folder / "competitions" / f"{NAME}.py")
     words = [("run", NAME, "--no-track", "--source", "files")] * 4
     words += [("show", NAME), ("list",), ("predict", NAME, "--csv", "files/test.csv")]
     return Case("competition", what, rng.choice(words))
 
 
 def _settings(rng: random.Random, folder: Path) -> Case:
-    setting = harms.setting(rng)
+    setting = harmed_typing.setting(rng, _shown(folder))
     words = [_run(rng, "--set", setting)] * 4 + [("show", NAME, "--set", setting)]
     return Case("setting", setting[:80], rng.choice(words))
 
 
+def _shown(folder: Path) -> str:
+    """What `foldwise show` prints."""
+    ended = typed(Command(("show", NAME), folder), folder.with_name("log"))
+    assert ended.code == 0, ended.err
+    return ended.out
+
+
 def _options(rng: random.Random, folder: Path) -> Case:
-    words = harms.options(rng)
+    words = harmed_typing.options(rng)
     return Case("option", " ".join(words)[:80], words)
 
 
 def _workspace(rng: random.Random, folder: Path) -> Case:
     """A file that a command wrote."""
-    path = harms.chosen(rng, folder)
-    what = f"{path.relative_to(folder)}: {harms.to_file(rng, path)}"
+    path = harmed_files.chosen(rng, folder)
+    what = f"{path.relative_to(folder)}: {harmed_files.to_file(rng, path)}"
     return Case("workspace", what, rng.choice(_commands(folder)))
 
 

@@ -28,7 +28,11 @@ def lean() -> None:
 
 
 def tried(
-    rng: random.Random, template: Path, folder: Path, alone: dict[bool, outcome.Outcome], seconds: dict[bool, float]
+    rng: random.Random,
+    template: Path,
+    folder: Path,
+    alone: dict[bool, outcome.Outcome],
+    seconds: dict[bool, float],
 ) -> tuple[str, int, list[str]]:
     """One run that is killed: when, how often, and what is wrong at its end."""
     shutil.rmtree(folder, ignore_errors=True)

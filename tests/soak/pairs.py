@@ -18,19 +18,27 @@ OTHER = ("--set", "mlp.train.lr=0.1")
 RUN, RUN_OTHER = ("run", NAME, *SOURCE), ("run", NAME, *SOURCE, *OTHER)
 TUNE = ("tune", NAME, *SOURCE, "--member", "trees", "--trials", "2")
 PREDICT = ("predict", NAME, "--csv", "files/test.csv", "--out", "made.csv")
+NEW = ("new", "fresh", *SOURCE, "--metric", "accuracy", "--force")
 # In a workspace without any run.
 FRESH = (
     *((RUN, RUN), (RUN, RUN_OTHER), (RUN, TUNE), (TUNE, TUNE), (RUN, ("sync",)), (RUN, ("list",))),
-    *((RUN, ("runs",)), (RUN, ("clean", "--yes")), (("new", "fresh", *SOURCE), RUN)),
-    (("new", "fresh", *SOURCE, "--force"), ("new", "fresh", *SOURCE, "--force")),
+    *((RUN, ("runs",)), (RUN, ("clean", "--yes")), (NEW, RUN), (NEW, NEW)),
 )
 # In one with a finished run and a study.
 USED = (
     *((RUN_OTHER, ("clean", "--yes", "--keep", "1")), (RUN_OTHER, PREDICT), (RUN, RUN_OTHER)),
     *((RUN_OTHER, ("submit", NAME, "--dry-run")), (RUN_OTHER, ("report", NAME)), (RUN, RUN)),
     *((("report", NAME), ("report", NAME)), (PREDICT, PREDICT), (RUN_OTHER, ("pick", NAME))),
-    *((RUN_OTHER, ("runs",)), (TUNE, RUN_OTHER), (("clean", "--yes"), PREDICT), (RUN_OTHER, RUN_OTHER)),
-    *((("clean", "--yes", "--keep", "1"), ("clean", "--yes", "--keep", "1")), (TUNE, ("show", NAME))),
+    *(
+        (RUN_OTHER, ("runs",)),
+        (TUNE, RUN_OTHER),
+        (("clean", "--yes"), PREDICT),
+        (RUN_OTHER, RUN_OTHER),
+    ),
+    *(
+        (("clean", "--yes", "--keep", "1"), ("clean", "--yes", "--keep", "1")),
+        (TUNE, ("show", NAME)),
+    ),
 )
 
 
@@ -55,7 +63,9 @@ def known(fresh: Path, used: Path, folder: Path) -> Known:
     for words in (RUN, RUN_OTHER):
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(fresh, folder)
-        ended = typed(Command((*words, "--no-track"), folder, without_figures), folder.with_name("log"))
+        ended = typed(
+            Command((*words, "--no-track"), folder, without_figures), folder.with_name("log")
+        )
         assert ended.code == 0, ended.err
         (run,) = outcome.runs(folder)
         stages[words] = outcome.of(folder, run).stages
@@ -84,14 +94,18 @@ def tried(
         running.append(Running(Command((*words, *quiet), folder, without_figures), log))
         time.sleep(0 if n else pause_s)
     ended = (running[0].wait(), running[1].wait())
-    found = [f"{' '.join(e.words)}: {fault}" for e in ended for fault in _faults(e, folder, is_used)]
+    found = [
+        f"{' '.join(e.words)}: {fault}" for e in ended for fault in _faults(e, folder, is_used)
+    ]
     what = f"{' '.join(first)} & {' '.join(second)} {pause_s:.2f} s later, used: {is_used}"
     return what, ended, [*found, *_state(folder, known)]
 
 
 def _faults(ended: Ended, folder: Path, is_used: bool) -> list[str]:
     found = [fault for fault in faults(ended, folder) if not fault.startswith("left over")]
-    if ended.code and (ended.words[0] in ("run", "tune", "list", "runs", "sync", "clean", "new") or is_used):
+    if ended.code and (
+        ended.words[0] in ("run", "tune", "list", "runs", "sync", "clean", "new") or is_used
+    ):
         found.append(f"exit code {ended.code}: {ended.err[-400:]}")
     return found
 
@@ -107,7 +121,7 @@ def _state(folder: Path, known: Known) -> list[str]:
             continue
         if made not in known.stages.values():
             found.append(f"{run.name} holds stages of no configuration, or mixed ones")
-    if len(runs) != len({run.name.rsplit('-', 1)[1] for run in runs}):
+    if len(runs) != len({run.name.rsplit("-", 1)[1] for run in runs}):
         found.append(f"two runs of one configuration: {[run.name for run in runs]}")
     if (folder / "submissions").is_dir():
         found += [] if _is_cleaned(folder) else outcome.ledger_faults(folder)

@@ -24,12 +24,16 @@ def faults(ended: Ended, folder: Path) -> Iterator[str]:
         yield f"a line of {len(too_long[0])} characters: {too_long[0][:200]}…"
     if foreign := [line for line in ended.err.splitlines() if "Warning: " in line]:
         yield f"a library's warning: {foreign[0][:300]}"
-    if behind := [line for line in (ended.out + ended.err).splitlines() if "the traceback is in" in line and "correct the file" not in line]:
+    if behind := [
+        line
+        for line in (ended.out + ended.err).splitlines()
+        if "the traceback is in" in line and "correct the file" not in line
+    ]:
         yield f"unforeseen behind a warning: {behind[0][:300]}"
     yield from (f"left over: {path.relative_to(folder)}" for path in left_over(folder))
-    if ended.code == 0 and ended.words[:2] == ("run", NAME):
-        if not list(folder.glob(f"submissions/{NAME}/*.csv")):
-            yield "exit code 0 without a CSV"
+    is_run = ended.code == 0 and ended.words[:2] == ("run", NAME)
+    if is_run and not list(folder.glob(f"submissions/{NAME}/*.csv")):
+        yield "exit code 0 without a CSV"
 
 
 def left_over(folder: Path) -> list[Path]:
