@@ -8,14 +8,11 @@ from harmed_rows import CELLS, to_bytes
 from toy import NAME
 
 # What may stand for a value, in `--set KEY=VALUE`.
-VALUES = (
-    """
+VALUES = """
 0 -1 1 2 3 1.5 0.0 -0.0 1e3 1e-3 1e400 1e-320 nan inf -inf 0x10 99999999999999999999 none null true
 false x auto [] {} [1 [2] [0] [1,2] {"a":1} 'a' 1,2 a,b é 🦊 = ==1 " cosine batch metric quantile@2
 tweedie huber pooled size kind win Id __import__('os')
-""".split()
-    + ["", " "]
-)
+"""
 # Settings of which `foldwise show` knows nothing, separated by semicolons.
 NO_KEYS = "nosuch;mlp.nosuch;;.;..;mlp.;.lr;mlp;é;name;classes;lr"
 LINE_OF_KEY = re.compile(r"^([a-z_0-9.]+) = ", re.MULTILINE)
@@ -58,7 +55,8 @@ def setting(rng: random.Random, shown: str) -> str:
     """
     if rng.random() < 0.05:
         return rng.choice(CELLS)[:100].replace("\x00", "")
-    return f"{rng.choice((*LINE_OF_KEY.findall(shown), *NO_KEYS.split(';')))}={rng.choice([*VALUES.split(), '', ' '])}"
+    key = rng.choice((*LINE_OF_KEY.findall(shown), *NO_KEYS.split(";")))
+    return f"{key}={rng.choice([*VALUES.split(), '', ' '])}"
 
 
 def options(rng: random.Random) -> tuple[str, ...]:
