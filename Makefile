@@ -3,9 +3,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 FOLDWISE := $(BIN)/foldwise
+KILLS ?= 200
+INPUTS ?= 1000
+PAIRS ?= 100
+FULL ?= 50
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup test check format mlflow runs titanic otto digits submit-titanic tune-titanic
+.PHONY: help setup test soak check format mlflow runs titanic otto digits submit-titanic tune-titanic
 .PHONY: docs lock diabetes names examples rotten-tomatoes tune-digits house-prices spaceship-titanic
 
 help: ## list the targets
@@ -57,6 +61,9 @@ mlflow: setup ## the MLflow page, with every run, score and figure
 
 test: setup ## the whole test suite, with coverage
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term:skip-covered
+
+soak: setup ## kills, full disks, mutated inputs and commands side by side, for up to an hour
+	@$(BIN)/python tests/soak --kills $(KILLS) --inputs $(INPUTS) --pairs $(PAIRS) --full $(FULL) $(if $(SEED),--seed $(SEED))
 
 docs: setup ## the documentation as a site, on http://127.0.0.1:8000
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve

@@ -8,6 +8,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import TextIO
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -34,7 +35,12 @@ def terminal(*, stderr: bool = False) -> Console:
     """The console of this process."""
     stream = sys.stderr if stderr else sys.stdout
     # Into a file or a pipe rich would wrap at 80 columns, in the middle of a run's id.
-    return Console(stderr=stderr, width=None if stream.isatty() else PIPE_WIDTH)
+    return Console(stderr=stderr, width=None if is_terminal(stream) else PIPE_WIDTH)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person sits there; not at a stream that is closed, which Python gives as None."""
+    return stream is not None and not stream.closed and stream.isatty()
 
 
 def print_line(console: Console, label: str, text: str, *, style: str = "bold") -> None:
@@ -195,7 +201,7 @@ class Narrator:
             NobodyAnswersError: There is no one at the keyboard.
         """
         try:
-            answer = self.console.input(Text(f"{question} [y/N] "))
+            answer = self._typed(Text(f"{question} [y/N] "))
         except EOFError:
             raise NobodyAnswersError(
                 f"{question} nobody answered; type --yes to go on without being asked"
@@ -210,12 +216,17 @@ class Narrator:
         """
         shown = f" [{usual}]" if usual else ""
         try:
-            answer = self.console.input(Text(f"{question}{shown} ")).strip()
+            answer = self._typed(Text(f"{question}{shown} ")).strip()
             while not answer and usual is None:
-                answer = self.console.input(Text(f"{question} ")).strip()
+                answer = self._typed(Text(f"{question} ")).strip()
         except EOFError:
             raise NobodyAnswersError(f"{question} nobody answered; type it as an option") from None
         return answer or usual or ""
+
+    def _typed(self, question: Text) -> str:
+        if sys.stdin is None or sys.stdin.closed:
+            raise EOFError
+        return self.console.input(question)
 
     @contextlib.contextmanager
     def stages(self) -> Iterator[None]:

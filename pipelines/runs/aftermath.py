@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pipelines import extras, faults
+from pipelines import faults
 from pipelines.console import Narrator
 from pipelines.faults import Attempt
 from pipelines.figures.gallery import draw
@@ -92,7 +92,8 @@ def _with_figures(pipeline: Pipeline, summary: Summary) -> tuple[Summary, list[s
         return summary, []
     layout = pipeline.contents.layout
     gallery = draw(pipeline, layout.figures)
-    reasons = {name: _kept(error, layout.error_log) for name, error in gallery.faults.items()}
+    log = layout.error_log
+    reasons = {name: faults.noted(error, log) for name, error in gallery.faults.items()}
     undrawn = list(_together("cannot draw", reasons))
     drawn = tuple(str(path) for path in gallery.paths)
     return summary.model_copy(update={"figures": drawn, "undrawn": tuple(gallery.faults)}), undrawn
@@ -112,18 +113,12 @@ def _together(what: str, reasons: dict[str, str]) -> Iterator[str]:
         yield f"{what} {names}: {why}"
 
 
-def _kept(error: Exception, log: Path) -> str:
-    """Why it failed; the traceback is kept, unless a library that is optional is missing."""
-    why = faults.reason(error)
-    return why if extras.missing(error) else f"{why}; {faults.keep(error, log)}"
-
-
 def tracker(root: Path, narrator: Narrator) -> Tracker | None:
     """Where the run is tracked; None where nothing can be, which is a warning."""
     with Attempt() as starting:
         return Tracker.start(root, narrator)
     assert starting.error is not None, "only a fault ends a block that returns"
-    why = _kept(starting.error, Workspace(root).error_log)
+    why = faults.noted(starting.error, Workspace(root).error_log)
     narrator.warn(f"MLflow: {why}; the run is not tracked")
     return None
 
@@ -145,7 +140,7 @@ def _tell(
 ) -> None:
     """Warn of a fault, if there was one."""
     if attempt.error is not None:
-        why = _kept(attempt.error, run.layout.error_log)
+        why = faults.noted(attempt.error, run.layout.error_log)
         narrator.warn(f"{what}: {why}; {_again(summary)}")
 
 

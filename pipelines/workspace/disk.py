@@ -17,6 +17,7 @@ FULL = {
     errno.EFBIG: "it is larger than a file may be (ulimit -f)",
 }
 REFUSALS = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR)
+BAD_NAMES = (errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ)
 
 
 class DiskFullError(OSError):
@@ -40,6 +41,20 @@ class DiskFullError(OSError):
 def is_disk_fault(error: BaseException) -> bool:
     """Whether the disk refused: full, not to be written, or a folder where a file should be."""
     return isinstance(error, OSError) and (error.errno in REFUSALS or _fills(error) is not None)
+
+
+def is_name_fault(error: BaseException) -> bool:
+    """Whether no file can have that name: it is too long, or a link that leads to itself."""
+    return isinstance(error, OSError) and error.errno in BAD_NAMES
+
+
+def refusal(error: OSError) -> str:
+    """What could not be written, and why."""
+    # Of a rename the second name is the one that was to be written.
+    place = error.filename2 or error.filename
+    what = f"cannot write {place}" if place else "cannot write"
+    left = f" ({room(Path(os.fsdecode(place or 'x')))})" if error.errno in FULL else ""
+    return f"{what}: {(error.strerror or 'refused').lower()}{left}"
 
 
 @contextlib.contextmanager

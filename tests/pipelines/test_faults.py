@@ -1,8 +1,10 @@
 """Whatever goes wrong is one line for a person, and no secret is in it."""
 
+import errno
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -32,13 +34,19 @@ METRIC = (
     "from foldwise import Metric; OPTIONS['metric'] = "
     "Metric('mine', lambda *_: float('{}'), greater_is_better=True)"
 )
+LONG = "x" * 300  # characters; a file's name may have 255
 # What stands in the competition's file, the exit code, and words of the line.
 FILES = {
     "broken syntax": ("def (:", "", 2, ["competitions/faulty.py, line 4", "SyntaxError"]),
     "an import": ("import nosuchmodule", "", 2, ["line 4", "nosuchmodule"]),
     "an own error": ("class E(Exception): pass\nraise E('so')", "", 2, ["line 5", "E: so"]),
     "an exit": ("raise SystemExit('bye')", "", 2, ["line 4", "bye"]),
-    "features that raise": ("", FEATURES.format("lambda t: t['nosuch']"), 1, ["'nosuch'", "line"]),
+    "features that raise": (
+        "",
+        FEATURES.format("lambda t: t['nosuch']"),
+        2,
+        ["faulty.py, line", "'nosuch'"],
+    ),
     "a mixed column": (
         "",
         FEATURES.format("lambda t: t.assign(m=[a if a > 0 else str(a) for a in t['size']])"),
@@ -89,19 +97,41 @@ def test_a_fault_of_a_competition_file_is_one_line(here, capsys, file):
     (line,) = capsys.readouterr().err.splitlines()
     assert all(word in line for word in words), line
     assert not list(here.glob("submissions/**/*.csv"))
-    if code == 1:
+    if "the traceback is in" in line:
         (log,) = here.glob("runs/faulty/*/error.log")
         assert str(log.relative_to(here)) in line
         assert "Traceback" in log.read_text()
 
 
 def test_a_fault_outside_any_run_is_logged_in_the_workspace(here, capsys, monkeypatch):
-    monkeypatch.setattr("pipelines.runs.clean.survey", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("pipelines.runs.clean.survey", None)
     assert app.main(["clean"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert "ZeroDivisionError" in line
+    assert "TypeError" in line
     assert "runs/error.log" in line
-    assert "survey" in Path("runs/error.log").read_text()
+    assert "clean" in Path("runs/error.log").read_text()
+
+
+def test_a_warning_about_a_competition_file_is_one_line(here, capsys):
+    own = "import warnings; warnings.warn('mind the step')"
+    (here / "competitions" / "faulty.py").write_text(FAULTY.format(before=own, after=""))
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert app.main(["show", "faulty"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "foldwise: warning: competitions/faulty.py, line 4: mind the step"
+
+
+@pytest.mark.parametrize(
+    "words", [["--run", LONG], ["--source", LONG], ["--source", "round"], ["--out", LONG]]
+)
+def test_a_name_that_no_file_can_have_is_one_line(here, capsys, words):
+    (here / "competitions" / "faulty.py").write_text(FAULTY.format(before="", after=""))
+    Path("round").symlink_to("round")
+    assert app.main(typed(*words)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert len(line) < 400
+    assert not Path("runs/error.log").exists()
 
 
 @pytest.mark.parametrize("out", [".", "a_file/x.csv", "/proc/x.csv", "/proc/none/x.csv"])
@@ -173,7 +203,7 @@ def f(t):
     file.write_text(FAULTY.format(before=own, after=FEATURES.format("f")))
     for name in [name for name in sys.modules if name.startswith("competition_faulty")]:
         monkeypatch.delitem(sys.modules, name)
-    assert app.main(run) == 1
+    assert app.main(run) == 2
     out, err = capsys.readouterr()
     printed += out + err
     texts = [
@@ -183,6 +213,16 @@ def f(t):
     for secret in PLANTED:
         assert secret not in printed
         assert not [text for text in texts if secret in text]
+
+
+def test_a_fault_that_was_foreseen_leaves_no_traceback(tmp_path):
+    log = tmp_path / "error.log"
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "figures/a.png")
+    line = faults.noted(full, log)
+    assert line.startswith("cannot write figures/a.png: no space left on device (")
+    assert " free in " in line
+    assert not log.exists()
+    assert faults.noted(KeyError("a"), log) == f"KeyError: 'a'; the traceback is in {log}"
 
 
 def test_a_fault_s_reason_is_one_line():
