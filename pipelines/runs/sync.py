@@ -72,7 +72,7 @@ def _finished(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def _unless_damaged(send: Callable[[], int]) -> int:
-    """How many were sent; none of a run with a damaged file, which is told and stays kept."""
+    """How many were sent; none of a run with a damaged file, which is reported and stays kept."""
     try:
         return send()
     except stored.DamagedFileError as error:
