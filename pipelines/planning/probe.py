@@ -32,10 +32,13 @@ if TYPE_CHECKING:
     Maker = Callable[[], Encoder]
 
 FIRST_ROWS, MOST_ROWS, GROWTH = 1000, 8000, 2
-BLEND_ROWS = 4000
-BELIEVED_S = 0.3  # a measurement that takes as long needs no larger one
+TRIED_ROWS = 4000  # that members are tried on, at most
+BLEND_ROWS = 2000
+BELIEVED_S = 0.12  # a measurement that takes as long needs no larger one
+SLOW_S = 2.0  # what takes as long is not tried a second time
 READ_BYTES_PER_S = 4e8
 N_SPLITS = 2  # that members are tried on
+LEAST_OWN = 0.02  # share of an epoch that belongs to a replica alone, at least
 WIDER = 4  # times as many replicas, for what a stack shares
 
 
@@ -95,7 +98,7 @@ def encoding(maker: Maker, prepared: Prepared, folder: Path) -> Encoding:
             seconds = _encoded(maker, part, place)
         if attempt.error is not None and n_rows == n_all:
             raise attempt.error
-        if attempt.error is None and (seconds > BELIEVED_S or n_rows >= min(n_all, MOST_ROWS)):
+        if attempt.error is None and (seconds > BELIEVED_S or n_rows >= min(n_all, TRIED_ROWS)):
             break
     n_bytes = sum(path.stat().st_size for path in place.iterdir()) / N_SPLITS
     return Encoding(place, part, n_bytes * n_all / n_rows)
@@ -152,13 +155,15 @@ def member(
 
 def _believed(one: Member, problem: Problem, whole: FoldedDataset, device: str) -> FoldedDataset:
     """The fewest rows, first of all, on which a short training takes long enough."""
-    n_all = len(whole.target)
+    n_all, is_warm = len(whole.target), False
     n_rows = min(n_all, max(one.probe_rows, FIRST_ROWS // 2))
     while True:
         data = whole if n_rows == n_all else first_rows(whole, n_rows)
         with Attempt() as attempt:
-            _fit(_short(one), problem, data, device)  # the first call also loads libraries
-            seconds = _fit(_short(one), problem, data, device)
+            seconds = 0.0 if is_warm else _fit(_short(one), problem, data, device)
+            if seconds < SLOW_S:  # the first call also loads libraries
+                seconds = _fit(_short(one), problem, data, device)
+            is_warm = True
         if attempt.error is not None and n_rows == n_all:
             raise attempt.error
         if n_rows == n_all or (attempt.error is None and seconds > BELIEVED_S):
@@ -179,7 +184,8 @@ def _with_rounds(
     if one.is_stack and long < 2 * BELIEVED_S:
         wide = one.model_copy(update={"n_seeds": WIDER}).of_length(more)
         wider = (_fit(wide, problem, data, device) - beside * WIDER) / more
-        own = min(max(wider - per_round, 0.0) / (n_models * (WIDER - 1)), per_round / n_models)
+        own = (wider - per_round) / (n_models * (WIDER - 1))
+        own = min(max(own, LEAST_OWN * per_round / n_models), per_round / n_models)
         shared, per_round = per_round - own * n_models, own * n_models
     return MemberCost(
         replica_s=scale * beside / n_models + reading,

@@ -20,7 +20,7 @@ from pipelines.planning.going import SAFETY, TOO_SHORT_S, Going
 from pipelines.planning.measure import Measuring
 from pipelines.planning.options import Options
 from pipelines.planning.plan import Plan, Step, table
-from pipelines.planning.planner import Choices, least
+from pipelines.planning.planner import Choices, cost_of, least, whole
 from pipelines.planning.schedule import Budget, Schedule, schedule
 from pipelines.planning.speeds import Speeds
 from pipelines.runs import aftermath
@@ -34,6 +34,7 @@ from pipelines.workspace.summary import Summary, TimeLine
 
 MARGIN = 0.03  # share of the limit that no plan uses
 FIRST_S, FIRST_SHARE = 60.0, 0.5  # a submission is there after a minute, or half of the limit
+WORTHWHILE = 0.02  # gain of a further plan
 START = "start"  # of the process, among the seconds of the stages
 PLAN = "plan"  # its seconds among those of the stages, and its key in `run.json`
 Ended = Literal["planned", "time", "interrupted"]
@@ -105,10 +106,14 @@ class _TimedRun:
         )
         options, costs = self._measured(self.submissions)
         choices = replace(options.choices(costs, SAFETY), prepared=options.folds[0])
-        found = self._scheduled(options, choices)
-        if found.quick is not None:
-            self._make_quick(self.submissions, options, found)
-        self._carry_out(self.submissions, options, Going(choices, found.choice))
+        found: Schedule | None = self._scheduled(options, choices)
+        while found is not None:
+            if found.quick is not None:
+                self._make_quick(self.submissions, options, found)
+            going = Going(choices, found.choice)
+            self._carry_out(self.submissions, options, going)
+            choices = replace(choices, safety=going.choices.safety)
+            found = self._better(options, choices, going)
 
     def _measured(self, submissions: Submissions) -> tuple[Options, Costs]:
         """What was left open, and what all of it costs on this machine."""
@@ -144,6 +149,18 @@ class _TimedRun:
         if found is None:
             raise self._too_short(least(choices).seconds)
         self.plan = found.plan
+        self._show(found.plan, options)
+        return found
+
+    def _better(self, options: Options, choices: Choices, going: Going) -> Schedule | None:
+        """What fits into the rest of the time and promises more than what is done."""
+        reached = cost_of(going.choices, going.done)
+        if reached.levels == whole(choices).levels and reached.folds == choices.folds[0]:
+            return None
+        budget = Budget(self.clock.limit_s, self.clock.spent, self._left, math.inf)
+        found = schedule(choices, options.quick_folds, budget)
+        if found is None or found.choice.gain < reached.gain + WORTHWHILE:
+            return None
         self._show(found.plan, options)
         return found
 
