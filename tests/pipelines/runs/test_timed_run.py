@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 
 from models.estimators.sklearn_models import LogisticSettings
+from pipelines.configuration.assignments import resolved
 from pipelines.members.estimator import EstimatorMember
 from pipelines.planning.clock import TimeLimit, TimeLimitError, TimeUpError
 from pipelines.planning.kept_plan import PlanError, competition_of
@@ -21,14 +23,26 @@ from submissions import ledger
 AMPLE_S = 3000.0
 
 
-@pytest.fixture
-def go(tmp_path, narrator):
-    """Runs a competition within a limit, in the test's own workspace."""
+def timed(competition, narrator, root, *bound, seconds=AMPLE_S, has_members=False):
+    limit = TimeLimit(seconds, time.monotonic(), bound, has_members)
+    asked = RunRequest(source="sample", track=False, root=root, limit=limit)
+    return timed_run.run(competition, asked, narrator)
 
-    def run(competition, seconds=AMPLE_S, *bound, root=tmp_path, has_members=False, **request):
-        limit = TimeLimit(seconds, time.monotonic(), bound, has_members)
-        asked = RunRequest(source="sample", track=False, root=root, limit=limit, **request)
-        return timed_run.run(competition, asked, narrator)
+
+@pytest.fixture(scope="module")
+def first(toy, narrator, tmp_path_factory):
+    """A workspace in which everything fitted, and its run."""
+    root = tmp_path_factory.mktemp("timed")
+    return root, timed(toy, narrator, root)
+
+
+@pytest.fixture
+def go(first, tmp_path, narrator):
+    """Runs a competition within a limit, in a copy of that workspace."""
+    shutil.copytree(first[0], tmp_path, dirs_exist_ok=True)
+
+    def run(competition, *bound, **limits):
+        return timed(competition, narrator, tmp_path, *bound, **limits)
 
     return run
 
@@ -63,59 +77,58 @@ def slow_down(root, factor):
     path.write_text(book.model_dump_json())
 
 
-def test_where_everything_fits_the_bytes_are_those_without_a_limit(go, toy, tmp_path, narrator):
-    timed = go(toy)
-    plain = whole(toy, tmp_path / "plain", narrator)
-    assert timed.submission_sha256 == plain.submission_sha256
-    assert timed.run.endswith(plain.run[-6:])  # the same fingerprint
-    assert (timed.time.ended, timed.time.left_out) == ("planned", ())
-    assert 0 < timed.time.within_s < AMPLE_S
-    assert timed.time.after_s > 0
+def test_where_everything_fits_the_bytes_are_those_without_a_limit(first, toy, tmp_path, narrator):
+    _, made = first
+    plain = whole(toy, tmp_path, narrator)
+    assert made.submission_sha256 == plain.submission_sha256
+    assert made.run[-6:] == plain.run[-6:]  # of the fingerprint
+    assert (made.time.ended, made.time.left_out) == ("planned", ())
+    assert 0 < made.time.within_s < AMPLE_S
+    assert made.time.after_s > 0
 
 
-def test_it_ends_with_one_csv_one_line_in_the_ledger_and_its_plan(go, toy, tmp_path):
-    summary = go(toy)
-    assert [p.name for p in (tmp_path / "submissions" / "toy").iterdir()] == [f"{summary.run}.csv"]
-    assert [p.name for p in (tmp_path / "runs" / "toy").glob("2*")] == [summary.run]
-    (entry,) = ledger.read(tmp_path / "submissions" / "ledger.jsonl")
-    assert entry.run == summary.run
-    plan = describe(tmp_path / "runs" / "toy" / summary.run)["plan"]
+def test_it_ends_with_one_csv_one_line_in_the_ledger_and_its_plan(first):
+    root, made = first
+    assert [p.name for p in (root / "submissions" / "toy").iterdir()] == [f"{made.run}.csv"]
+    assert [p.name for p in (root / "runs" / "toy").glob("2*")] == [made.run]
+    (entry,) = ledger.read(root / ledger.FILE)
+    assert entry.run == made.run
+    plan = describe(root / "runs" / "toy" / made.run)["plan"]
     assert plan["is_whole"]
     assert plan["planned_at_s"] + plan["seconds"] <= plan["limit_s"] == AMPLE_S
     assert {step["member"] for step in plan["done"]} == {"linear", "mlp", "trees"}
 
 
+def test_the_seconds_of_all_submissions_are_counted(first):
+    root, made = first
+    assert {"start", "download", "preprocess", "plan", "ensemble"} <= set(made.spent)
+    stored = json.loads((root / "runs" / "toy" / made.run / "summary.json").read_text())
+    assert stored["time"]["within_s"] == made.time.within_s
+    assert stored["seconds"] >= stored["time"]["within_s"]
+
+
 def test_a_slow_machine_trains_less_and_the_plan_repeats_it_to_the_byte(
     go, toy, tmp_path, narrator
 ):
-    go(toy)
     slow_down(tmp_path, 3e3)
-    made = go(toy, 200.0)
+    made = go(toy, "folds.n_folds", "n_seeds", seconds=200.0)
     stored = describe(tmp_path / "runs" / "toy" / made.run)["configuration"]
-    assert made.time.left_out or stored["folds"]["n_folds"] < 3 or made.n_splits < 6
+    assert made.time.left_out or stored["folds"]["n_repeats"] < 2
+    assert stored["folds"]["n_folds"] == 3  # bound, as the seeds are
+    assert all(member["n_seeds"] == 2 for member in stored["members"] if member["name"] == "mlp")
     again = competition_of(toy, made.run, tmp_path)
     elsewhere = tmp_path / "elsewhere"
     repeated = whole(again, elsewhere, narrator)
     assert repeated.submission_sha256 == made.submission_sha256
     assert sha(elsewhere / repeated.submission) == sha(tmp_path / made.submission)
     by_path = competition_of(toy, str(tmp_path / "runs" / "toy" / made.run / "run.json"), elsewhere)
-    assert by_path == again
-
-
-def test_bound_settings_stay_as_they_were_typed(go, toy, tmp_path):
-    go(toy)
-    slow_down(tmp_path, 3e3)
-    made = go(toy, 200.0, "folds.n_folds", "n_seeds")
-    stored = describe(tmp_path / "runs" / "toy" / made.run)["configuration"]
-    assert stored["folds"]["n_folds"] == 3
-    assert all(member["n_seeds"] == 2 for member in stored["members"] if member["name"] == "mlp")
+    assert resolved(by_path) == resolved(again)
 
 
 def test_a_limit_that_the_bound_members_exceed_is_one_line(go, toy, tmp_path):
-    go(toy)
     slow_down(tmp_path, 1e7)
     with pytest.raises(TimeLimitError, match=r"cheapest submission takes .* --time-limit \d+"):
-        go(toy, 600.0, has_members=True)
+        go(toy, seconds=600.0, has_members=True)
 
 
 class StoppedSettings(LogisticSettings):
@@ -153,13 +166,12 @@ def make_last_member_late(root):
 
 def test_ctrl_c_and_the_limit_leave_the_best_so_far(interrupted, go, tmp_path):
     fault, competition = interrupted
-    with pytest.raises((KeyboardInterrupt, TimeLimitError)):
-        go(competition, AMPLE_S)  # measures, then is interrupted or makes no second submission
-        raise KeyboardInterrupt
-    for csv in (tmp_path / "submissions" / "toy").glob("*.csv"):
-        csv.unlink()
+    shutil.rmtree(tmp_path / "submissions")
+    go(competition)  # for its speeds
+    for folder in ("runs/toy", "submissions"):
+        shutil.rmtree(tmp_path / folder)
     make_last_member_late(tmp_path)
-    summary = go(competition, AMPLE_S)
+    summary = go(competition)
     assert [line.name for line in summary.members] == ["trees"]
     assert summary.time.ended == ("interrupted" if fault == "ctrl-c" else "time")
     assert summary.time.left_out == ("last",)
@@ -167,8 +179,8 @@ def test_ctrl_c_and_the_limit_leave_the_best_so_far(interrupted, go, tmp_path):
     assert sha(csv) == summary.submission_sha256
     assert 0.5 < summary.cv <= 1
     assert (summary.time.after_s is None) == (fault == "ctrl-c")
-    entries = ledger.read(tmp_path / "submissions" / "ledger.jsonl")
-    assert entries[-1].run == summary.run
+    (entry,) = ledger.read(tmp_path / ledger.FILE)
+    assert entry.run == summary.run
 
 
 def test_ctrl_c_before_the_first_submission_is_ctrl_c(go, toy):
@@ -179,19 +191,11 @@ def test_ctrl_c_before_the_first_submission_is_ctrl_c(go, toy):
         go(toy.model_copy(update={"features": fault}))
 
 
-def test_a_plan_that_does_not_exist_or_is_another_competitions_is_one_line(toy, go, tmp_path):
+def test_a_plan_that_does_not_exist_or_is_another_competitions_is_one_line(first, toy):
+    root, made = first
     with pytest.raises(PlanError, match=r"--plan nothing: no such run of toy"):
-        competition_of(toy, "nothing", tmp_path)
-    summary = go(toy)
+        competition_of(toy, "nothing", root)
     other = toy.model_copy(update={"name": "other"})
-    folder = str(tmp_path / "runs" / "toy" / summary.run)
+    folder = str(root / "runs" / "toy" / made.run)
     with pytest.raises(PlanError, match=r"found a run of toy, expected one of other"):
-        competition_of(other, folder, tmp_path)
-
-
-def test_the_seconds_of_all_submissions_are_counted(go, toy, tmp_path):
-    summary = go(toy)
-    assert {"start", "download", "preprocess", "plan", "ensemble"} <= set(summary.spent)
-    stored = json.loads((tmp_path / "runs" / "toy" / summary.run / "summary.json").read_text())
-    assert stored["time"]["within_s"] == summary.time.within_s
-    assert stored["seconds"] >= stored["time"]["within_s"]
+        competition_of(other, folder, root)
