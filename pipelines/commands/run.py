@@ -48,7 +48,7 @@ class RunOptions:
     refresh: Refresh = False
     json: Json = False
     time_limit: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             metavar="SECONDS",
             help="the best submission that fits in this time, report and figures apart",
@@ -106,7 +106,7 @@ def _limit(settings: Settings, options: RunOptions) -> TimeLimit | None:
     Raises:
         PlanError: `--plan` stands beside what would change the plan.
     """
-    from pipelines.planning.clock import TimeLimit, checked
+    from pipelines.planning.clock import TimeLimit, checked, seconds_in
     from pipelines.planning.kept_plan import PlanError
     from pipelines.process import started
 
@@ -123,7 +123,7 @@ def _limit(settings: Settings, options: RunOptions) -> TimeLimit | None:
             "--time-limit makes a plan of its own, so it cannot continue --run; leave one of them "
             "out"
         )
-    limit_s = checked(options.time_limit)
+    limit_s = checked(seconds_in(options.time_limit))
     return TimeLimit(limit_s, started(), tuple(settings.typed()), bool(settings.members))
 
 

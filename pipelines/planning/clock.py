@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import signal
 import threading
 import time
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
 
+LEAST_POSSIBLE_S = 2.0
 LEAST_S, MOST_S = 20.0, 4 * 3600.0
 RESERVE_S = 0.3  # for what is written when time is up
 
@@ -89,15 +91,34 @@ def _ring(_number: int, _frame: FrameType | None) -> None:
     raise TimeUpError
 
 
+def seconds_in(text: str) -> float:
+    """The seconds that were typed.
+
+    Raises:
+        TimeLimitError: The text is no number, or one below 0.
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise _wrong(repr(text)) from None
+    if not 0 <= seconds < math.inf:
+        raise _wrong(text)
+    return seconds
+
+
 def checked(limit_s: float) -> float:
     """The limit, if anything can be done in it.
 
     Raises:
-        TimeLimitError: It is no number of seconds, or less than a second or two.
+        TimeLimitError: It is less than the program takes to start, or no number.
     """
-    if not LEAST_S / 10 <= limit_s <= 100 * MOST_S:
-        raise TimeLimitError(
-            f"--time-limit: found {limit_s:g}, expected seconds, best from {LEAST_S:.0f} to "
-            f"{MOST_S:.0f} (4 h); type for example --time-limit 300"
-        )
+    if not LEAST_POSSIBLE_S <= limit_s < math.inf:
+        raise _wrong(f"{limit_s:g}")
     return limit_s
+
+
+def _wrong(found: str) -> TimeLimitError:
+    return TimeLimitError(
+        f"--time-limit: found {found}, expected seconds, best from {LEAST_S:.0f} to "
+        f"{MOST_S:.0f} (4 h); type for example --time-limit 300"
+    )

@@ -19,6 +19,7 @@ from pipelines.planning.schedule import step_seconds, steps_of, with_encoder
 SAFETY, SAFETY_LATER = 1.3, 1.15  # costs are multiplied by it; later the pace is known
 LEAST_SAFETY, MOST_SAFETY = 0.8, 8.0
 TOO_SHORT_S = 0.5  # work that says nothing of the pace
+DOUBTED_S = 10.0  # work of so many seconds moves the pace half-way
 LEAST_GAIN = 0.003  # of another plan
 
 
@@ -67,7 +68,7 @@ class Going:
 
     def expected(self, step: Step) -> tuple[float, float]:
         """Seconds that a member and its encoder take, and the member alone; without safety."""
-        plain = replace(self.choices, safety=1.0)
+        plain = replace(self.choices, safety=1.0, prepared=self.choice.folds)
         alone = member_seconds(plain, self.choice.folds, step.member, step.level)
         return step_seconds(plain, self.choice, step.member), alone
 
@@ -80,7 +81,7 @@ class Going:
         """
         expected, _ = self.expected(step)
         if seconds is not None and max(seconds, expected) > TOO_SHORT_S:
-            self._set_pace(seconds / max(expected, 1e-6))
+            self._set_pace(seconds / max(expected, 1e-6), evidence_s=max(seconds, expected))
         known = with_encoder(self.choices, self.choice.folds, step.member)
         level = self.choice.levels[step.member]
         self.choices = replace(known, done={**known.done, step.member: level})
@@ -92,10 +93,11 @@ class Going:
         costs = replace(self.choices.costs, ensemble_s=each)
         self.choices = replace(self.choices, costs=costs)
 
-    def _set_pace(self, ratio: float) -> None:
-        """Believe a slower pace at once, a faster one by half."""
-        new = SAFETY_LATER * ratio
-        safety = new if new > self.choices.safety else (new + self.choices.safety) / 2
+    def _set_pace(self, ratio: float, *, evidence_s: float) -> None:
+        """Believe a pace as far as work of so many seconds can show it."""
+        believed = evidence_s / (evidence_s + DOUBTED_S)
+        old, new = self.choices.safety, SAFETY_LATER * max(ratio, 1e-3)
+        safety = old ** (1 - believed) * new**believed
         safety = min(max(safety, LEAST_SAFETY), MOST_SAFETY)
         self.choices = replace(self.choices, safety=safety)
 

@@ -216,7 +216,7 @@ class _TimedRun:
         if pipeline.seconds[name] > TOO_SHORT_S:
             one = next(m for m in members_of(pipeline.competition) if m.name == step.member)
             self.measuring.remember(one, pipeline.seconds[name] / max(alone, 1e-6))
-        going.learn(step, sum(pipeline.seconds.values()))
+        going.learn(step, sum(pipeline.seconds.values()) - pipeline.seconds[PREPROCESS])
 
     def _publish(self, submissions: Submissions, options: Options, going: Going) -> None:
         competition = options.run_of(going.choice.folds, going.done, going.readers)
