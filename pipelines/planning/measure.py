@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,16 +70,23 @@ class Measuring:
         tell("ensemble")
         return Costs(preprocess_s, encoders, costs, self._blend(), self._publish_s)
 
-    def remember(self, one: Member, ratio: float) -> None:
+    def remember(self, one: Member, cost: MemberCost, ratio: float) -> None:
         """Correct a member's cost by what its training took in fact.
 
         Args:
             one: The member.
-            ratio: How many times the seconds were those that its cost had made expect.
+            cost: What it was thought to cost.
+            ratio: How many times the seconds were those that the cost had made expect.
         """
-        cost = scaled(self._member(one), min(max(ratio, LEAST_PACE), MOST_PACE))
-        self.speeds.keep(self.key_of(one), member=cost)
+        corrected = scaled(cost, min(max(ratio, LEAST_PACE), MOST_PACE))
+        self.speeds.keep(self.key_of(one), member=corrected)
         self.speeds.write()
+
+    def known(self, members: Iterable[Member], costs: Costs) -> Costs:
+        """The costs with those of further members, as far as they are known already."""
+        found = {one.name: self.speeds.of(self.key_of(one)) for one in members}
+        known = {name: kept.member for name, kept in found.items() if kept and kept.member}
+        return replace(costs, members={**costs.members, **known})
 
     def key_of(self, one: Member) -> dict[str, Any]:
         """What a member's cost depends on: not on its name, length, seeds and learning rate."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 SHARES = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0)  # of a member's own length
 QUALITY_EXPONENT = 0.3  # of the share: half of a training is worth four fifths
 FEWER_FOLDS = (10, 5, 3, 2)
+DEAR_SHARE = 0.01  # of the limit, that a block of an encoder may take
+LEAN_QUALITY = 0.8  # of a member that does without
 QUICK_FOLDS = (3, 2)
 N_FOLDS, N_REPEATS, N_SEEDS = "folds.n_folds", "folds.n_repeats", "n_seeds"
 
@@ -33,12 +35,16 @@ class Options:
         limit: What the person asked for.
         n_refits: Further trainings on all rows, as with folds by time.
         n_folds: Folds that the rows have in fact, where a column gives them.
+        without: Blocks of encoders that members could read, but do not.
+        reduced: The members that so read less.
     """
 
     competition: Competition
     limit: TimeLimit
     n_folds: int
     n_refits: int = 0
+    without: tuple[str, ...] = ()
+    reduced: frozenset[str] = frozenset()
 
     def choices(self, costs: Costs, safety: float) -> Choices:
         """What the run may be."""
@@ -54,7 +60,41 @@ class Options:
             )
             for member in members_of(self.competition)
         )
-        return Choices(candidates, self.folds, costs, safety)
+        reduced = bool(self.reduced)
+        return Choices(candidates, self.folds, costs, safety, is_reduced=reduced)
+
+    def lean(self, costs: Costs) -> Options | None:
+        """The same without those blocks of encoders that take long; None where none does."""
+        dear = {part.partition("/")[2] for part in self._dear(costs)}
+        members = [self._without(member, dear) for member in members_of(self.competition)]
+        reduced = frozenset(
+            new.name
+            for old, new in zip(self.competition.members, members, strict=True)
+            if new is not old
+        )
+        if not reduced:
+            return None
+        competition = self.competition.model_copy(update={"members": tuple(members)})
+        return replace(self, competition=competition, without=tuple(sorted(dear)), reduced=reduced)
+
+    def _dear(self, costs: Costs) -> list[str]:
+        """Parts that take more than a share of the limit on the fewest folds alone."""
+        fewest, limit_s = self.quick_folds[-1], self.limit.limit_s
+        return [
+            name
+            for name, cost in costs.encoders.items()
+            if "/" in name and cost.seconds(fewest.n_trained) > DEAR_SHARE * limit_s
+        ]
+
+    def _without(self, member: Member, blocks: set[str]) -> Member:
+        """The member without these blocks, if it then still has each of its inputs."""
+        inputs = {
+            key: tuple(n for n in names if n not in blocks) for key, names in member.inputs.items()
+        }
+        is_bound = f"{member.name}.inputs" in self._bound
+        if is_bound or inputs == member.inputs or not all(inputs.values()):
+            return member
+        return member.model_copy(update={"inputs": inputs})
 
     @cached_property
     def folds(self) -> tuple[Folds, ...]:
@@ -116,12 +156,13 @@ class Options:
     def _levels(self, member: Member) -> tuple[Level, ...]:
         """What may be done of a member's training, in ascending order."""
         whole, n_seeds = member.length, n_seeds_of(member)
+        best = LEAN_QUALITY if member.name in self.reduced else 1.0
         is_fixed = member.length_key is None or f"{member.name}.{member.length_key}" in self._bound
         lengths = [whole] if is_fixed else _lengths(whole)
         if f"{member.name}.{N_SEEDS}" in self._bound or n_seeds == 1:
-            return tuple(Level(n_seeds, n, _quality(n, whole)) for n in lengths)
-        shorter = [Level(1, n, ONE_SEED * _quality(n, whole)) for n in lengths]
-        return (*shorter, Level(n_seeds, whole))
+            return tuple(Level(n_seeds, n, best * _quality(n, whole)) for n in lengths)
+        shorter = [Level(1, n, best * ONE_SEED * _quality(n, whole)) for n in lengths]
+        return (*shorter, Level(n_seeds, whole, best))
 
 
 def n_seeds_of(member: Member) -> int:

@@ -98,6 +98,7 @@ class Choices:
         done: Members that are trained already; their training costs nothing more.
         encoded: Encoders whose stage is there.
         prepared: The folds for which stage 2 is there; None for none.
+        is_reduced: Whether members read less than the competition's file lets them read.
     """
 
     candidates: tuple[Candidate, ...]
@@ -107,6 +108,7 @@ class Choices:
     done: Mapping[str, Level] = field(default_factory=dict)
     encoded: frozenset[str] = frozenset()
     prepared: Folds | None = None
+    is_reduced: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,13 @@ def choose(choices: Choices, seconds: float) -> Choice | None:
 def whole(choices: Choices) -> Choice:
     """Everything that the competition's file asks for, whatever it costs."""
     return cost_of(choices, {c.name: c.levels[-1] for c in choices.candidates})
+
+
+def is_everything(choices: Choices, choice: Choice) -> bool:
+    """Whether it is all that the competition's file asks for."""
+    if choices.is_reduced or choice.folds != choices.folds[0]:
+        return False
+    return choice.levels == {c.name: c.levels[-1] for c in choices.candidates}
 
 
 def least(choices: Choices) -> Choice:

@@ -14,6 +14,7 @@ from pipelines.planning.planner import (
     blend_seconds,
     choose,
     encode_seconds,
+    is_everything,
     least,
     member_seconds,
     whole,
@@ -104,7 +105,7 @@ def _plan(choices: Choices, choice: Choice, quick: Choice | None, budget: Budget
         seconds=round(quick_s + choice.seconds + further, 2),
         steps=(*before, *steps),
         left_out=tuple(c.name for c in choices.candidates if c.name not in choice.levels),
-        is_whole=choice.levels == whole(choices).levels and choice.folds == choices.folds[0],
+        is_whole=is_everything(choices, choice),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -20,7 +21,7 @@ from pipelines.planning.going import SAFETY, TOO_SHORT_S, Going
 from pipelines.planning.measure import Measuring
 from pipelines.planning.options import Options
 from pipelines.planning.plan import Plan, Step, table
-from pipelines.planning.planner import Choices, cost_of, least, whole
+from pipelines.planning.planner import Choices, cost_of, is_everything, least
 from pipelines.planning.schedule import Budget, Schedule, schedule
 from pipelines.planning.speeds import Speeds
 from pipelines.runs import aftermath
@@ -52,6 +53,21 @@ def run(competition: Competition, request: RunRequest, narrator: Narrator) -> Su
     clock = Clock(checked(request.limit.limit_s), request.limit.started)
     quieter = Narrator(narrator.console, hides_unchanged=True)
     return _TimedRun(competition, request, request.limit, clock, quieter).run()
+
+
+@dataclass(frozen=True)
+class Found:
+    """A plan and what it was found in.
+
+    Attributes:
+        options: What was left open.
+        choices: What it costs.
+        schedule: The plan.
+    """
+
+    options: Options
+    choices: Choices
+    schedule: Schedule
 
 
 @dataclass
@@ -104,19 +120,17 @@ class _TimedRun:
         self.submissions = Submissions(
             begun, self.narrator, spent={START: started_s, "download": begun.download_s}
         )
-        options, costs = self._measured(self.submissions)
-        choices = replace(options.choices(costs, SAFETY), prepared=options.folds[0])
-        found: Schedule | None = self._scheduled(options, choices)
+        variants = self._measured(self.submissions)
+        found: Found | None = self._scheduled(variants)
         while found is not None:
-            if found.quick is not None:
-                self._make_quick(self.submissions, options, found)
-            going = Going(choices, found.choice)
-            self._carry_out(self.submissions, options, going)
-            choices = replace(choices, safety=going.choices.safety)
-            found = self._better(options, choices, going)
+            if found.schedule.quick is not None:
+                self._make_quick(self.submissions, found)
+            going = Going(found.choices, found.schedule.choice)
+            self._carry_out(self.submissions, found.options, going)
+            found = self._better(variants, going)
 
-    def _measured(self, submissions: Submissions) -> tuple[Options, Costs]:
-        """What was left open, and what all of it costs on this machine."""
+    def _measured(self, submissions: Submissions) -> list[tuple[Options, Costs]]:
+        """What was left open, and what it costs on this machine; last without what takes long."""
         begun = submissions.begun
         with submissions.pipeline(begun.competition) as pipeline, self.narrator.stages():
             prepared = pipeline.prepare()
@@ -136,35 +150,56 @@ class _TimedRun:
             line.end(status="made", seconds=submissions.spent[PLAN])
         speeds.write()
         self.measuring = measuring
-        return options, costs
+        lean = options.lean(costs)
+        if lean is None:
+            return [(options, costs)]
+        return [(options, costs), (lean, measuring.known(members_of(lean.competition), costs))]
 
-    def _scheduled(self, options: Options, choices: Choices) -> Schedule:
-        """The plan, shown.
+    def _scheduled(self, variants: Sequence[tuple[Options, Costs]]) -> Found:
+        """The best plan, shown.
 
         Raises:
             TimeLimitError: Nothing fits.
         """
-        budget = Budget(self.clock.limit_s, self.clock.spent, self._left, self._first_by)
-        found = schedule(choices, options.quick_folds, budget)
+        found = self._found(variants, self._first_by, SAFETY)
         if found is None:
-            raise self._too_short(least(choices).seconds)
-        self.plan = found.plan
-        self._show(found.plan, options)
+            cheapest = [least(options.choices(costs, SAFETY)) for options, costs in variants]
+            raise self._too_short(min(choice.seconds for choice in cheapest))
+        self.plan = found.schedule.plan
+        self._show(found)
         return found
 
-    def _better(self, options: Options, choices: Choices, going: Going) -> Schedule | None:
+    def _better(self, variants: Sequence[tuple[Options, Costs]], going: Going) -> Found | None:
         """What fits into the rest of the time and promises more than what is done."""
         reached = cost_of(going.choices, going.done)
-        if reached.levels == whole(choices).levels and reached.folds == choices.folds[0]:
+        options, costs = variants[0]
+        if is_everything(options.choices(costs, 1.0), reached) and not going.choices.is_reduced:
             return None
-        budget = Budget(self.clock.limit_s, self.clock.spent, self._left, math.inf)
-        found = schedule(choices, options.quick_folds, budget)
-        if found is None or found.choice.gain < reached.gain + WORTHWHILE:
+        found = self._found(variants, math.inf, going.choices.safety)
+        if found is None or found.schedule.choice.gain < reached.gain + WORTHWHILE:
             return None
-        self._show(found.plan, options)
+        self._show(found)
         return found
 
-    def _show(self, plan: Plan, options: Options) -> None:
+    def _found(
+        self, variants: Sequence[tuple[Options, Costs]], first_by: float, safety: float
+    ) -> Found | None:
+        """The best plan of all variants; the first one if it is all that was asked for."""
+        budget = Budget(self.clock.limit_s, self.clock.spent, self._left, first_by)
+        best: Found | None = None
+        for options, costs in variants:
+            choices = replace(options.choices(costs, safety), prepared=variants[0][0].folds[0])
+            made = schedule(choices, options.quick_folds, budget)
+            if made is None:
+                continue
+            if best is None or made.choice.gain > best.schedule.choice.gain + WORTHWHILE:
+                best = Found(options, choices, made)
+            if made.plan.is_whole:
+                break
+        return best
+
+    def _show(self, found: Found) -> None:
+        plan, options = found.schedule.plan, found.options
         ends = plan.planned_at_s + plan.seconds
         what = "all that the competition asks for" if plan.is_whole else "what fits"
         self.narrator.say(
@@ -173,15 +208,17 @@ class _TimedRun:
             f"ends after about {spoken(ends)}",
         )
         print_table(self.narrator.console, table(plan, options.competition))
+        if options.without and options.reduced & set(found.schedule.choice.levels):
+            self.narrator.say("without", f"{', '.join(options.without)}: they take long to encode")
         if plan.left_out:
             self.narrator.say("left out", f"{', '.join(plan.left_out)}: no time for them")
 
-    def _make_quick(self, submissions: Submissions, options: Options, found: Schedule) -> None:
+    def _make_quick(self, submissions: Submissions, found: Found) -> None:
         """The first submission, on few folds."""
-        quick = found.quick
+        quick = found.schedule.quick
         assert quick is not None, "the caller looks"
-        submissions.make(options.run_of(quick.folds, quick.levels, quick.levels))
-        self.steps += [step for step in found.plan.steps if step.is_quick]
+        submissions.make(found.options.run_of(quick.folds, quick.levels, quick.levels))
+        self.steps += [step for step in found.schedule.plan.steps if step.is_quick]
         self._tell_submission(submissions)
 
     def _carry_out(self, submissions: Submissions, options: Options, going: Going) -> None:
@@ -215,7 +252,8 @@ class _TimedRun:
         _, alone = going.expected(step)
         if pipeline.seconds[name] > TOO_SHORT_S:
             one = next(m for m in members_of(pipeline.competition) if m.name == step.member)
-            self.measuring.remember(one, pipeline.seconds[name] / max(alone, 1e-6))
+            cost = going.choices.costs.members[step.member]
+            self.measuring.remember(one, cost, pipeline.seconds[name] / max(alone, 1e-6))
         going.learn(step, sum(pipeline.seconds.values()) - pipeline.seconds[PREPROCESS])
 
     def _publish(self, submissions: Submissions, options: Options, going: Going) -> None:

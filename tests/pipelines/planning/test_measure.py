@@ -51,8 +51,9 @@ def test_length_and_seeds_do_not_change_what_is_known(toy, prepared, tmp_path):
 
 def test_a_training_that_took_longer_is_remembered(toy, prepared, tmp_path):
     one = measuring(toy, prepared, tmp_path, "one")
-    before = one.costs(1.0, lambda _: None).members["trees"].round_s
-    one.remember(toy.members[2], 3.0)
+    cost = one.costs(1.0, lambda _: None).members["trees"]
+    before = cost.round_s
+    one.remember(toy.members[2], cost, 3.0)
     one.speeds.write()
     again = measuring(toy, prepared, tmp_path, "again")
     after = again.costs(1.0, lambda _: None).members["trees"].round_s

@@ -12,7 +12,7 @@ from pipelines.configuration.assignments import as_stored, configure, resolved
 from pipelines.configuration.encoders import encoder_identities
 from pipelines.members.estimator import EstimatorMember
 from pipelines.planning.clock import TimeLimit
-from pipelines.planning.costs import Costs
+from pipelines.planning.costs import Costs, EncoderCost
 from pipelines.planning.options import Options
 from pipelines.planning.planner import Folds, Level
 
@@ -123,6 +123,34 @@ def test_an_encoder_without_unread_blocks_keeps_its_name(with_blocks):
     assert encoder_identities(alone)["one"].name == "blocks"
     assert set(alone.members[0].encoder().blocks) == {"size"}
     assert configure(with_blocks, members=["both"]).members[0].encoder is blocks
+
+
+def test_blocks_that_take_long_can_be_left_out(with_blocks):
+    costs = Costs(
+        0.0, {"blocks/size": EncoderCost(split_s=0.1), "blocks/double": EncoderCost(split_s=60.0)}
+    )
+    lean = options(with_blocks).lean(costs)
+    assert (lean.without, lean.reduced) == (("double",), {"both"})
+    assert [member.inputs for member in lean.competition.members] == [{"x_num": ("size",)}] * 2
+    found = lean.choices(costs, 1.0)
+    assert found.is_reduced
+    assert level_of(found, "one")[-1].quality > level_of(found, "both")[-1].quality
+    made = lean.run_of(Folds(3), {"both": Level(1, 1)}, {"both"})
+    assert set(made.members[0].encoder().blocks) == {"size"}
+    assert resolved(as_stored(with_blocks, resolved(made))) == resolved(made)
+
+
+def test_nothing_is_left_out_where_encoding_is_fast_or_an_input_would_be_lost(with_blocks):
+    fast = Costs(
+        0.0, {"blocks/size": EncoderCost(split_s=0.1), "blocks/double": EncoderCost(split_s=0.2)}
+    )
+    assert options(with_blocks).lean(fast) is None
+    slow = dataclasses.replace(
+        fast, encoders={name: EncoderCost(split_s=60.0) for name in fast.encoders}
+    )
+    assert options(with_blocks).lean(slow) is None
+    typed = options(with_blocks, "both.inputs")
+    assert typed.lean(slow) is None
 
 
 def test_options_are_frozen(toy):
