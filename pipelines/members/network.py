@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 DROPOUT = "model.dropout"
 REPLICA_KEYS = ("train.lr", "train.weight_decay", DROPOUT)  # may differ from replica to replica
-PROBE_STEPS = 4  # of an epoch, at least
+PROBE_STEPS = 2  # of an epoch, at least
 MOST_COLUMNS = 300  # wider tables are pictures; networks take minutes for ten thousand of them
 
 

@@ -90,7 +90,7 @@ class Measuring:
 
     def key_of(self, one: Member) -> dict[str, Any]:
         """What a member's cost depends on: not on its name, length, seeds and learning rate."""
-        settings = probe.one_seed(one).of_length(1).model_dump(mode="json")
+        settings = probe.with_seeds(one, 1).of_length(1).model_dump(mode="json")
         settings.pop("name")
         return self._key("member", self._identity(one).as_settings(), settings)
 
@@ -111,11 +111,17 @@ class Measuring:
     def _member(self, one: Member) -> MemberCost:
         kept: Kept | None = self.speeds.of(self.key_of(one))
         if kept is None or kept.member is None:
-            problem, encoded = Problem.of(self.competition), self._encoding(one)
-            cost = probe.member(one, problem, encoded, self.device, len(self.prepared.train))
-            kept = self.speeds.keep(self.key_of(one), member=cost)
+            kept = self.speeds.keep(self.key_of(one), member=self._tried(one))
         assert kept.member is not None, "it was kept as a member's"
         return kept.member
+
+    def _tried(self, one: Member) -> MemberCost:
+        encoded, problem = self._encoding(one), Problem.of(self.competition)
+        data = encoded.dataset(one)
+        scale = len(self.prepared.train) / len(data.target)
+        timer = probe.Timer(self.device)
+        trial = probe.Trial(one, problem, data, self.device, scale, timer)
+        return probe.member(trial, encoded.n_bytes)
 
     def _blend(self) -> float:
         blend = {name: resolved(self.competition)[name] for name in ("second_level", "metric")}
