@@ -21,6 +21,7 @@ SHARES = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0)  # of a member's own length
 QUALITY_EXPONENT = 0.3  # of the share: half of a training is worth four fifths
 FEWER_FOLDS = (10, 5, 3, 2)
 DEAR_SHARE = 0.01  # of the limit, that a block of an encoder may take
+WORTH_EXPONENT = 0.1  # of the seconds of a member's whole training
 LEAN_QUALITY = 0.8  # of a member that does without
 QUICK_FOLDS = (3, 2)
 N_FOLDS, N_REPEATS, N_SEEDS = "folds.n_folds", "folds.n_repeats", "n_seeds"
@@ -49,13 +50,13 @@ class Options:
     def choices(self, costs: Costs, safety: float) -> Choices:
         """What the run may be."""
         encoders = encoder_identities(self.competition)
-        parts = encoder_parts(self.competition)
+        parts, worth = encoder_parts(self.competition), self._worth(costs)
         candidates = tuple(
             Candidate(
                 name=member.name,
                 encoder=encoders[member.name].name,
                 parts=frozenset(parts[member.name]),
-                levels=self._levels(member),
+                levels=self._levels(member, worth[member.name]),
                 is_bound=self.limit.binds_members,
             )
             for member in members_of(self.competition)
@@ -153,16 +154,36 @@ class Options:
     def _bound(self) -> frozenset[str]:
         return full_keys(self.competition, self.limit.bound)
 
-    def _levels(self, member: Member) -> tuple[Level, ...]:
+    def _worth(self, costs: Costs) -> dict[str, float]:
+        """By member, the quality of its whole training.
+
+        Whoever wrote the file lets those members take long that are worth it.
+        """
+        members = members_of(self.competition)
+        seconds = {m.name: _seconds_of_a_split(m, costs) for m in members}
+        longest = max(seconds.values())
+        lean = dict.fromkeys(self.reduced, LEAN_QUALITY)
+        return {
+            name: lean.get(name, 1.0) * (each / longest) ** WORTH_EXPONENT
+            for name, each in seconds.items()
+        }
+
+    def _levels(self, member: Member, best: float) -> tuple[Level, ...]:
         """What may be done of a member's training, in ascending order."""
         whole, n_seeds = member.length, n_seeds_of(member)
-        best = LEAN_QUALITY if member.name in self.reduced else 1.0
         is_fixed = member.length_key is None or f"{member.name}.{member.length_key}" in self._bound
         lengths = [whole] if is_fixed else _lengths(whole)
         if f"{member.name}.{N_SEEDS}" in self._bound or n_seeds == 1:
             return tuple(Level(n_seeds, n, best * _quality(n, whole)) for n in lengths)
         shorter = [Level(1, n, best * ONE_SEED * _quality(n, whole)) for n in lengths]
         return (*shorter, Level(n_seeds, whole, best))
+
+
+def _seconds_of_a_split(member: Member, costs: Costs) -> float:
+    cost = costs.members.get(member.name)
+    if cost is None:
+        return 1.0
+    return cost.seconds(n_splits=1, n_seeds=n_seeds_of(member), length=member.length) or 1e-9
 
 
 def n_seeds_of(member: Member) -> int:

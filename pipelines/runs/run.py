@@ -157,7 +157,7 @@ def made(pipeline: Pipeline, begun: Begun, narrator: Narrator, *, is_named: bool
         pipeline: The stages.
         begun: What they are run for.
         narrator: Tells what is done.
-        is_named: Whether the run's id is told.
+        is_named: Whether the run's id is shown.
     """
     folder, request = pipeline.contents.layout.folder, begun.request
     summary = _finished(pipeline, narrator)
