@@ -182,8 +182,15 @@ class _Status(ProgressColumn):
 class Narrator:
     """Reports on a console what a command does; never on the stream that JSON goes to."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, hides_unchanged: bool = False) -> None:
+        """Report on that console.
+
+        Args:
+            console: Where.
+            hides_unchanged: Whether only those stages are shown that are made now.
+        """
         self.console = console
+        self.hides_unchanged = hides_unchanged
         self._progress: Progress | None = None
 
     def say(self, label: str, text: str) -> None:
@@ -252,7 +259,7 @@ class Narrator:
         """The line of one stage, within `stages`."""
         assert self._progress is not None, "a stage is shown within `stages`"
         task = self._progress.add_task(title, total=1, seconds=None, status="")
-        line = StageLine(self._progress, task)
+        line = StageLine(self._progress, task, hides_unchanged=self.hides_unchanged)
         try:
             with line.reported():
                 yield line
@@ -264,8 +271,9 @@ class Narrator:
 class StageLine:
     """One stage's bar, with what is left of it as far as its pace so far can tell."""
 
-    def __init__(self, progress: Progress, task: int) -> None:
+    def __init__(self, progress: Progress, task: int, *, hides_unchanged: bool = False) -> None:
         self._progress = progress
+        self._hidden = ("kept", "reused") if hides_unchanged else ()
         self._task = progress.tasks[task].id
         self._pace = Pace(time.monotonic())
         self._note = ""
@@ -317,7 +325,9 @@ class StageLine:
         done = self._progress.tasks[self._task].completed if status == "stopped" else total
         self._progress.update(self._task, completed=done, seconds=seconds, status=shown)
         self._progress.stop_task(self._task)
-        if self._progress.disable:
+        if status in self._hidden:
+            self._progress.update(self._task, visible=False)
+        elif self._progress.disable:
             self._print(shown)
 
     def _print(self, status: str) -> None:

@@ -35,6 +35,7 @@ def show(summary: Summary, console: Console) -> None:
     if len(summary.ways) > 1:
         print_table(console, _candidates(summary))
         console.print()
+    print_lines(console, _time(summary))
     print_lines(console, _tuned(summary))
     print_lines(console, _places(summary))
     for index, command in enumerate((*next_commands(summary), OUT)):
@@ -103,6 +104,24 @@ def _tuned(summary: Summary) -> list[tuple[str, str]]:
         )
         for line in summary.tuned
     ]
+
+
+def _time(summary: Summary) -> list[tuple[str, str]]:
+    """How the time limit was kept, and what had no time."""
+    line = summary.time
+    if line is None:
+        return []
+    after = "" if line.after_s is None else f", report and figures {line.after_s:.1f} s more"
+    kept = f"{line.within_s:.1f} s of {line.limit_s:g} s to the submission{after}"
+    facts = [("time limit", kept)]
+    if line.ended != "planned":
+        why = "time was up" if line.ended == "time" else "interrupted"
+        facts.append(("", f"{why}: this is the best submission so far; its score is honest"))
+    if line.left_out:
+        facts.append(("", f"no time for {', '.join(line.left_out)}"))
+    if line.ended == "interrupted":
+        facts.append(("", f"type foldwise report {summary.run} for its report and figures"))
+    return facts
 
 
 def _places(summary: Summary) -> list[tuple[str, str]]:

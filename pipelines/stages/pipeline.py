@@ -62,13 +62,22 @@ class Pipeline:
 
     def run(self) -> None:
         """Do every stage that is not finished."""
+        self.train()
+        self._ensemble()
+        self._submission()
+
+    def prepare(self) -> preprocess.Prepared:
+        """Stage 2 alone."""
+        self._preprocess()
+        return self.prepared
+
+    def train(self) -> None:
+        """Stages 2 to 4."""
         self._preprocess()
         for member in self._one_of_each_encoder():
             self._dataset(member)
         for member in members_of(self.competition):
             self._train(member)
-        self._ensemble()
-        self._submission()
 
     def damaged_stages(self) -> list[str]:
         """Names of the stages of a finished run that are not as they were written, or gone."""

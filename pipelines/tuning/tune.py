@@ -63,7 +63,7 @@ class TuneRequest:
 
     Attributes:
         members: Those to tune; none for all that have a search space.
-        study: How far each study goes; the timeout is for all studies together.
+        study: How far each study goes; the time limit is for all studies together.
         pruner: `auto` is `median` for networks and `wilcoxon` for kinds that go fold by fold.
         source: `auto`, `kaggle`, `sample` or a path.
         n_repeats: How often the rows are split into folds for tuning.
@@ -118,11 +118,11 @@ def _shares(
     members: Sequence[Member], options: StudyOptions
 ) -> Iterator[tuple[Member, StudyOptions]]:
     """Each member with its share of the time that is left when its turn comes."""
-    end = time.monotonic() + (np.inf if options.timeout_s is None else options.timeout_s)
+    end = time.monotonic() + (np.inf if options.time_limit_s is None else options.time_limit_s)
     for n_done, member in enumerate(members):
         left = (end - time.monotonic()) / (len(members) - n_done)
-        timeout_s = None if options.timeout_s is None else max(0.0, left)
-        yield member, replace(options, timeout_s=timeout_s)
+        time_limit_s = None if options.time_limit_s is None else max(0.0, left)
+        yield member, replace(options, time_limit_s=time_limit_s)
 
 
 def _searched(competition: Competition, names: Sequence[str]) -> list[Member]:
@@ -296,7 +296,7 @@ class _Tuner:
         if best is None or best.score is None:
             raise NothingFoundError(
                 f"{study.name}: none of {len(study.trials)} trials ran to its end; "
-                "give it more --trials or a longer --timeout, or narrow the search space"
+                "give it more --trials or a longer --time-limit, or narrow the search space"
             )
         tuned = tuned_values.Tuned(
             member=self._member.name,

@@ -61,6 +61,13 @@ def create(runs: Path, fingerprint: str, description: dict[str, Any]) -> Path:
     return folder
 
 
+def describe_further(folder: Path, further: dict[str, Any]) -> None:
+    """Add to what `run.json` holds, beside what the run is found by."""
+    described = describe(folder) | further
+    text = json.dumps(described, indent=1, sort_keys=True, default=str)
+    files.write_text(RunLayout(folder).run_file, f"{text}\n")
+
+
 def by_id(runs: Path, run_id: str, fingerprint: str) -> Path:
     """The folder of the run that a person named.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict
 
@@ -82,6 +82,28 @@ class TunedLine(BaseModel):
     file: str
 
 
+class TimeLine(BaseModel):
+    """How a run kept its time limit.
+
+    Attributes:
+        limit_s: What was asked for.
+        within_s: From the start of the process until CSV, summary and ledger were written.
+        after_s: Report, figures and MLflow, which come after it; None until they are there.
+        ended: What ended it.
+        left_out: Members that did not fit.
+        n_steps: Submissions that were made, each from one member more.
+    """
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    limit_s: float
+    within_s: float
+    after_s: float | None = None
+    ended: Literal["planned", "time", "interrupted"] = "planned"
+    left_out: tuple[str, ...] = ()
+    n_steps: int = 1
+
+
 class Summary(BaseModel):
     """A run in numbers; its presence means that the submission is finished.
 
@@ -91,6 +113,7 @@ class Summary(BaseModel):
         stage_seconds: By stage, how long it took when it was made, by this run or an earlier one.
         spent: By stage, how long it took in this run; empty in runs of earlier versions.
         seconds: How long the run took, from the request to its report.
+        time: How it kept its time limit; None without one.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -124,6 +147,7 @@ class Summary(BaseModel):
     stage_seconds: dict[str, float]
     spent: dict[str, float] = {}
     seconds: float
+    time: TimeLine | None = None
     warnings: tuple[str, ...] = ()
     mlflow_run_id: str | None = None
     mlflow_is_local: bool | None = None
