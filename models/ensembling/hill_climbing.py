@@ -57,7 +57,8 @@ def climb(oof: np.ndarray, goal: Goal, settings: ClimbSettings | None = None) ->
 
     with ThreadPoolExecutor(int(cpu_count()), thread_name_prefix="climb") as pool:
         found = list(pool.map(one, _bags(oof.shape[1], settings)))  # in their order: same bytes
-    return np.mean(found, axis=0)
+    mean: np.ndarray = np.mean(found, axis=0)
+    return mean
 
 
 def _bags(n_rows: int, settings: ClimbSettings) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -183,9 +183,7 @@ class SmallNetwork(EstimatorSettings):
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        network = kind(
-            (self.hidden,), alpha=self.alpha, max_iter=self.max_iter, random_state=seed
-        )
+        network = kind((self.hidden,), alpha=self.alpha, max_iter=self.max_iter, random_state=seed)
         return make_pipeline(StandardScaler(), network)
 
 

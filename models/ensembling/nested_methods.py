@@ -44,6 +44,11 @@ class NestedMethod:
     decision: Decision
 
     @property
+    def oof(self) -> np.ndarray:
+        """The mean over repeats, `(n_rows, n_columns)`."""
+        return mean_over_repeats(list(self.by_repeat))
+
+    @property
     def mean(self) -> float:
         """The mean score over the folds where the metric is defined."""
         return float(np.nanmean(self.scores)) if np.isfinite(self.scores).any() else np.nan

@@ -61,7 +61,7 @@ class RowLoss(Objective):
             slope = 1 / np.maximum(mixed, FLOOR)
         else:
             slope = self._numerical(mixed, rows)
-        return slope if weight is None else slope * weight[rows, None]
+        return np.asarray(slope if weight is None else slope * weight[rows, None])
 
     def _inside(self, mixed: np.ndarray) -> np.ndarray:
         """Probabilities that stay above zero where weights are negative."""
@@ -143,7 +143,7 @@ class AnyMetric(Objective):
         else:
             slope = target.reshape(mixed.shape) - mixed
         weight = self.goal.weight
-        return slope if weight is None else slope * weight[rows, None]
+        return np.asarray(slope if weight is None else slope * weight[rows, None])
 
 
 def objective_of(oof: np.ndarray, goal: Goal) -> Objective:

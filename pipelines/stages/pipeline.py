@@ -60,7 +60,7 @@ class Pipeline:
 
     def run(self) -> None:
         """Do every stage that is not finished."""
-        self._preprocess()
+        self.preprocess()
         for member in self._one_of_each_encoder():
             self._dataset(member)
         for member in members_of(self.competition):
@@ -80,7 +80,7 @@ class Pipeline:
 
     def dataset_of(self, member: Member) -> FoldedDataset:
         """Stages 2 and 3 for one member alone."""
-        self._preprocess()
+        self.preprocess()
         self._dataset(member)
         return self.encoded(member)
 
@@ -91,7 +91,7 @@ class Pipeline:
 
     def predictions_of(self, member: Member) -> Predictions:
         """Stages 2 to 4 for one member alone."""
-        self._preprocess()
+        self.preprocess()
         self._dataset(member)
         self._train(member)
         return self.contents.predictions_of(member.name)
@@ -122,7 +122,9 @@ class Pipeline:
         folder = self.contents.layout.submission
         return submission.describe(self.competition, self.prepared, self.blend, folder)
 
-    def _preprocess(self) -> None:
+    def preprocess(self) -> None:
+        """Stage 2 alone."""
+
         def make(folder: Path, _: Advance) -> None:
             preprocess.save(preprocess.prepare(self.competition, self.raw), folder)
 
