@@ -1,4 +1,4 @@
-"""Weights by the gradient of the metric's loss: log-loss for probabilities, the values' own loss."""
+"""Weights by the gradient of a loss: log-loss for probabilities, the metric's own for values."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -68,7 +68,7 @@ class HillClimbing:
 
     name: str = "hill climbing"
     of_ranks: bool = False
-    settings: ClimbSettings = ClimbSettings()  # frozen
+    settings: ClimbSettings = field(default_factory=ClimbSettings)
 
     def fit(self, oof: np.ndarray, goal: Goal, fold_of_row: np.ndarray) -> Fitted:  # noqa: ARG002
         """The mean of several climbs."""
@@ -183,7 +183,12 @@ class SmallNetwork(EstimatorSettings):
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        network = kind((self.hidden,), alpha=self.alpha, max_iter=self.max_iter, random_state=seed)
+        network = kind(
+            hidden_layer_sizes=(self.hidden,),
+            alpha=self.alpha,
+            max_iter=self.max_iter,
+            random_state=seed,
+        )
         return make_pipeline(StandardScaler(), network)
 
 

@@ -59,7 +59,7 @@ def evaluate(
     oof: np.ndarray,
     goal: Goal,
     assignment: np.ndarray,
-    tell: Tell = lambda done, total: None,
+    tell: Tell | None = None,
 ) -> NestedMethod:
     """Fit a method for every fold without it, score it there, and fit it on all rows.
 
@@ -79,7 +79,8 @@ def evaluate(
             rows = folds == fold
             fitted.append(_fitted_without(method, oof, goal, folds, fold))
             by_repeat[repeat, rows] = fitted[-1].predict(oof[:, rows])
-            tell(len(fitted), n_folds * len(assignment) + 1)
+            if tell is not None:
+                tell(len(fitted), n_folds * len(assignment) + 1)
         scores.append(goal.decide(by_repeat[repeat], folds[None]).scores)
     held_out = np.asarray((assignment >= 0).any(axis=0))
     of_all = method.fit(oof[:, held_out], goal.at(held_out), assignment[0][held_out])
@@ -161,7 +162,7 @@ def simplest_of_the_best(
         Its index, and of each method the standard error of its difference to the best; None where
         there are too few splits, and for the best itself.
 
-    Source: Breiman et al., "Classification and Regression Trees", 1984: the one-standard-error rule.
+    Source: Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3.
     """
     sign = 1 if metric.greater_is_better else -1
     means = np.array([np.nanmean(s) if np.isfinite(s).any() else np.nan for s in scores])

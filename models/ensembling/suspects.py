@@ -20,7 +20,7 @@ BETTER_THAN_EXPECTED = 0.75  # of the error that the test predictions' own sprea
 SURER_THAN_TEST = 0.85  # the same of the out-of-fold predictions' spread
 BETTER_THAN_OTHERS = 0.5  # of the median error of the other members
 FEW_MEMBERS = 8  # up to here a member is compared with the others without itself
-FOLD_EFFECT = 0.2  # how much a fold's mean error differs from the mean of all
+FOLD_EFFECT = 0.2  # how much less a fold's mean error is than that of all
 FOLD_LEVEL = 1e-6  # of the test whether errors differ between folds
 
 Kind = Literal["in-sample", "too good", "folds"]
@@ -120,7 +120,7 @@ def _too_good(errors: np.ndarray) -> Iterator[Suspicion]:
 
 
 def _by_fold(errors: np.ndarray, fold_of_row: np.ndarray) -> Iterator[Suspicion]:
-    """A member whose errors differ between the folds, beyond those of the other members."""
+    """A member with a fold that it predicts better than the others, beyond what all members do."""
     from scipy.stats import f_oneway
 
     folds = np.unique(fold_of_row)
@@ -131,17 +131,15 @@ def _by_fold(errors: np.ndarray, fold_of_row: np.ndarray) -> Iterator[Suspicion]
         beyond = of_member - _usual(errors, at, of_all)
         by_fold = [beyond[fold_of_row == fold] for fold in folds]
         effects = np.array([part.mean() for part in by_fold]) - beyond.mean()
-        worst = int(np.abs(effects).argmax())
-        effect = effects[worst] / max(float(of_member.mean()), 1e-12)
+        best = int(effects.argmin())
+        effect = -effects[best] / max(float(of_member.mean()), 1e-12)
         level = FOLD_LEVEL / len(errors)
-        if abs(effect) > FOLD_EFFECT and float(f_oneway(*by_fold).pvalue) < level:
-            word = "less" if effect < 0 else "more"
+        if effect > FOLD_EFFECT and float(f_oneway(*by_fold).pvalue) < level:
             yield Suspicion(
                 at,
                 "folds",
-                f"its error in fold {folds[worst]} is {abs(effect):.0%} {word} than in all, and "
-                "the other members' is not: a model of that fold saw its rows, or the file mixes "
-                "models",
+                f"its error in fold {folds[best]} is {effect:.0%} less than in all, beyond what the "
+                "other members show there: its model of that fold may have seen these rows",
             )
 
 

@@ -1,4 +1,4 @@
-"""The competition's rows and folds that a blend stands on: those of the newest run, else its files."""
+"""The rows and folds that all members are joined to: those of the newest run, else of the files."""
 
 from __future__ import annotations
 

@@ -117,7 +117,8 @@ def _job(competition: Competition, request: BlendRequest, narrator: Narrator) ->
     unscored = read_unscored(request.files.weights, basis.competition, basis.prepared)
     n_foreign = sum(member.is_foreign for member in gathered.members)
     runs = {member.origin for member in gathered.members if not member.is_foreign}
-    parts = [f"{len(gathered.members) - n_foreign} of {len(runs)} runs"] if runs else []
+    of_runs = f"{len(gathered.members) - n_foreign} of {len(runs)} run{'s' * (len(runs) > 1)}"
+    parts = [of_runs] if runs else []
     parts += [f"{n_foreign} of files"] if n_foreign else []
     narrator.say("members", ", ".join(parts))
     return _Job(replace(basis, folds=gathered.folds), gathered, unscored, request)
@@ -211,6 +212,7 @@ def _make(job: _Job, layout: RunLayout, narrator: Narrator, start: float) -> Sum
         facts,
         run=layout.run_id,
         stage_seconds=seconds,
+        spent={name: s.seconds for name, s in stages.items() if s.status == "made"},
         seconds=round(time.perf_counter() - start, 2),
     )
     summary.write(layout.folder)

@@ -66,8 +66,8 @@ def total_of(typed: Sequence[str]) -> float:
     for one in found:
         if one.number <= 0:
             raise BlendRequestError(
-                f"--weights {one.file}={one.number:g}: found a weight that is not above 0; leave the "
-                "file out, or give it a weight from 0 to 1"
+                f"--weights {one.file}={one.number:g}: found a weight that is not above 0; leave "
+                "the file out, or give it a weight from 0 to 1"
             )
     total = sum(one.number for one in found)
     if total > 1 + ALMOST:

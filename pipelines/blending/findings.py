@@ -1,4 +1,4 @@
-"""What a blend found out about its members: `findings.json`, from which page and report are made."""
+"""What a blend found out about its members: `findings.json`, which the report is made of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From gathered members to a blend: every method scored nested, one chosen, and what members add."""
+"""From gathered members to a blend: every method scored nested, and one of them chosen."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def _blend(
     by_metric = [_scores(members.oof, one, folds.assignment) for one in extra]
     extra_scores = [one.decide(choice.oof, folds.assignment).scores for one in extra]
     n_extra, n_splits = len(extra), folds.n_splits
-    blend = Blend(
+    return Blend(
         members=members.names,
         candidates=tuple(candidate.name for candidate in candidates),
         chosen=choice.method.name,
@@ -189,7 +189,6 @@ def _blend(
         plain_scores=choice.scores,
         decision=choice.method.decision,
     )
-    return blend
 
 
 def with_known_rows(

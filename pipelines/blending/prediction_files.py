@@ -17,6 +17,7 @@ NAMELESS = "Unnamed: 0"  # what pandas calls the column of an index that was wri
 USUAL_IDS = ("id", "row_id", "index", "idx")
 USUAL_ANSWERS = ("pred", "prediction", "predictions", "oof", "oof_pred", "proba", "probability")
 FOLD_NAMES = ("fold", "folds", "kfold")
+MISSING = ("", "nan", "none", "<na>")
 SHOWN = 8
 
 
@@ -132,7 +133,7 @@ def _of_table(path: Path, table: pd.DataFrame, expected: Expected) -> Contents:
         notes.append(f"has no ids: its rows are taken in the order of the {expected.rows} file")
     others = [name for name in table.columns if name not in (id_name, NAMELESS)]
     fold = _fold_column(table, others)
-    names = _answer_columns(path, table, [n for n in others if n != fold], expected)
+    names = _answer_columns(path, [n for n in others if n != fold], expected)
     values = _numbers(path, table, names, expected, notes)
     return Contents(
         path,
@@ -167,9 +168,7 @@ def _fold_column(table: pd.DataFrame, names: Sequence[str]) -> str | None:
     return None
 
 
-def _answer_columns(
-    path: Path, table: pd.DataFrame, names: Sequence[str], expected: Expected
-) -> list[str]:
+def _answer_columns(path: Path, names: Sequence[str], expected: Expected) -> list[str]:
     """The columns of the predictions, in the competition's order.
 
     Raises:
@@ -221,7 +220,7 @@ def _numbers(
     columns = [pd.to_numeric(table[name], errors="coerce") for name in names]
     for name, column in zip(names, columns, strict=True):
         texts = table[name].astype(str).str.strip()
-        wrong = column.isna() & ~texts.str.lower().isin(("", "nan", "none", "<na>"))
+        wrong = column.isna() & table[name].notna() & ~texts.str.lower().isin(MISSING)
         if wrong.any():
             first = int(wrong.to_numpy().argmax())
             found = f"{texts.iloc[first]!r} in column {name!r}, line {first + 2}"

@@ -113,8 +113,8 @@ def _unscored(findings: Findings) -> Iterator[str]:
         share = sum(findings.unscored.values())
         files = ", ".join(findings.unscored)
         yield (
-            f"{share:.0%} of the submission is {files}, which nothing can score without out-of-fold "
-            "predictions: the score is that of the rest alone"
+            f"{share:.0%} of the submission is {files}, which nothing can score without "
+            "out-of-fold predictions: the score is that of the rest alone"
         )
 
 
