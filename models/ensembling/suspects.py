@@ -120,7 +120,7 @@ def _too_good(errors: np.ndarray) -> Iterator[Suspicion]:
 
 
 def _by_fold(errors: np.ndarray, fold_of_row: np.ndarray) -> Iterator[Suspicion]:
-    """A member with a fold that it predicts better than the others, beyond what all members do."""
+    """Members with a fold that they predict better than the others, beyond what all do."""
     from scipy.stats import f_oneway
 
     folds = np.unique(fold_of_row)
@@ -138,8 +138,8 @@ def _by_fold(errors: np.ndarray, fold_of_row: np.ndarray) -> Iterator[Suspicion]
             yield Suspicion(
                 at,
                 "folds",
-                f"its error in fold {folds[best]} is {effect:.0%} less than in all, beyond what the "
-                "other members show there: its model of that fold may have seen these rows",
+                f"its error in fold {folds[best]} is {effect:.0%} less than in all, beyond what "
+                "the other members show there: its model of that fold may have seen these rows",
             )
 
 
