@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from features.folds import Folds
 from pipelines.blending.given_folds import read_folds
 from pipelines.blending.members import runs_to_blend
+from pipelines.blending.request import BlendRequestError
 from pipelines.configuration.assignments import as_stored
 from pipelines.runs.reported import raw_files_of
 from pipelines.stages.download import fetch
@@ -50,10 +51,17 @@ def basis_of(competition: Competition, request: BlendRequest, narrator: Narrator
     """The rows of the newest run that is blended; without one those of the competition's files.
 
     Raises:
+        BlendRequestError: There is neither a run nor a file.
         NoRunError: A named run does not exist.
         Exception: Stage 1's and 2's own errors, each with an `exit_code`.
     """
     runs = runs_to_blend(request.root, competition, request.runs) if request.use_runs else []
+    typed = request.files
+    if not runs and not (typed.oof or typed.pairs or typed.weights):
+        raise BlendRequestError(
+            f"nothing to blend: {competition.name} has no finished run; type foldwise run "
+            f"{competition.name}, or give --oof FILE --sub FILE"
+        )
     if runs and request.source is None:
         basis = _of_run(competition, runs, request, narrator)
     else:

@@ -18,7 +18,7 @@ from pipelines.blending.by_hand import Unscored, read_unscored, total_of
 from pipelines.blending.claims import checked, numbered
 from pipelines.blending.findings import Findings, find_out
 from pipelines.blending.gathering import Gathered, gather, renamed
-from pipelines.blending.outcome import Members, blend_members, chosen_methods, with_known_rows
+from pipelines.blending.outcome import AUTO, Members, blend_members, chosen_methods, with_known_rows
 from pipelines.blending.report_page import write_report
 from pipelines.blending.request import BlendRequest
 from pipelines.faults import Attempt
@@ -248,7 +248,7 @@ def _label(summary: Summary, request: BlendRequest) -> publish.Label:
     n_members = len(summary.members)
     usual = f"blend of {n_members} member{'s' * (n_members > 1)}: {summary.way}"
     note = usual if request.note is None else " ".join(request.note.split())
-    settings = {"method": request.how.method}
+    settings = {} if request.how.method == AUTO else {"method": request.how.method}
     if request.how.levels > 1:
         settings["levels"] = str(request.how.levels)
     return publish.Label(note, settings)
