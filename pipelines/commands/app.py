@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.exceptions import TyperException
 
-from pipelines.commands import clean, losses, mlflow, new, predict, report, root, run, submit, tune
+from pipelines.commands import (
+    blend,
+    clean,
+    losses,
+    mlflow,
+    new,
+    predict,
+    report,
+    root,
+    run,
+    submit,
+    tune,
+)
 from pipelines.program import PROGRAM, as_typed
 
 if TYPE_CHECKING:
@@ -34,6 +46,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "list": run.list_,
     "show": run.show,
     "tune": tune.tune,
+    "blend": blend.blend,
     "submit": submit.submit,
     "runs": submit.runs,
     "pick": submit.pick,

@@ -25,7 +25,7 @@ HEADINGS = (*LEFT, "cv", "± folds", "local", "public", "private", "sent")
 MOVABLE = ("source", "sent", "private", "metric", "local", "public", "competition", "± folds")
 NOTHING = "-"
 GAP, INDENT = 2, 4  # columns
-MOST_SETTINGS = 6  # of a run, that are listed
+MOST_SETTINGS, MOST_MEMBERS = 6, 8  # of a run, that are listed
 SORTS = ("newest", "best")
 
 
@@ -145,7 +145,10 @@ def _label(entry: Entry, *, with_members: bool) -> list[str]:
     n_more = len(settings) - MOST_SETTINGS
     if n_more > 0:
         settings[MOST_SETTINGS:] = [f"{n_more} more settings"]
-    members = f"members {', '.join(entry.members)}" if with_members and entry.members else ""
+    names = list(entry.members)
+    if len(names) > MOST_MEMBERS:
+        names[MOST_MEMBERS:] = [f"{len(names) - MOST_MEMBERS} more"]
+    members = f"members {', '.join(names)}" if with_members and names else ""
     return [part for part in (entry.note, members, ", ".join(settings)) if part]
 
 

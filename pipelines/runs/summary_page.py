@@ -9,6 +9,7 @@ from rich.table import Table
 
 from models.ensembling.selection import BEST_MEMBER
 from pipelines.console import SEPARATOR, plain_table, print_line, print_lines, print_table
+from pipelines.runs import blend_page
 from pipelines.workspace.summary import BLEND, FurtherLine, Summary
 
 TENTHS_BELOW_S = 100  # a shorter run's seconds have a decimal
@@ -30,10 +31,11 @@ def show(summary: Summary, console: Console) -> None:
     if summary.synthetic:
         print_line(console, "synthetic", "made by a generator: the scores below mean nothing")
     print_lines(console, _scores(summary))
-    print_table(console, _members(summary))
+    is_blend = summary.kind == "blend"
+    print_table(console, blend_page.members(summary) if is_blend else _members(summary))
     console.print()
     if len(summary.ways) > 1:
-        print_table(console, _candidates(summary))
+        print_table(console, blend_page.methods(summary) if is_blend else _candidates(summary))
         console.print()
     print_lines(console, _time(summary))
     print_lines(console, _tuned(summary))
@@ -44,6 +46,8 @@ def show(summary: Summary, console: Console) -> None:
 
 def _scores(summary: Summary) -> list[tuple[str, str]]:
     how = f"{summary.folds}, each {_predicted(summary)} the others"
+    if summary.kind == "blend":
+        how = blend_page.how_scored(summary)
     spread = f"{summary.cv:.4f} ± {summary.cv_std:.4f}"
     scores = [(summary.metric, f"{spread}   cross-validated: {how}")]
     if summary.cv_new is not None:
@@ -126,10 +130,11 @@ def _time(summary: Summary) -> list[tuple[str, str]]:
 
 def _places(summary: Summary) -> list[tuple[str, str]]:
     figures = os.path.commonpath(summary.figures) if summary.figures else "none"
+    drawn = ("figures", f"{figures}   {len(summary.figures)} pictures")
     return [
         ("seconds", _seconds(summary)),
         ("submission", f"{summary.submission}   {summary.n_rows:,} rows, checked"),
-        ("figures", f"{figures}   {len(summary.figures)} pictures"),
+        *([] if summary.kind == "blend" else [drawn]),
         ("report", f"runs/{summary.competition}/{summary.run}/report.html"),
         ("mlflow run", summary.mlflow_run_id or "not tracked"),
     ]

@@ -51,7 +51,7 @@ def keep_family(root: Path, experiment: str, family: Family, *, is_local: bool =
 
 
 def waiting(root: Path) -> list[Unsent]:
-    """All that is waiting to be sent, the oldest first; a damaged file is reported and passed over."""
+    """What is waiting to be sent, oldest first; a damaged file is reported and passed over."""
     return list(_waiting(root))
 
 

@@ -146,6 +146,15 @@ def seconds_of(folder: Path) -> float:
     return stored.read(Manifest, folder / MANIFEST, MAKE_AGAIN).seconds
 
 
+def content_of(folder: Path) -> str:
+    """The sha256 over the files of a finished stage.
+
+    Raises:
+        DamagedFileError: Its manifest holds something else.
+    """
+    return stored.read(Manifest, folder / MANIFEST, MAKE_AGAIN).content
+
+
 def check(run: RunLayout, *, stage: str = "*") -> None:
     """Check that no file of a finished run's stages, or of one of them, has changed.
 

@@ -28,7 +28,11 @@ JSON_KEYS = {
 
 
 class MemberLine(BaseModel):
-    """A member's cross-validated score, its spread over folds, its weight, and further scores."""
+    """A member's cross-validated score, its spread over folds, its weight, and further scores.
+
+    Attributes:
+        adds: Of a blend of files and runs: how much better the blend is with the member.
+    """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
@@ -37,6 +41,7 @@ class MemberLine(BaseModel):
     std: Score
     weight: float
     also: tuple[Score, ...] = ()
+    adds: Known = None
 
 
 class FurtherLine(BaseModel):
@@ -54,8 +59,9 @@ class WayLine(BaseModel):
     """A candidate that combines the members' predictions, and its nested score.
 
     Attributes:
-        error: The standard error of its score's difference to the weighted blend's, over splits;
-            None for the blend itself, and where there are too few splits.
+        error: The standard error of its score's difference to the weighted blend's, in a blend of
+            files and runs to the best candidate's, over splits; None for that one itself, and where
+            there are too few splits.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -108,6 +114,7 @@ class Summary(BaseModel):
     """A run in numbers; its presence means that the submission is finished.
 
     Attributes:
+        kind: `run`, or `blend` for what `foldwise blend` made of runs and files.
         figures: Those that were drawn, which comes after the submission.
         undrawn: Names of figures that failed; the next command tries them again.
         stage_seconds: By stage, how long it took when it was made, by this run or an earlier one.
@@ -119,6 +126,7 @@ class Summary(BaseModel):
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     run: str
+    kind: Literal["run", "blend"] = "run"
     competition: str
     source: str
     origin: str
