@@ -91,7 +91,7 @@ class Pipeline:
 
     def dataset_of(self, member: Member) -> FoldedDataset:
         """Stages 2 and 3 for one member alone."""
-        self.preprocess()
+        self._preprocess()
         self._dataset(member)
         return self.encoded(member)
 
@@ -102,7 +102,7 @@ class Pipeline:
 
     def predictions_of(self, member: Member) -> Predictions:
         """Stages 2 to 4 for one member alone."""
-        self.preprocess()
+        self._preprocess()
         self._dataset(member)
         self._train(member)
         return self.contents.predictions_of(member.name)
