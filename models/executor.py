@@ -112,7 +112,12 @@ class Executor(Protocol):
         ...
 
     def run(
-        self, tasks: Sequence[Task], hear: Hear | None = None, *, side_by_side: int = 1
+        self,
+        tasks: Sequence[Task],
+        hear: Hear | None = None,
+        *,
+        side_by_side: int = 1,
+        unit: str = "models",
     ) -> Generator[tuple[int, Any], None, None]:
         """Do the tasks; each one's number and result, as they end.
 
@@ -124,6 +129,7 @@ class Executor(Protocol):
             hear: Takes reports in the order in which their task made them, each once; returns
                 whether that task is to end, with `STOPPED` as its result.
             side_by_side: Tasks that run at once on threads, if they run in this process.
+            unit: What the tasks are called, for the person.
         """
         ...
 
@@ -182,7 +188,12 @@ class Local:
         return _Value(value)
 
     def run(
-        self, tasks: Sequence[Task], hear: Hear | None = None, *, side_by_side: int = 1
+        self,
+        tasks: Sequence[Task],
+        hear: Hear | None = None,
+        *,
+        side_by_side: int = 1,
+        unit: str = "models",  # noqa: ARG002
     ) -> Generator[tuple[int, Any], None, None]:
         """Do the tasks one after the other, or on threads."""
         ended = Event()

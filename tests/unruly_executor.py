@@ -70,7 +70,12 @@ class Unruly:
         return Sent(pickle.dumps(value))
 
     def run(
-        self, tasks: Sequence[Task], hear: Hear | None = None, *, side_by_side: int = 1
+        self,
+        tasks: Sequence[Task],
+        hear: Hear | None = None,
+        *,
+        side_by_side: int = 1,
+        unit: str = "models",
     ) -> Generator[tuple[int, Any], None, None]:
         chance = random.Random(self.seed)
         order = list(range(len(tasks)))

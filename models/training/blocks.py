@@ -129,7 +129,7 @@ class _Work:
             )
             for number in left
         ]
-        with closing(executor.run(tasks, epochs.hear)) as results:
+        with closing(executor.run(tasks, epochs.hear, unit="blocks")) as results:
             for at, result in results:
                 self.kept.keep(self.names[left[at]], result.snapshot())
                 epochs.end(at)

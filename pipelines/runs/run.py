@@ -13,6 +13,7 @@ import numpy as np
 
 from features.folds import FoldPlan
 from models.ensembling.selection import standard_error
+from models.executor import Executor
 from models.training.hardware import choose_device
 from pipelines import faults
 from pipelines.configuration.assignments import changes, resolved
@@ -20,6 +21,7 @@ from pipelines.configuration.competition import Competition
 from pipelines.configuration.encoders import encoder_identities
 from pipelines.configuration.tuned_values import Tuned, still_used, withdrawn
 from pipelines.console import Narrator
+from pipelines.executors.opening import opened
 from pipelines.faults import Attempt
 from pipelines.kaggle.retry import Patience
 from pipelines.members.member import file_digests, members_of
@@ -55,6 +57,7 @@ class RunRequest:
         defaults: The competition as its file has it, to tell which settings differ.
         always_tuned: Whether they are used even where they are not known to be better.
         root: The folder that holds `data/`, `runs/` and `submissions/`.
+        on: The cluster that trains, as `ray`; None for this machine. It changes no byte.
     """
 
     source: str = "auto"
@@ -69,6 +72,7 @@ class RunRequest:
     defaults: Competition | None = None
     always_tuned: bool = False
     root: Path = Path()
+    on: str | None = None
 
 
 def run(competition: Competition, request: RunRequest, narrator: Narrator) -> Summary:
@@ -78,11 +82,19 @@ def run(competition: Competition, request: RunRequest, narrator: Narrator) -> Su
 
     Raises:
         RunFolderError: The run named in the request cannot be continued.
+        ClusterError: The cluster named in the request does not exist or is not like this machine.
         Exception: Each stage's own errors; every one has an `exit_code`.
     """
-    start = time.perf_counter()
     request = replace(request, device=choose_device(request.device))
     out.check(request.out)
+    with opened(request.on, narrator) as executor:
+        return _run(competition, request, narrator, executor)
+
+
+def _run(
+    competition: Competition, request: RunRequest, narrator: Narrator, executor: Executor
+) -> Summary:
+    start = time.perf_counter()
     tracker = aftermath.tracker(request.root, narrator) if request.track else None
     raw = fetch(
         competition,
@@ -99,7 +111,8 @@ def run(competition: Competition, request: RunRequest, narrator: Narrator) -> Su
     wait = partial(narrator.say, "run")
     with run_folders.locked(folder, wait), faults.logged(layout.error_log):
         store = StageStore(layout)
-        pipeline = Pipeline(competition, raw, store, narrator, device=request.device)
+        device = request.device
+        pipeline = Pipeline(competition, raw, store, narrator, device=device, executor=executor)
         summary = _finished(pipeline, narrator)
         if summary is None:
             narrator.say("run", f"{folder.name} in {folder}")
