@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.exceptions import TyperException
 
-from pipelines.commands import clean, losses, mlflow, new, predict, report, root, run, submit, tune
+from pipelines.commands import (
+    clean,
+    losses,
+    mlflow,
+    new,
+    nodes,
+    predict,
+    report,
+    root,
+    run,
+    submit,
+    tune,
+)
 from pipelines.program import PROGRAM, as_typed
 
 if TYPE_CHECKING:
@@ -41,6 +53,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "report": report.report,
     "compare": report.compare,
     "sync": mlflow.sync,
+    "nodes": nodes.nodes,
     "clean": clean.clean,
 }
 app.callback()(root.options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import platform
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ class Facts:
     processor: str
 
 
+@functools.cache
 def facts() -> Facts:
     """Those of the machine that this process runs on."""
     versions = {name: _version(name) for name in (*LIBRARIES, *FURTHER)}

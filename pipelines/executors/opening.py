@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 from collections.abc import Iterator
 
 from models.executor import LOCAL, Executor
 from pipelines.console import Narrator
 from pipelines.executors.address import ClusterAddress, ClusterError
+
+ATTEMPTS = "RAY_NUM_REDIS_GET_RETRIES"  # at joining a cluster that refuses; Ray's default is 20
 
 
 @contextlib.contextmanager
@@ -26,11 +29,22 @@ def opened(on: str | None, narrator: Narrator) -> Iterator[Executor]:
         yield LOCAL
         return
     address = ClusterAddress.of(on)
-    check_installed(address.origin)
+    prepare(address)
     from pipelines.executors.ray import connected
 
     with connected(address, narrator) as executor:
         yield executor
+
+
+def prepare(address: ClusterAddress) -> None:
+    """What must be so before ray is imported.
+
+    Raises:
+        ClusterError: Ray is not installed, or nothing answers at the address.
+    """
+    check_installed(address.origin)
+    address.check_reachable()
+    os.environ.setdefault(ATTEMPTS, "3")
 
 
 def check_installed(origin: str) -> None:

@@ -24,25 +24,18 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from models.executor import STOPPED, Hear, Task
 from pipelines.console import Narrator
 from pipelines.executors.address import ClusterAddress, ClusterError
+from pipelines.executors.attempts import Attempt, Standing
 from pipelines.executors.machines import Facts, check_alike, facts, unlike_processors
-from pipelines.executors.nodes import Node, TooLargeError, too_large
-from pipelines.executors.shipped_code import OwnModule, load_own, pack
+from pipelines.executors.nodes import CPU, Node, TooLargeError, too_large
+from pipelines.executors.quiet import quiet_stderr
+from pipelines.executors.shipped_code import ENVIRONMENT, OwnModule, load_own, pack
 from pipelines.executors.telling import Ended, Told, told
 
 MOST_RETRIES = 3
 WAIT_S = 0.5  # between two looks at how far the tasks are
-QUIET_S = 5.0  # without a running task, after which it is told that they wait
 PROBE_S = 120.0  # for a node to say what it has
 AHEAD = 4  # tasks for each slot that the cluster knows of; the others wait here
 FEWEST_AHEAD = 100
-# One core a task: libraries that count cores themselves would each take all of them.
-ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "LOKY_MAX_CPU_COUNT": "1",
-    "OMP_WAIT_POLICY": "passive",
-}
 LOST = (
     faults.WorkerCrashedError,
     faults.NodeDiedError,
@@ -104,25 +97,32 @@ def joined(address: ClusterAddress) -> Iterator[tuple[OwnModule, ...]]:
     Raises:
         ClusterError: There is no such cluster, or it does not let us in.
     """
-    address.check_reachable()
     with tempfile.TemporaryDirectory(prefix="foldwise-") as folder:
         own = pack(Path(folder))
         environment = {"working_dir": folder, "env_vars": ENVIRONMENT}
         try:
-            ray.init(
-                address.as_ray,
-                runtime_env=environment,
-                log_to_driver=False,
-                logging_level="CRITICAL",
-            )
+            with quiet_stderr():
+                ray.init(
+                    address.as_ray,
+                    runtime_env=environment,
+                    log_to_driver=False,
+                    logging_level="CRITICAL",
+                )
         except (ConnectionError, RuntimeError, ValueError, faults.RayError) as error:
+            causes = list(_causes(error))
+            is_of_token = any(isinstance(c, faults.AuthenticationError) for c in causes)
             text = " ".join(str(error).split())
-            is_of_token = isinstance(error, faults.AuthenticationError) or "uthenticat" in text
             raise ClusterError(address.refusal(text, is_of_token=is_of_token)) from error
         try:
             yield own
         finally:
             ray.shutdown()
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _facts() -> Facts:
@@ -192,11 +192,13 @@ class _Sent:
 
     Attributes:
         own: Files to load first.
+        here: What the driver's machine has installed.
         shared: Reference to the shared value.
         work: The function and its arguments, pickled.
     """
 
     own: tuple[OwnModule, ...]
+    here: Facts
     shared: Any
     work: bytes
 
@@ -205,32 +207,15 @@ def _attempt(sent: _Sent) -> Generator[bytes, None, None]:
     """Do a task on a worker: the node's id, what is told, and the result, each pickled."""
     from pipelines.process import keep_freed_memory
 
-    yield pickle.dumps(ray.get_runtime_context().get_node_id())
+    node = ray.get_runtime_context().get_node_id()
+    check_alike(node, facts(), sent.here)  # a node that came after the others were asked
+    yield pickle.dumps(node)
     keep_freed_memory()
     load_own(sent.own, Path.cwd())
     work, arguments = pickle.loads(sent.work)
     value = _value(sent.shared)
     for item in told(lambda call: work(value, arguments, call)):
         yield cloudpickle.dumps(item)
-
-
-@dataclass
-class _Running:
-    """An attempt at a task.
-
-    Attributes:
-        number: The task's.
-        n_heard: Reports that an earlier attempt has told.
-        n_lost: Attempts that were lost before.
-        node: Where it runs; None while it waits.
-        n_told: Reports of this attempt.
-    """
-
-    number: int
-    n_heard: int = 0
-    n_lost: int = 0
-    node: str | None = None
-    n_told: int = 0
 
 
 @dataclass
@@ -250,7 +235,7 @@ class RayExecutor:
     _note: Callable[[str], None] | None = None
 
     def __post_init__(self) -> None:
-        self.slots = max(2, int(ray.cluster_resources().get("CPU", 0)))
+        self.slots = max(2, int(ray.cluster_resources().get(CPU, 0)))
 
     def share(self, value: Any) -> _Put:
         """Put the value into the object store."""
@@ -316,12 +301,11 @@ class _Run:
         say: Callable[..., None],
         unit: str,
     ) -> None:
-        self._tasks, self._hear, self._own, self._say, self._unit = tasks, hear, own, say, unit
+        self._tasks, self._hear, self._own, self._say = tasks, hear, own, say
         longest_first = sorted(range(len(tasks)), key=lambda n: tasks[n].cost)
-        self._waiting = [_Running(number) for number in longest_first]  # the next one is last
-        self._running: dict[Any, _Running] = {}
-        self._n_done = 0
-        self._active_s = time.monotonic()
+        self._waiting = [Attempt(number) for number in longest_first]  # the next one is last
+        self._running: dict[Any, Attempt] = {}
+        self._standing = Standing(len(tasks), unit, time.monotonic())
 
     def results(self, ahead: int) -> Generator[tuple[int, Any], None, None]:
         """Each task's number and result, as they end."""
@@ -343,7 +327,7 @@ class _Run:
                 ray.cancel(stream)
         self._running.clear()
 
-    def _begin(self, running: _Running) -> None:
+    def _begin(self, running: Attempt) -> None:
         task = self._tasks[running.number]
         assert isinstance(task.shared, _Put), "shared by this executor"
         work = cloudpickle.dumps((task.work, task.arguments))
@@ -357,7 +341,7 @@ class _Run:
                 max_retries=0,  # it is done again here, so that the person hears of it
                 num_returns="streaming",
             )
-            .remote(_Sent(self._own, task.shared.reference, work))
+            .remote(_Sent(self._own, facts(), task.shared.reference, work))
         )
         self._running[stream] = running
 
@@ -376,25 +360,21 @@ class _Run:
             return
         if isinstance(item, Ended):
             del self._running[stream]
-            self._n_done += 1
+            self._standing.n_done += 1
             yield running.number, item.result
         elif isinstance(item, Told):
             yield from self._heard(stream, running, item.report)
         else:
             running.node = item
 
-    def _heard(self, stream: Any, running: _Running, report: Any) -> Iterator[tuple[int, Any]]:
-        running.n_told += 1
-        if running.n_told <= running.n_heard or self._hear is None:
-            return
-        running.n_heard = running.n_told
-        if self._hear(running.number, report):
+    def _heard(self, stream: Any, running: Attempt, report: Any) -> Iterator[tuple[int, Any]]:
+        if running.is_news() and self._hear is not None and self._hear(running.number, report):
             del self._running[stream]
-            self._n_done += 1
+            self._standing.n_done += 1
             ray.cancel(stream)
             yield running.number, STOPPED
 
-    def _again(self, stream: Any, lost: _Running, error: Exception) -> None:
+    def _again(self, stream: Any, lost: Attempt, error: Exception) -> None:
         """Do a lost task again.
 
         Raises:
@@ -404,29 +384,20 @@ class _Run:
         n_lost = lost.n_lost + 1
         reason = "out of memory" if isinstance(error, faults.OutOfMemoryError) else "it is gone"
         if n_lost > MOST_RETRIES:
-            raise LostTaskError(
-                f"one of its {self._unit} lost its worker {n_lost} times ({reason}); look at the "
-                "nodes' memory and logs, and type the same command again to continue"
-            ) from error
+            raise LostTaskError(self._standing.lost(n_lost, reason)) from error
         self._say(
             f"a worker was lost ({reason}); its part is done again, {n_lost} of {MOST_RETRIES}",
             is_warning=True,
         )
-        self._waiting.append(_Running(lost.number, n_heard=lost.n_heard, n_lost=n_lost))
+        self._waiting.append(Attempt(lost.number, n_heard=lost.n_heard, n_lost=n_lost))
 
     def _tell(self) -> None:
         """Say how far the tasks are, or that they wait."""
-        active = [running.node for running in self._running.values() if running.node is not None]
-        now = time.monotonic()
-        if active or self._n_done == len(self._tasks):
-            self._active_s = now
-        counted = f"{self._n_done}/{len(self._tasks)} {self._unit}"
-        if now - self._active_s > QUIET_S:
-            free = ray.available_resources().get("CPU", 0)
-            self._say(f"{counted} · waiting for room, {free:g} cores are free")
-        elif active:
-            n_nodes = len(set(active))
-            self._say(f"{counted} · {len(active)} running on {n_nodes} node{'s' * (n_nodes != 1)}")
+        nodes_of = [attempt.node for attempt in self._running.values() if attempt.node is not None]
+        if self._standing.are_waiting(nodes_of, time.monotonic()):
+            self._say(self._standing.waiting(ray.available_resources().get(CPU, 0)))
+        elif nodes_of:
+            self._say(self._standing.running(nodes_of))
 
 
 def _own_error(error: Any) -> BaseException:

@@ -16,6 +16,15 @@ ROOT = Path(__file__).resolve().parents[2]
 OWN_MODULES = "competition_"  # begins the names of files that lie in a person's own folder
 OWN = "own"  # the folder of such files, where they arrive
 
+# One core a task: libraries that count cores themselves would each take all of them.
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "LOKY_MAX_CPU_COUNT": "1",
+    "OMP_WAIT_POLICY": "passive",
+}
+
 
 @dataclass(frozen=True)
 class OwnModule:
