@@ -109,8 +109,8 @@ def joined(address: ClusterAddress) -> Iterator[tuple[OwnModule, ...]]:
                     logging_level="CRITICAL",
                 )
         except (ConnectionError, RuntimeError, ValueError, faults.RayError) as error:
-            causes = list(_causes(error))
-            is_of_token = any(isinstance(c, faults.AuthenticationError) for c in causes)
+            # Ray puts the traceback of the first cause into the text of another error.
+            is_of_token = any("Authentication" in repr(cause) for cause in _causes(error))
             text = " ".join(str(error).split())
             raise ClusterError(address.refusal(text, is_of_token=is_of_token)) from error
         try:
