@@ -7,12 +7,9 @@ this is twice as fast as one booster after another, on a busy machine too.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass
-from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +17,8 @@ import numpy as np
 from models.checkpoints import Checkpoints, Snapshot
 from models.estimators.boosters import Boosters, matrix, predict_columns
 from models.estimators.fold_models import Inputs, Owner
-from models.estimators.kept_models import KeptModels
+from models.estimators.unit_fits import Units, fit_units, needs_of
+from models.executor import LOCAL, Call, Executor
 from models.target import Scales, Target
 
 if TYPE_CHECKING:
@@ -112,29 +110,28 @@ class TreeFit:
 
 
 @dataclass(frozen=True)
-class _Job:
-    """What one booster is trained on."""
-
-    fold: int
-    seed: int
-    data: FoldData
-    test: Inputs
-
-    @property
-    def owner(self) -> Owner:
-        """Its fold and seed."""
-        return self.fold, self.seed
-
-
-@dataclass(frozen=True)
 class _Shared:
     """What all boosters of a member share."""
 
+    folds: Sequence[FoldData]
+    tests: Sequence[Inputs]
     target: Target
     settings: TreesSettings
     n_threads: int
-    stop: Event
-    kept: KeptModels
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What one booster is trained on."""
+
+    shared: _Shared
+    fold: int
+    seed: int
+
+    @property
+    def data(self) -> FoldData:
+        """The rows of its fold."""
+        return self.shared.folds[self.fold]
 
 
 def fit_trees(
@@ -146,6 +143,7 @@ def fit_trees(
     seeds: Sequence[int],
     on_fold: Callable[[TreesReplica], None] | None = None,
     checkpoints: Checkpoints | None = None,
+    executor: Executor = LOCAL,
 ) -> TreeFit:
     """Train a booster for each fold, seed and target, and predict held-out and test rows.
 
@@ -160,25 +158,31 @@ def fit_trees(
         seeds: One booster per fold for each.
         on_fold: Called after each booster, fold-major, in the caller's thread.
         checkpoints: Where each booster is kept as it ends, and taken from if it was kept there.
+        executor: Where the boosters are trained.
 
     Raises:
         TreesError: Folds, tests and target do not fit together.
     """
     _check(folds, tests, target, seeds=seeds)
-    jobs = [_Job(f, seed, folds[f], tests[f]) for f in range(len(folds)) for seed in seeds]
-    n_workers, n_threads = _share_threads(settings.n_threads, len(jobs))
-    stop = Event()
-    kept = KeptModels(checkpoints, [job.owner for job in jobs], {"n_threads": n_threads})
-    shared = _Shared(target, settings, n_threads, stop, kept)
+    owners = [(fold, seed) for fold in range(len(folds)) for seed in seeds]
+    n_workers, n_threads = _share_threads(settings.n_threads, len(owners))
+    units = Units(
+        _train_one,
+        _Shared(folds, tests, target, settings, n_threads),
+        owners,
+        needs_of(folds, tests, threads=n_threads),
+        layout={"n_threads": n_threads},
+        side_by_side=n_workers,
+    )
     replicas: list[TreesReplica] = []
     test_sum = np.zeros((_n_rows(tests[0]), target.task.n_columns))
-    with kept, _workers(n_workers, stop) as pool:
-        for replica, test in _in_order(pool, jobs, shared):
-            replicas.append(replica)
-            test_sum += test
+    with closing(fit_units(units, executor, checkpoints)) as boosters:
+        for owner, found in zip(owners, boosters, strict=True):
+            replicas.append(TreesReplica.of(owner, found))
+            test_sum += found.arrays["test"]
             if on_fold is not None:
-                on_fold(replica)
-    return TreeFit(replicas, test_sum / len(jobs), target.scales)
+                on_fold(replicas[-1])
+    return TreeFit(replicas, test_sum / len(owners), target.scales)
 
 
 def _share_threads(n_threads: int, n_jobs: int) -> tuple[int, int]:
@@ -191,42 +195,11 @@ def _share_threads(n_threads: int, n_jobs: int) -> tuple[int, int]:
     return n_workers, total // n_workers
 
 
-@contextmanager
-def _workers(n_workers: int, stop: Event) -> Iterator[ThreadPoolExecutor]:
-    """A pool whose boosters stop at their next round when the caller fails or is interrupted."""
-    pool = ThreadPoolExecutor(n_workers, thread_name_prefix="booster")
-    try:
-        yield pool
-    finally:
-        stop.set()
-        pool.shutdown(cancel_futures=True)
-
-
-def _in_order(
-    pool: ThreadPoolExecutor, jobs: Sequence[_Job], shared: _Shared
-) -> Iterator[tuple[TreesReplica, np.ndarray]]:
-    """Results in the order of the jobs; each is released once it is yielded."""
-    waiting: deque[Future[tuple[TreesReplica, np.ndarray]]] = deque(
-        pool.submit(_train_one, job, shared) for job in jobs
-    )
-    while waiting:
-        yield waiting.popleft().result()
-
-
-def _train_one(job: _Job, shared: _Shared) -> tuple[TreesReplica, np.ndarray]:
-    """The boosters of all targets, kept or trained, and test predictions `(n_test, n_columns)`."""
-    found = shared.kept.of(job.owner)
-    if found is not None:
-        return TreesReplica.of(job.owner, found), found.arrays["test"]
-    replica, test = _trained(job, shared)
-    shared.kept.keep(job.owner, replica.snapshot(test))
-    return replica, test
-
-
-def _trained(job: _Job, shared: _Shared) -> tuple[TreesReplica, np.ndarray]:
+def _train_one(shared: _Shared, owner: Owner, call: Call) -> Snapshot:
     """The boosters of all targets once they are trained, and their test predictions."""
+    job = _Job(shared, *owner)
     target = shared.target
-    boosters = [_boost(job, shared, column) for column in range(target.n_models)]
+    boosters = [_boost(job, column, call) for column in range(target.n_models)]
     n_trees = [booster.best_iteration or booster.current_iteration() for booster in boosters]
 
     def predictions(inputs: Inputs) -> np.ndarray:
@@ -245,14 +218,15 @@ def _trained(job: _Job, shared: _Shared) -> tuple[TreesReplica, np.ndarray]:
         gain=np.sum(gains, axis=0),
         models=tuple(b.model_to_string(num_iteration=n) for b, n in pairs),
     )
-    return replica, predictions(job.test)
+    return replica.snapshot(predictions(shared.tests[job.fold]))
 
 
-def _boost(job: _Job, shared: _Shared, column: int) -> Any:
+def _boost(job: _Job, column: int, call: Call) -> Any:
     """The trained `lightgbm.Booster` of one target."""
     import lightgbm
 
-    settings, data, target = shared.settings, job.data, shared.target
+    shared, data = job.shared, job.data
+    settings, target = shared.settings, shared.target
     learned, weight = target.learned(job.fold, column), target.weight
     parameters = settings.parameters(target.task, seed=job.seed, n_threads=shared.n_threads)
     train = lightgbm.Dataset(
@@ -262,7 +236,7 @@ def _boost(job: _Job, shared: _Shared, column: int) -> Any:
         categorical_feature=_categories(data.inputs),
         params=parameters,
     )
-    callbacks: list[Callable[[Any], None]] = [_stop_when(shared.stop)]
+    callbacks: list[Callable[[Any], None]] = [lambda _: call.check()]
     watched = []
     if settings.early_stopping is not None:
         rows = data.valid_rows if data.stop_rows is None else data.stop_rows
@@ -271,18 +245,6 @@ def _boost(job: _Job, shared: _Shared, column: int) -> Any:
     return lightgbm.train(
         parameters, train, settings.n_estimators, valid_sets=watched, callbacks=callbacks
     )
-
-
-class _StoppedError(Exception):
-    """Stops a booster whose result is no longer needed."""
-
-
-def _stop_when(stop: Event) -> Callable[[Any], None]:
-    def callback(_: Any) -> None:
-        if stop.is_set():
-            raise _StoppedError
-
-    return callback
 
 
 def _categories(inputs: Inputs) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ import numpy as np
 
 from models.checkpoints import Checkpoints, Snapshot
 from models.estimators.fold_models import Inputs, Owner, with_absent
-from models.estimators.kept_models import KeptModels
+from models.estimators.unit_fits import Units, fit_units, needs_of
+from models.executor import LOCAL, Call, Executor
 from models.target import Target
 from models.tasks import Task
 
@@ -87,6 +89,7 @@ def fit_estimators(
     seeds: Sequence[int],
     on_fold: Callable[[EstimatorReplica], None] | None = None,
     checkpoints: Checkpoints | None = None,
+    executor: Executor = LOCAL,
 ) -> EstimatorFit:
     """Fit an estimator for each fold, seed and target, and predict held-out and test rows.
 
@@ -99,6 +102,7 @@ def fit_estimators(
         seeds: One estimator per fold for each.
         on_fold: Called after each estimator, fold-major.
         checkpoints: Where each estimator is kept as it ends, and taken from if it was kept there.
+        executor: Where the estimators are fitted.
 
     Raises:
         EstimatorError: The number of test tables is not that of the folds, `x_num` is missing, or
@@ -108,12 +112,10 @@ def fit_estimators(
     replicas: list[EstimatorReplica] = []
     test_sum = np.zeros((len(tests[0]["x_num"]), target.task.n_columns))
     owners = [(fold, seed) for fold in range(len(folds)) for seed in seeds]
-    with KeptModels(checkpoints, owners, {}) as kept:
-        for fold, seed in owners:
-            found = kept.of((fold, seed))
-            if found is None:
-                found = _fitted(folds[fold], tests[fold], target, settings, (fold, seed))
-                kept.keep((fold, seed), found)
+    shared = _Shared(folds, tests, target, settings)
+    units = Units(_fitted, shared, owners, needs_of(folds, tests))
+    with closing(fit_units(units, executor, checkpoints)) as models:
+        for (fold, seed), found in zip(owners, models, strict=True):
             test_sum += found.arrays["test"]
             replicas.append(EstimatorReplica.of(fold, seed, found))
             if on_fold is not None:
@@ -121,15 +123,24 @@ def fit_estimators(
     return EstimatorFit(replicas, test_sum / len(replicas))
 
 
-def _fitted(
-    data: FoldData, test: Inputs, target: Target, settings: EstimatorSettings, owner: Owner
-) -> Snapshot:
+@dataclass(frozen=True)
+class _Shared:
+    """What all estimators share."""
+
+    folds: Sequence[FoldData]
+    tests: Sequence[Inputs]
+    target: Target
+    settings: EstimatorSettings
+
+
+def _fitted(shared: _Shared, owner: Owner, call: Call) -> Snapshot:  # noqa: ARG001
     """The estimators of one fold and one seed, and their predictions."""
-    fold, seed = owner
+    (fold, seed), target, settings = owner, shared.target, shared.settings
+    data = shared.folds[fold]
     fitted = fit_one(settings, seed, data, target, fold)
     held_out = data.inputs["x_num"][data.valid_rows]
     valid = target.unscaled(predict(fitted, held_out, target.task), fold)
-    test_rows = target.unscaled(predict(fitted, test["x_num"], target.task), fold)
+    test_rows = target.unscaled(predict(fitted, shared.tests[fold]["x_num"], target.task), fold)
     learned = tuple(_learned(settings, estimator) for estimator in fitted)
     return EstimatorReplica(fold, seed, valid, learned).snapshot(test_rows)
 

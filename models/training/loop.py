@@ -12,7 +12,7 @@ from torch import Tensor
 from models.checkpoints import Checkpoints
 from models.data import EpochReport
 from models.training.fitted import Fitted
-from models.training.hardware import Workers, split_evenly
+from models.training.hardware import split_evenly
 from models.training.progress import Progress
 from models.training.replica_chunk import ReplicaChunk, TrainingContext
 from models.training.replicas import ReplicaSpec
@@ -46,12 +46,11 @@ class Training:
         """
         self.context, self.specs, self.chunk_size = context, list(specs), chunk_size
         self.epoch = 0
+        n_numbered = 1 + max(spec.replica for spec in specs)  # a block's numbers have gaps
         self.progress = Progress(
-            len(specs), context.settings, greater_is_better=context.metric.greater_is_better
+            n_numbered, context.settings, greater_is_better=context.metric.greater_is_better
         )
-        is_parallel = context.strategy == "sequential" and context.device.type == "cpu"
-        is_parallel = is_parallel and not context.draws_globally
-        self._workers = Workers(torch.get_num_threads() if is_parallel else 1)
+        self._workers = context.workers()
         self._place = {spec.replica: at for at, spec in enumerate(specs)}
         self._watched = [
             torch.as_tensor(fold.watched_rows, device=context.device) for fold in context.folds

@@ -24,7 +24,7 @@ from models.training.batches import (
     sorted_by_length,
     trimmed,
 )
-from models.training.hardware import autocast, dtype_of
+from models.training.hardware import Workers, autocast, dtype_of
 from models.training.optimisers import StepRule, clip_gradients, lr_factor, optimise
 from models.training.replicas import ReplicaSpec
 from models.training.settings import TrainSettings
@@ -80,6 +80,12 @@ class TrainingContext:
     def dtype(self) -> torch.dtype:
         """Of weights and of floating-point inputs."""
         return dtype_of(self.settings.precision)
+
+    def workers(self) -> Workers:
+        """The threads that share the passes: one per core where replicas run one by one."""
+        is_parallel = self.strategy == "sequential" and self.device.type == "cpu"
+        is_parallel = is_parallel and not self.draws_globally
+        return Workers(torch.get_num_threads() if is_parallel else 1)
 
     def cut(self, batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """The batch; with `length_pool` its texts are cut to the longest one."""

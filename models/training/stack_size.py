@@ -13,7 +13,7 @@ from models.vectorised.stack import SequentialForward, Stack
 
 # On a CPU one wide pass was faster than several that fit the cache (benchmarks/NOTES.md); this
 # only limits the activations of a pass, and their gradients, to a few gigabytes.
-_ACTIVATION_BYTES = 2**30
+ACTIVATION_BYTES = 2**30
 
 
 def stack_size(context: TrainingContext, stack: Stack, specs: Sequence[ReplicaSpec]) -> int:
@@ -30,9 +30,14 @@ def stack_size(context: TrainingContext, stack: Stack, specs: Sequence[ReplicaSp
         return largest_that_fits(most, lambda size: _trial_step(context, stack, specs[-size:]))
     if context.settings.max_stack is not None:
         return most
+    per_replica = step_bytes(context, stack, specs)
+    return max(1, min(most, ACTIVATION_BYTES // max(per_replica, 1)))
+
+
+def step_bytes(context: TrainingContext, stack: Stack, specs: Sequence[ReplicaSpec]) -> int:
+    """Size of all layers' outputs in a step of the replica with the most rows, in bytes."""
     n_rows = min(context.settings.batch_size or specs[-1].n_rows, specs[-1].n_rows)
-    per_replica = n_rows * bytes_per_row(context, stack, specs)
-    return max(1, min(most, _ACTIVATION_BYTES // max(per_replica, 1)))
+    return n_rows * bytes_per_row(context, stack, specs)
 
 
 def largest_that_fits(most: int, attempt: Callable[[int], None]) -> int:
@@ -63,20 +68,40 @@ def _trial_step(context: TrainingContext, stack: Stack, specs: Sequence[ReplicaS
 
 def bytes_per_row(context: TrainingContext, stack: Stack, specs: Sequence[ReplicaSpec]) -> int:
     """Size of all layers' outputs for one row of one replica, in bytes."""
-    total = 0
+    outputs = _outputs(context, stack, specs)
+    return sum(output.numel() * output.element_size() for _, _, output in outputs)
 
-    def count(_module: nn.Module, _inputs: object, output: object) -> None:
-        nonlocal total
+
+def products_per_row(context: TrainingContext, stack: Stack, specs: Sequence[ReplicaSpec]) -> int:
+    """Multiplications of one row's forward pass through one replica."""
+    total = 0
+    for layer, taken, output in _outputs(context, stack, specs):
+        weight = getattr(layer, "weight", None)
+        if weight is None or weight.ndim < 2 or isinstance(layer, nn.Embedding):
+            continue
+        is_image = weight.ndim > 3
+        total += output.numel() * (weight[0].numel() if is_image else taken.shape[-1])
+    return total
+
+
+def _outputs(
+    context: TrainingContext, stack: Stack, specs: Sequence[ReplicaSpec]
+) -> list[tuple[nn.Module, Tensor, Tensor]]:
+    """Each layer with its first input and its output, for one row of the first replica."""
+    found: list[tuple[nn.Module, Tensor, Tensor]] = []
+
+    def note(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
         if isinstance(output, Tensor):
-            total += output.numel() * output.element_size()
+            taken = inputs[0] if inputs and isinstance(inputs[0], Tensor) else output
+            found.append((module, taken, output))
 
     forward = SequentialForward(context.template, stack, 0, 1)
     leaves = [m for m in forward.module.modules() if not list(m.children())]
-    handles = [leaf.register_forward_hook(count) for leaf in leaves]
+    handles = [leaf.register_forward_hook(note) for leaf in leaves]
     rows = context.train_rows[specs[0].fold][:1]
     folds = torch.tensor([specs[0].fold], device=context.device)
     with torch.no_grad():
         forward(context.tables.gather(rows[None], folds), training=False)
     for handle in handles:
         handle.remove()
-    return total
+    return found

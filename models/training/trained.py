@@ -50,8 +50,8 @@ class Networks:
 
     Attributes:
         template: The network, for its structure only.
-        stack: The weights, fold-major.
-        owners: Fold and seed of each replica.
+        stack: The weights, in the order of `owners`.
+        owners: Fold and seed of each replica; within a block fold-major.
         usable: Whether each replica ended without a fault.
         inputs: The keywords of the network's `forward`.
         settings: How they were trained; precision and batches matter for predictions, too.
@@ -61,6 +61,7 @@ class Networks:
         chunk_size: Most replicas in one pass.
         workers: The threads that share the passes.
         device: Where the weights are.
+        block_size: Most replicas in a block, which predicts apart; None: all are one block.
     """
 
     template: nn.Module
@@ -75,6 +76,7 @@ class Networks:
     workers: Workers
     device: torch.device
     scales: tuple[tuple[TargetScale, ...], ...] = ()
+    block_size: int | None = None
 
     @torch.no_grad()
     def predict(self, inputs_per_fold: Sequence[Mapping[str, Array]]) -> NDArray[np.floating]:
@@ -109,18 +111,44 @@ class Networks:
         """
         if not any(self.usable):
             raise TrainingFailedError("no replica is usable: every one ended with a fault")
-        slices = self._slices(inputs_per_fold)
-        return np.concatenate([self._mean(inputs_per_fold, rows) for rows in slices])
-
-    def _mean(self, inputs_per_fold: Sequence[Mapping[str, Array]], rows: slice) -> Array:
-        keep = torch.tensor(self.usable, device=self.device)
-        first, parts = 0, []
-        for of_chunk in self._probabilities(inputs_per_fold, rows):
-            usable = keep[first : first + len(of_chunk)]
-            parts.append(of_chunk[usable].double().sum(dim=0))  # (r, B, C) -> (B, C)
-            first += len(of_chunk)
-        mean: Array = (total(parts) / sum(self.usable)).cpu().numpy()
+        mean: NDArray[np.float64] = self.predict_sum(inputs_per_fold) / sum(self.usable)
         return mean
+
+    @torch.no_grad()
+    def predict_sum(self, inputs_per_fold: Sequence[Mapping[str, Array]]) -> NDArray[np.float64]:
+        """The sum over the usable replicas, for new rows; the arguments are those of `predict`.
+
+        Blocks are summed up apart, so that their sums add up to this one.
+
+        Returns:
+            `(n, n_classes)`.
+        """
+        slices = self._slices(inputs_per_fold)
+        return np.concatenate([self._sum(inputs_per_fold, rows) for rows in slices])
+
+    def _sum(
+        self, inputs_per_fold: Sequence[Mapping[str, Array]], rows: slice
+    ) -> NDArray[np.float64]:
+        keep = torch.tensor(self.usable, device=self.device)
+        parts = zip(self._parts, self._probabilities(inputs_per_fold, rows), strict=True)
+        by_block: dict[int, list[Tensor]] = {}
+        for (block, part), of_chunk in parts:
+            usable = keep[part.start : part.stop]
+            chunk_sum = of_chunk[usable].double().sum(dim=0)  # (r, B, C) -> (B, C)
+            by_block.setdefault(block, []).append(chunk_sum)
+        summed: NDArray[np.float64] = total(map(total, by_block.values())).cpu().numpy()
+        return summed
+
+    @property
+    def _parts(self) -> list[tuple[int, range]]:
+        """The passes: the number of the block, and the replicas."""
+        n_replicas = len(self.owners)
+        blocks = split_evenly(n_replicas, n_workers=1, most=self.block_size or n_replicas)
+        return [
+            (number, range(block.start + part.start, block.start + part.stop))
+            for number, block in enumerate(blocks)
+            for part in split_evenly(len(block), n_workers=1, most=self.chunk_size)
+        ]
 
     def _probabilities(
         self, inputs_per_fold: Sequence[Mapping[str, Array]], rows: slice
@@ -137,8 +165,7 @@ class Networks:
             pairs = zip(learned, folds, strict=True)
             return torch.stack([unscaled(part, self.scales, fold) for part, fold in pairs])
 
-        parts = split_evenly(len(self.owners), n_workers=1, most=self.chunk_size)
-        return self.workers.map(of_part, parts)
+        return self.workers.map(of_part, [part for _, part in self._parts])
 
     def _mean_over_views(self, forward: Forward, batch: Mapping[str, Tensor]) -> Tensor:
         """For each key `(r, B, ...)` -> probabilities `(r, B, n_classes)`."""
@@ -216,6 +243,8 @@ def save(networks: Networks, shape: InputShape, n_outputs: int) -> dict[str, byt
         "is_parallel": networks.workers.n_workers > 1,
         "scales": [[scale.to_dict() for scale in of_fold] for of_fold in networks.scales],
     }
+    if networks.block_size is not None:
+        described["block_size"] = networks.block_size
     weights = {
         f"{_name(*owner)}.{name}": tensor[at].cpu().contiguous()
         for at, owner in enumerate(networks.owners)
@@ -266,6 +295,7 @@ def load(
         scales=tuple(
             tuple(map(TargetScale.from_dict, of_fold)) for of_fold in saved.get("scales", ())
         ),
+        block_size=saved.get("block_size"),
     )
 
 

@@ -20,6 +20,7 @@ from pipelines.commands import (
     losses,
     mlflow,
     new,
+    nodes,
     predict,
     report,
     root,
@@ -55,6 +56,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "report": report.report,
     "compare": report.compare,
     "sync": mlflow.sync,
+    "nodes": nodes.nodes,
     "clean": clean.clean,
 }
 app.callback()(root.options)

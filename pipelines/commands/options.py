@@ -86,6 +86,12 @@ UseTuned = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="where networks are trained")]
+On = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ray|ray:HOST:PORT", help="train on a Ray cluster, to the same bytes as here"
+    ),
+]
 Track = Annotated[bool, typer.Option("--track/--no-track", help="log to MLflow")]
 Refresh = Annotated[
     bool, typer.Option("--refresh", help="check with Kaggle whether its files have changed")

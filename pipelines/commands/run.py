@@ -14,6 +14,7 @@ from pipelines.commands.options import (
     Device,
     Json,
     Name,
+    On,
     Refresh,
     Settings,
     Source,
@@ -35,6 +36,7 @@ class RunOptions:
 
     source: Source = "auto"
     device: Device = "auto"
+    on: On = None
     out: Annotated[
         Path | None, typer.Option(metavar="CSV", help="write the submission here as well")
     ] = None
@@ -83,6 +85,7 @@ def _made(context: typer.Context, name: str, settings: Settings, options: RunOpt
     request = RunRequest(
         source=options.source,
         device=options.device,
+        on=options.on,
         run_id=options.run_id,
         out=options.out,
         track=options.track,

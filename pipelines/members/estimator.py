@@ -14,6 +14,7 @@ from models.estimators.fitting import fit_estimators
 from models.estimators.fold_models import TrainingSource
 from models.estimators.persistence import SUFFIX, Estimators
 from models.estimators.sklearn_models import EstimatorSettings
+from models.executor import LOCAL, Executor
 from models.target import Target
 from pipelines.configuration.member_settings import Encoded
 from pipelines.members.data import FoldedDataset, check_numbers, fold_data
@@ -30,6 +31,7 @@ class EstimatorMember(Member):
     """An estimator of scikit-learn: one per fold and seed."""
 
     keeps_training: ClassVar[bool] = True
+    takes_executor: ClassVar[bool] = True
 
     estimator: SerializeAsAny[EstimatorSettings]
     n_seeds: int = Field(1, ge=1, description="estimators per fold")
@@ -42,6 +44,7 @@ class EstimatorMember(Member):
         device: str = "auto",  # noqa: ARG002
         progress: Advance | None = None,
         checkpoints: Checkpoints | None = None,
+        executor: Executor = LOCAL,
     ) -> Predictions:
         """Train every split and every seed, one after the other on the CPU."""
         check_numbers(dataset, self.name, may_be_missing=self.estimator.takes_missing)
@@ -55,6 +58,7 @@ class EstimatorMember(Member):
             seeds=range(self.n_seeds),
             on_fold=count_models(len(dataset.views) * self.n_seeds, progress),
             checkpoints=checkpoints,
+            executor=executor,
         )
         held_out = HeldOut.of([(r.fold, r.valid_predictions) for r in fitted.replicas], dataset)
         source = TrainingSource(folds.__getitem__, target)

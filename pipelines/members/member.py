@@ -10,10 +10,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 
+from models.executor import LOCAL, Executor
 from models.fold_data import FoldData
 from models.target import Target, fit_scales
 from models.target_scale import Transform
@@ -82,6 +83,7 @@ class Member(MemberSettings, ABC):
         target_transform: The scale on which values are learned; None: that of the metric.
         learns_scaled: Whether values are learned with mean 0 and deviation 1.
         keeps_training: Whether `fit` takes `checkpoints`, so that a killed training goes on.
+        takes_executor: Whether `fit` takes an `executor`; other kinds are trained here.
         splits_advance_together: Whether all splits of a trial are trained at once, so that its
             score after a step is cross-validated; otherwise they are trained one after the other.
         length_key: The setting that says how long the training is; None where nothing does.
@@ -93,6 +95,7 @@ class Member(MemberSettings, ABC):
     keeps_training: ClassVar[bool] = False
     length_key: ClassVar[str | None] = None
     probe_lengths: ClassVar[tuple[int, int]] = (1, 1)
+    takes_executor: ClassVar[bool] = False
 
     target_transform: Transform | None = None
 
@@ -135,7 +138,8 @@ class Member(MemberSettings, ABC):
             progress: Called with the number of finished steps and their total.
 
         A kind that `keeps_training` has a further keyword, `checkpoints`: where the training is
-        kept, and goes on from to the same bytes.
+        kept, and goes on from to the same bytes. One that `takes_executor` has `executor`: where
+        its models are trained.
 
         Raises:
             TrainingError: A split ended without a usable model.
@@ -149,9 +153,12 @@ class Member(MemberSettings, ABC):
         *,
         device: str = "auto",
         progress: Advance | None = None,
+        executor: Executor = LOCAL,
     ) -> Predictions:
-        """The same as `fit`, with checkpoints where the kind takes them."""
-        further = {"checkpoints": checkpoints} if self.keeps_training else {}
+        """The same as `fit`, with checkpoints and executor where the kind takes them."""
+        further: dict[str, Any] = {"checkpoints": checkpoints} if self.keeps_training else {}
+        if self.takes_executor:
+            further["executor"] = executor
         return self.fit(problem, dataset, device=device, progress=progress, **further)
 
     def save(self, predictions: Predictions, folder: Path) -> None:

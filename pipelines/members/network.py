@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from pydantic import Field, SerializeAsAny
 
 from models.architectures.base import Architecture
+from models.executor import LOCAL, Executor
 from models.target import VALUES_LOSS
 from models.training.settings import TrainSettings
 from pipelines.members.data import FoldedDataset
@@ -45,6 +46,7 @@ class NetworkMember(Member):
     keeps_training: ClassVar[bool] = True
     length_key: ClassVar[str | None] = "train.epochs"
     probe_lengths: ClassVar[tuple[int, int]] = (1, 3)
+    takes_executor: ClassVar[bool] = True
 
     model: SerializeAsAny[Architecture]
     train: TrainSettings = TrainSettings()
@@ -64,12 +66,19 @@ class NetworkMember(Member):
         device: str = "auto",
         progress: Advance | None = None,
         checkpoints: Checkpoints | None = None,
+        executor: Executor = LOCAL,
     ) -> Predictions:
-        """Train every split and every seed at once."""
+        """Train every split and every seed at once, in blocks."""
         from pipelines.members import network_training
 
         return network_training.fit(
-            self, problem, dataset, device=device, progress=progress, checkpoints=checkpoints
+            self,
+            problem,
+            dataset,
+            device=device,
+            progress=progress,
+            checkpoints=checkpoints,
+            executor=executor,
         )
 
     def builder(self, problem: Problem, dataset: FoldedDataset) -> Callable[[], nn.Module]:

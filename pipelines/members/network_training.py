@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,10 +14,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from models.executor import LOCAL, Executor
 from models.fold_data import FoldData, InputShape
 from models.losses import Loss, loss_named
 from models.training import trained
-from models.training.fit import EpochReport, Fitted, Objective, Replicas, Training, start
+from models.training.blocks import BlockData, fit_blocks
+from models.training.fit import EpochReport, Objective, Replica, Replicas, Training, start
+from models.training.plan import TrainingPlan
 from models.vectorised.dropout import takes_own_rates
 from pipelines.configuration.member_settings import Encoded
 from pipelines.members.data import FoldedDataset, check_numbers, fold_data
@@ -42,6 +46,7 @@ def fit(
     device: str,
     progress: Advance | None,
     checkpoints: Checkpoints | None = None,
+    executor: Executor = LOCAL,
 ) -> Predictions:
     """Train every split and every seed at once; see `Member.fit`."""
     check_numbers(dataset, member.name, may_be_missing=False)
@@ -49,7 +54,7 @@ def fit(
     notes: tuple[str, ...] = ()
     if member.vectors is not None:
         folds, notes = embedded(folds, dataset.views, member)
-    training = start(
+    plan = TrainingPlan(
         builder(member, problem, dataset),
         folds,
         dataset.target,
@@ -58,14 +63,14 @@ def fit(
         Replicas(range(member.n_seeds)),
         device,
     )
-    fitted = training.run(_count_epochs(member.train.epochs, progress), checkpoints)
+    data = BlockData(plan, [view.test for view in dataset.views])
+    fitted = fit_blocks(data, executor, on_epoch=progress, checkpoints=checkpoints)
     usable = [replica for replica in fitted.replicas if replica.fault is None]
     held_out = HeldOut.of([(r.fold, r.valid_predictions) for r in usable], dataset)
-    test = fitted.predict_mean([view.test for view in dataset.views])
     n_outputs = _n_outputs(member, problem)
     return replace(
-        held_out.predictions(member.name, problem, test),
-        curves=_curves(fitted),
+        held_out.predictions(member.name, problem, fitted.test),
+        curves=_curves(fitted.replicas),
         models=trained.save(fitted.networks, _input_shape(dataset), n_outputs),
         warnings=tuple(r.fault for r in fitted.replicas if r.fault is not None),
         notes=notes,
@@ -97,7 +102,7 @@ def builder(
 ) -> Callable[[], nn.Module]:
     """What builds the network for the dataset's inputs and the problem's classes."""
     shape, n_outputs = _input_shape(dataset), _n_outputs(member, problem)
-    return lambda: member.model.build(shape, n_outputs)
+    return functools.partial(member.model.build, shape, n_outputs)  # which can be sent elsewhere
 
 
 def load(member: NetworkMember, folder: Path, context: LoadContext) -> SavedNetworks:
@@ -146,6 +151,7 @@ class SavedNetworks:
             owners=tuple(networks.owners[place] for place in at),
             usable=tuple(networks.usable[place] for place in at),
             stack=networks.stack.keep(at),
+            block_size=None,
         )
         return lambda inputs: part.predict_mean([inputs] * (split + 1))
 
@@ -172,15 +178,9 @@ def _input_shape(dataset: FoldedDataset) -> InputShape:
     )
 
 
-def _count_epochs(epochs: int, progress: Advance | None) -> Callable[[EpochReport], None] | None:
-    if progress is None:
-        return None
-    return lambda report: progress(report.epoch, epochs)
-
-
-def _curves(fitted: Fitted) -> dict[str, np.ndarray]:
+def _curves(replicas: Sequence[Replica]) -> dict[str, np.ndarray]:
     """Curves by name, `(n_replicas, n_epochs)`; NaN where a replica was not evaluated."""
-    curves = [replica.curve for replica in fitted.replicas]
+    curves = [replica.curve for replica in replicas]
     n_epochs = max((epoch for curve in curves for epoch in curve.epoch), default=0)
     by_name = {name: np.full((len(curves), n_epochs), np.nan) for name in CURVES}
     for row, curve in enumerate(curves):

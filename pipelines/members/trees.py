@@ -13,6 +13,7 @@ from pydantic import Field
 from models.estimators.boosters import Boosters
 from models.estimators.boosting import fit_trees
 from models.estimators.trees import TreesSettings
+from models.executor import LOCAL, Executor
 from pipelines.configuration.member_settings import Encoded
 from pipelines.members.data import FoldedDataset, check_numbers, fold_data
 from pipelines.members.member import LoadContext, Member, PredictRows, count_models
@@ -32,6 +33,7 @@ class TreesMember(Member):
     keeps_training: ClassVar[bool] = True
     length_key: ClassVar[str | None] = "trees.n_estimators"
     probe_lengths: ClassVar[tuple[int, int]] = (3, 9)
+    takes_executor: ClassVar[bool] = True
 
     trees: TreesSettings = TreesSettings()
     n_seeds: int = Field(1, ge=1, description="boosters per fold")
@@ -44,6 +46,7 @@ class TreesMember(Member):
         device: str = "auto",  # noqa: ARG002
         progress: Advance | None = None,
         checkpoints: Checkpoints | None = None,
+        executor: Executor = LOCAL,
     ) -> Predictions:
         """Train every split and every seed, side by side on the CPU."""
         check_numbers(dataset, self.name, may_be_missing=True)
@@ -56,6 +59,7 @@ class TreesMember(Member):
             seeds=range(self.n_seeds),
             on_fold=count_models(len(dataset.views) * self.n_seeds, progress),
             checkpoints=checkpoints,
+            executor=executor,
         )
         held_out = HeldOut.of([(r.fold, r.valid_predictions) for r in fitted.replicas], dataset)
         return replace(

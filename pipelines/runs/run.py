@@ -14,6 +14,7 @@ import numpy as np
 
 from features.folds import FoldPlan
 from models.ensembling.selection import standard_error
+from models.executor import LOCAL, Executor
 from models.training.hardware import choose_device
 from pipelines import faults
 from pipelines.configuration.assignments import changes, resolved
@@ -21,6 +22,7 @@ from pipelines.configuration.competition import Competition
 from pipelines.configuration.encoders import encoder_identities
 from pipelines.configuration.tuned_values import Tuned, still_used, withdrawn
 from pipelines.console import Narrator
+from pipelines.executors import opening
 from pipelines.faults import Attempt
 from pipelines.kaggle.retry import Patience
 from pipelines.members.member import file_digests, members_of
@@ -58,6 +60,7 @@ class RunRequest:
         always_tuned: Whether they are used even where they are not known to be better.
         limit: How long the run may take; None without a limit.
         root: The folder that holds `data/`, `runs/` and `submissions/`.
+        on: The cluster that trains, as `ray`; None for this machine. It changes no byte.
     """
 
     source: str = "auto"
@@ -73,6 +76,7 @@ class RunRequest:
     always_tuned: bool = False
     limit: TimeLimit | None = None
     root: Path = Path()
+    on: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,14 +105,22 @@ def run(competition: Competition, request: RunRequest, narrator: Narrator) -> Su
 
     Raises:
         RunFolderError: The run named in the request cannot be continued.
+        ClusterError: The cluster named in the request does not exist or is not like this machine.
         Exception: Each stage's own errors; every one has an `exit_code`.
     """
-    start = time.perf_counter()
     request = replace(request, device=choose_device(request.device))
     out.check(request.out)
+    with opening.opened(request.on, narrator) as executor:
+        return _run(competition, request, narrator, executor)
+
+
+def _run(
+    competition: Competition, request: RunRequest, narrator: Narrator, executor: Executor
+) -> Summary:
+    start = time.perf_counter()
     tracker = aftermath.tracker(request.root, narrator) if request.track else None
     begun = begin(competition, request, narrator, start=start)
-    with opened(begun, begun.competition, narrator) as pipeline:
+    with opened(begun, begun.competition, narrator, executor) as pipeline:
         summary = made(pipeline, begun, narrator)
         note(pipeline, begun, summary, narrator)
         summary = aftermath.complete(pipeline, summary, narrator)
@@ -140,14 +152,17 @@ def begin(
 
 
 @contextlib.contextmanager
-def opened(begun: Begun, competition: Competition, narrator: Narrator) -> Iterator[Pipeline]:
+def opened(
+    begun: Begun, competition: Competition, narrator: Narrator, executor: Executor = LOCAL
+) -> Iterator[Pipeline]:
     """The stages of a run of this competition, in its folder, which is held for this process."""
     folder = _folder(competition, begun.raw, begun.request)
     layout = RunLayout(folder)
     wait = partial(narrator.say, "run")
     with run_folders.locked(folder, wait), faults.logged(layout.error_log):
         store = StageStore(layout)
-        yield Pipeline(competition, begun.raw, store, narrator, device=begun.request.device)
+        device = begun.request.device
+        yield Pipeline(competition, begun.raw, store, narrator, device=device, executor=executor)
 
 
 def made(pipeline: Pipeline, begun: Begun, narrator: Narrator, *, is_named: bool = True) -> Summary:

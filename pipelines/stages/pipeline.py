@@ -8,10 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from models.executor import LOCAL, Executor
 from pipelines.configuration.assignments import member_settings
 from pipelines.configuration.competition import Competition
 from pipelines.configuration.encoders import EncoderIdentity, encoder_identities
-from pipelines.console import Advance, Narrator
+from pipelines.console import Narrator, StageLine
 from pipelines.members.data import FoldedDataset
 from pipelines.members.member import Member, members_of
 from pipelines.members.predictions import Predictions
@@ -49,6 +50,7 @@ class Pipeline:
         narrator: Narrator,
         *,
         device: str,
+        executor: Executor = LOCAL,
     ) -> None:
         self.competition = competition
         self.raw = raw
@@ -59,6 +61,7 @@ class Pipeline:
         self._narrator = narrator
         self._device = device
         self._is_warned = False
+        self._executor = executor
 
     def run(self) -> None:
         """Do every stage that is not finished."""
@@ -134,7 +137,7 @@ class Pipeline:
         return submission.describe(self.competition, self.prepared, self.blend, folder)
 
     def _preprocess(self) -> None:
-        def make(folder: Path, _: Advance) -> None:
+        def make(folder: Path, _: StageLine) -> None:
             self._warn(memory.warning(self.competition, self.raw))
             preprocess.save(preprocess.prepare(self.competition, self.raw), folder)
 
@@ -161,8 +164,9 @@ class Pipeline:
     def _dataset(self, member: Member) -> None:
         encoder = self.encoders[member.name]
 
-        def make(folder: Path, advance: Advance) -> None:
-            dataset.save(dataset.encoded_views(self.prepared, member.encoder, advance), folder)
+        def make(folder: Path, line: StageLine) -> None:
+            views = dataset.encoded_views(self.prepared, member.encoder, line.advance)
+            dataset.save(views, folder)
 
         self._do(
             dataset_stage(encoder.name),
@@ -176,25 +180,27 @@ class Pipeline:
     def _train(self, member: Member) -> None:
         encoder = self.encoders[member.name]
         encoded = dataset_stage(encoder.name)
-        kept = self._kept(member)
+        kept, title = self._kept(member), f"4 train · {member.name}"
 
-        def make(folder: Path, advance: Advance) -> None:
+        def make(folder: Path, line: StageLine) -> None:
             source = self.stages[encoded].folder
             data = dataset.load(source, self.prepared, member.inputs)
             self._warn(memory.training_warning(member.name, data, DatasetFiles(source)))
-            made = train.train(
-                self.competition,
-                member,
-                data,
-                device=self._device,
-                progress=advance,
-                checkpoints=kept,
-            )
+            with self._executor.shown(title, line.note):
+                made = train.train(
+                    self.competition,
+                    member,
+                    data,
+                    device=self._device,
+                    progress=line.advance,
+                    checkpoints=kept,
+                    executor=self._executor,
+                )
             train.save(member, made, folder)
 
         self._do(
             train_stage(member.name),
-            f"4 train · {member.name}",
+            title,
             make,
             settings={
                 **self._settings("metric", "extra_metrics", "classes", "target", "task", "weight"),
@@ -215,7 +221,7 @@ class Pipeline:
         )
 
     def _ensemble(self) -> None:
-        def make(folder: Path, _: Advance) -> None:
+        def make(folder: Path, _: StageLine) -> None:
             prepared = self.prepared
             settings = ensemble.EnsembleSettings.of(self.competition)
             blend = ensemble.ensemble(
@@ -238,7 +244,7 @@ class Pipeline:
         )
 
     def _submission(self) -> None:
-        def make(folder: Path, _: Advance) -> None:
+        def make(folder: Path, _: StageLine) -> None:
             submission.write(self.competition.predicts, self.prepared, self.blend, folder)
 
         self._do(
@@ -263,11 +269,11 @@ class Pipeline:
         return [self.stages[name].content for name in names]
 
     def _do(
-        self, name: str, title: str, make: Callable[[Path, Advance], None], **ingredients: Any
+        self, name: str, title: str, make: Callable[[Path, StageLine], None], **ingredients: Any
     ) -> None:
         start = time.perf_counter()
         with self._narrator.stage(title) as line:
-            stage = self._store.do(name, lambda folder: make(folder, line.advance), **ingredients)
+            stage = self._store.do(name, lambda folder: make(folder, line), **ingredients)
             self.seconds[name] = time.perf_counter() - start
             line.end(status=stage.status, seconds=self.seconds[name])
         self.stages[name] = stage

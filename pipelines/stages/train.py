@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.checkpoints import Renamed
+from models.executor import LOCAL, Executor
 from pipelines.members.predictions import Predictions, Problem
 from pipelines.workspace import arrays
 from pipelines.workspace.stage_files import TrainFiles
@@ -34,6 +35,7 @@ def train(
     device: str = "auto",
     progress: Advance | None = None,
     checkpoints: Checkpoints | None = None,
+    executor: Executor = LOCAL,
 ) -> Predictions:
     """Train every fold and every seed of one member.
 
@@ -46,12 +48,13 @@ def train(
         device: `auto`, `cpu` or `cuda`.
         progress: Called with the number of finished steps and their total.
         checkpoints: Where an unfinished training is kept, and goes on from.
+        executor: Where its models are trained; changes no byte.
 
     Raises:
         TrainingError: A split ended without a usable model.
     """
     problem = Problem.of(competition)
-    fit = partial(member.fit_kept, problem, device=device, progress=progress)
+    fit = partial(member.fit_kept, problem, device=device, progress=progress, executor=executor)
     predictions = fit(dataset, checkpoints)
     if dataset.refit is None:
         return predictions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,10 @@ class RowsOnDisk:
 
     def __array__(self, dtype: npt.DTypeLike | None = None, **_: object) -> np.ndarray:
         return np.asarray(self[:], dtype=dtype)
+
+    def __reduce__(self) -> tuple[Callable[..., np.ndarray], tuple[np.ndarray]]:
+        """Travel by value: the files may not lie where they arrive."""
+        return np.asarray, (np.asarray(self),)
 
     def _read(self, part: int, start: int, stop: int) -> np.ndarray:
         array, n_rows = self._mapped[part], max(stop - start, 0)

@@ -13,7 +13,6 @@ from models.data import FoldData
 from models.estimators.boosting import fit_trees
 from models.estimators.fitting import fit_estimators
 from models.estimators.fold_models import TrainingSource
-from models.estimators.kept_models import KeptModels
 from models.estimators.persistence import Estimators
 from models.estimators.sklearn_models import (
     ElasticNetSettings,
@@ -22,6 +21,7 @@ from models.estimators.sklearn_models import (
     NeighboursSettings,
 )
 from models.estimators.trees import TreesSettings
+from models.kept_results import KeptResults
 from models.target import Target, fit_scales
 from models.tasks import Task
 
@@ -135,31 +135,31 @@ def test_models_that_keeping_is_too_dear_for_are_kept_on_a_fault() -> None:
     """Ctrl-C keeps what is finished, whatever it costs; a kill loses what keeping was not worth."""
     memory = Memory()
     memory.is_cheap = False
-    kept = KeptModels(memory, [(0, 0), (0, 1), (1, 0)], {})
+    kept = KeptResults(memory, ["one", "two", "three"], {})
     with pytest.raises(KeyboardInterrupt), kept:
-        kept.keep((0, 0), Snapshot({}, {"x": np.zeros(3)}))
-        kept.keep((0, 1), Snapshot({}, {"x": np.ones(3)}))
+        kept.keep("one", Snapshot({}, {"x": np.zeros(3)}))
+        kept.keep("two", Snapshot({}, {"x": np.ones(3)}))
         assert memory.kept == {}
         raise KeyboardInterrupt
-    assert list(memory.kept) == ["fold-000-seed-0", "fold-000-seed-1"]
-    again = KeptModels(memory, [(0, 0), (0, 1), (1, 0)], {})
+    assert list(memory.kept) == ["one", "two"]
+    again = KeptResults(memory, ["one", "two", "three"], {})
     assert memory.facts == ["2 of 3 models kept"]
-    found = again.of((0, 1))
+    found = again.of("two")
     assert found is not None
     np.testing.assert_array_equal(found.arrays["x"], 1)
-    assert again.of((1, 0)) is None
+    assert again.of("three") is None
 
 
 def test_quick_models_are_kept_together_once_it_is_cheap() -> None:
     memory = Memory()
     memory.is_cheap = False
-    with KeptModels(memory, [(0, 0), (0, 1), (1, 0)], {}) as kept:
-        kept.keep((0, 0), Snapshot({}, {"x": np.zeros(3)}))
+    with KeptResults(memory, ["one", "two", "three"], {}) as kept:
+        kept.keep("one", Snapshot({}, {"x": np.zeros(3)}))
         memory.is_cheap = True
-        kept.keep((0, 1), Snapshot({}, {"x": np.zeros(3)}))
+        kept.keep("two", Snapshot({}, {"x": np.zeros(3)}))
         assert len(memory.kept) == 2
         memory.is_cheap = False
-        kept.keep((1, 0), Snapshot({}, {"x": np.zeros(3)}))
+        kept.keep("three", Snapshot({}, {"x": np.zeros(3)}))
     assert len(memory.kept) == 2
 
 

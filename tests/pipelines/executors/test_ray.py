@@ -1,0 +1,335 @@
+"""A real cluster of two nodes: the bytes of one machine, lost workers, Ctrl-C, refusals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.executor import LOCAL, STOPPED, Call, Needs, Task, in_order
+from pipelines import competitions
+from pipelines.commands.app import main
+from pipelines.console import Narrator
+from pipelines.executors import machines
+from pipelines.executors.machines import Facts
+from pipelines.executors.nodes import TooLargeError
+from pipelines.executors.opening import opened
+from pipelines.members.member import members_of
+from pipelines.raw_files.sources import choose_source
+from pipelines.stages.download import download
+from pipelines.stages.pipeline import Pipeline
+from pipelines.workspace.layout import RunLayout
+from pipelines.workspace.stage_cache import StageStore
+from tests.pipelines.executors import own_competition
+
+pytest.importorskip("ray", reason="Ray is not installed: pip install 'foldwise[ray]'")
+
+HERE = Path(__file__).parent
+FOLDER = "competitions"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a person works."""
+    folder = tmp_path_factory.mktemp("home")
+    own_competition.write(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Two nodes of one core; what the process that holds them has told."""
+    folder = tmp_path_factory.mktemp("cluster")
+    hidden = ("PYTHONPATH", "RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
+    environment = {name: v for name, v in os.environ.items() if name not in hidden}
+    with (
+        (folder / "log").open("w") as log,
+        subprocess.Popen(
+            [sys.executable, "-P", str(HERE / "two_nodes.py"), str(folder / "told")],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            text=True,
+        ) as process,
+    ):
+        while not (folder / "told").exists():
+            assert process.poll() is None, (folder / "log").read_text()
+            time.sleep(0.1)
+        yield {**json.loads((folder / "told").read_text()), "process": process}
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+@pytest.fixture
+def on(cluster: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What is typed behind `--on`, in the folder of a person."""
+    monkeypatch.chdir(home)
+    return f"ray:{cluster['address']}"
+
+
+@pytest.fixture(scope="module")
+def joined(cluster: Any, home: Path, narrator: Narrator) -> Any:
+    """The executor, joined once: workers keep what they have imported."""
+    person = Told(narrator)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        competitions.load_competition("own")  # its file travels
+        with opened(f"ray:{cluster['address']}", person) as executor:
+            yield executor, person
+
+
+@pytest.fixture
+def person(joined: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Somebody in the folder, who has heard nothing yet."""
+    monkeypatch.chdir(home)
+    joined[1].warnings.clear()
+    return joined[1]
+
+
+@pytest.fixture
+def executor(joined: Any) -> Any:
+    return joined[0]
+
+
+class Told(Narrator):
+    """Keeps what a person is told."""
+
+    def __init__(self, narrator: Narrator) -> None:
+        super().__init__(narrator.console)
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def pipeline(folder: Path, narrator: Narrator, executor: Any, names: Any = None) -> Pipeline:
+    """The stages of the own competition, in a folder of their own."""
+    competition = competitions.load_competition("own")
+    members = tuple(m for m in members_of(competition) if names is None or m.name in names)
+    competition = competition.model_copy(update={"members": members})
+    raw = download(competition, choose_source("files", competition), folder / "data")
+    store = StageStore(RunLayout(folder / "run"))
+    return Pipeline(competition, raw, store, narrator, device="cpu", executor=executor)
+
+
+def run(folder: Path, narrator: Narrator, executor: Any, names: Any = None) -> dict[str, bytes]:
+    """Every file that the stages write, but for what tells when and how long."""
+    with narrator.stages():
+        pipeline(folder, narrator, executor, names).run()
+    stages = folder / "run" / "stages"
+    return {
+        str(path.relative_to(stages)): path.read_bytes()
+        for path in sorted(stages.rglob("*"))
+        if path.is_file() and path.name != "manifest.json"
+    }
+
+
+@pytest.fixture(scope="module")
+def at_home(
+    home: Path, tmp_path_factory: pytest.TempPathFactory, narrator: Narrator
+) -> dict[str, bytes]:
+    """What one machine makes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        return run(tmp_path_factory.mktemp("here"), narrator, LOCAL)
+
+
+def test_nodes_with_other_versions_are_refused(
+    on: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Comes first, since a process joins one cluster at a time."""
+    here = machines.facts()
+    other = Facts({**here.versions, "torch": "1.0.0"}, here.processor)
+    monkeypatch.setattr("pipelines.executors.ray.facts", lambda: other)
+    assert main(["run", "own", "--source", "files", "--no-track", "--on", on]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("foldwise: node ")
+    assert f"torch {here.versions['torch']}, here 1.0.0" in line
+
+
+def test_every_kind_of_member_ends_with_the_bytes_of_one_machine(
+    executor: Any, at_home: dict[str, bytes], tmp_path: Path, person: Told
+) -> None:
+    """CSV, OOF and weights of an MLP, one that stops early, TabM, a GRU, trees and a forest."""
+    assert executor.slots == 2
+    there = run(tmp_path, person, executor)
+    assert sorted(there) == sorted(at_home)
+    assert [name for name in there if there[name] != at_home[name]] == []
+    assert any(name.endswith("replicas.safetensors") for name in there)
+    assert any(name.endswith(".csv") for name in there)
+    assert person.warnings == []
+
+
+def counted(base: int, n_steps: int, call: Call) -> int:
+    """Reports each step; a sum that depends on all of them."""
+    total = base
+    for step in range(n_steps):
+        total += step
+        call.tell((step, total))
+    return total
+
+
+def dying(marks: str, n_deaths: int, call: Call) -> int:
+    """Tells five reports; its worker is killed at the third, as often as is said."""
+    for step in range(5):
+        call.tell(step)
+        mine = [path for path in Path(marks).iterdir() if path.name.startswith(f"{n_deaths}-")]
+        if step == 2 and len(mine) < n_deaths:
+            Path(marks, f"{n_deaths}-{len(mine)}").touch()
+            time.sleep(0.5)  # until the reports have left
+            os.kill(os.getpid(), signal.SIGKILL)
+    return n_deaths
+
+
+def failing(_shared: None, _arguments: None, call: Call) -> None:
+    raise TooLargeError("of a task's own")
+
+
+def endless(_shared: None, _arguments: None, call: Call) -> None:
+    while True:
+        call.tell(threads())
+        time.sleep(0.05)
+
+
+def threads() -> tuple[int, int]:
+    """Cores that torch and joblib would take."""
+    import joblib
+    import torch
+
+    return torch.get_num_threads(), joblib.cpu_count()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _tasks_travel() -> None:
+    """The tasks of this file are no module of the product."""
+    from ray import cloudpickle
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+
+def test_tasks_keep_to_what_every_executor_does(
+    executor: Any, tmp_path: Path, person: Told
+) -> None:
+    """Results, reports, ends, errors, threads, lost workers, sizes."""
+    shared = executor.share(100)
+    heard: dict[int, list[Any]] = {}
+
+    def hear(number: int, report: Any) -> bool:
+        heard.setdefault(number, []).append(report)
+        return number == 4 and report[0] == 1
+
+    tasks = [Task(counted, shared, number) for number in range(6)]
+    results = list(in_order(executor.run(tasks, hear)))
+    assert results == [100, 100, 101, 103, STOPPED, 110]
+    assert heard[5] == [(0, 100), (1, 101), (2, 103), (3, 106), (4, 110)]
+    assert heard[4] == [(0, 100), (1, 101)]
+
+    nothing = executor.share(None)
+    with pytest.raises(TooLargeError, match="of a task's own"):
+        list(executor.run([Task(failing, nothing, None)]))
+    assert person.warnings == []
+
+    found: list[Any] = []
+    ends = executor.run([Task(endless, nothing, None)], lambda _, report: not found.append(report))
+    assert list(ends) == [(0, STOPPED)]
+    assert found == [(1, 1)]
+
+    reports: list[int] = []
+    marks = executor.share(str(tmp_path))
+    again = executor.run([Task(dying, marks, 2)], lambda _, step: bool(reports.append(step)))
+    with executor.shown("4 train · mlp", None):
+        assert list(again) == [(0, 2)]
+    assert reports == [0, 1, 2, 3, 4]
+    lost = "4 train · mlp: a worker was lost (it is gone); its part is done again"
+    assert person.warnings == [f"{lost}, 1 of 3", f"{lost}, 2 of 3"]
+
+    for needs in (Needs(threads=99), Needs(cards=1), Needs(n_bytes=10**15)):
+        refused = pytest.raises(TooLargeError, match="4 train · big: one of its blocks needs")
+        with refused, executor.shown("4 train · big", None):
+            list(executor.run([Task(counted, shared, 1, needs=needs)], unit="blocks"))
+
+
+def test_ctrl_c_keeps_the_blocks_that_have_ended(
+    executor: Any,
+    at_home: dict[str, bytes],
+    tmp_path: Path,
+    person: Told,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The signal comes once the first of three blocks has ended; then it goes on at home."""
+    told: list[str] = []
+
+    def note(text: str) -> None:
+        told.append(text)
+        if text.startswith("1/3 blocks"):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    import ray
+
+    shown = executor.shown
+    monkeypatch.setattr(executor, "shown", lambda title, _: shown(title, note))
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, person, executor, ["mlp"])
+    while ray.available_resources().get("CPU", 0) < 2:
+        time.sleep(0.1)  # the other tasks are cancelled
+    assert any("running on" in text for text in told)
+    said: list[str] = []
+    monkeypatch.setattr(person, "say", lambda label, text: said.append(f"{label}: {text}"))
+    found = run(tmp_path, person, LOCAL, ["mlp"])
+    assert said[0] in ("note: mlp: 1 of 3 blocks kept", "note: mlp: 2 of 3 blocks kept")
+    of_member = {name: b for name, b in at_home.items() if name.startswith("train-mlp/")}
+    assert of_member
+    assert {name: found[name] for name in of_member} == of_member
+
+
+def test_only_source_code_travels(home: Path, tmp_path: Path) -> None:
+    """A large CSV in `submissions/`, data and runs stay at home."""
+    from pipelines.executors import shipped_code
+
+    table = shipped_code.ROOT / "submissions" / "made_by_test_ray.csv"
+    table.write_bytes(b"0" * 5_000_000)
+    try:
+        own = shipped_code.pack(tmp_path)
+    finally:
+        table.unlink()
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".py"}
+    assert sum(path.stat().st_size for path in files) < 3_000_000
+    assert (tmp_path / "pipelines" / "stages" / "train.py").is_file()
+    for module in own:
+        assert (tmp_path / module.path).is_file()
+        assert (tmp_path / module.path).with_name("closeness.py").is_file()
+
+
+def test_a_lost_node_is_told_and_its_blocks_are_done_again(
+    cluster: Any,
+    executor: Any,
+    at_home: dict[str, bytes],
+    tmp_path: Path,
+    person: Told,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Comes last, since the cluster has one node afterwards."""
+
+    def note(text: str) -> None:
+        if "2 running on 2 nodes" in text and not lost:
+            lost.append(text)
+            cluster["process"].stdin.write("lose\n")
+            cluster["process"].stdin.flush()
+
+    lost: list[str] = []
+    shown = executor.shown
+    monkeypatch.setattr(executor, "shown", lambda title, _: shown(title, note))
+    found = run(tmp_path, person, executor, ["mlp"])
+    of_member = {name: b for name, b in at_home.items() if name.startswith("train-mlp/")}
+    assert {name: found[name] for name in of_member} == of_member
+    assert lost
