@@ -107,7 +107,7 @@ def _limit(settings: Settings, options: RunOptions) -> TimeLimit | None:
     """The time limit, if there is one.
 
     Raises:
-        PlanError: `--plan` stands beside what would change the plan.
+        PlanError: `--plan` or `--time-limit` stands beside an option that it rules out.
     """
     from pipelines.planning.clock import TimeLimit, checked, seconds_in
     from pipelines.planning.kept_plan import PlanError
@@ -125,6 +125,11 @@ def _limit(settings: Settings, options: RunOptions) -> TimeLimit | None:
         raise PlanError(
             "--time-limit makes a plan of its own, so it cannot continue --run; leave one of them "
             "out"
+        )
+    if options.on:
+        raise PlanError(
+            "--time-limit measures the speed of this machine, so it cannot plan for a cluster; "
+            "leave --on or --time-limit out"
         )
     limit_s = checked(seconds_in(options.time_limit))
     return TimeLimit(limit_s, started(), tuple(settings.typed()), bool(settings.members))
