@@ -34,7 +34,7 @@ def test_a_run_has_scores_predictions_and_files(root, capsys):
         csv["Survived"].tolist() == (made.test["survived"] > 0.5).astype(int).astype(str).tolist()
     )
     assert made.report.exists()
-    assert all(figure.exists() for figure in made.figures)
+    assert all(figure.exists() for figure in made.figures.values())
     assert repr(made).startswith("RunResult(titanic ")
     assert "<table" in made._repr_html_()
     again = run(root, settings={"trees.trees.n_estimators": 30}, verbose=True)
@@ -47,7 +47,7 @@ def test_places_are_right_in_a_workspace_beside(tmp_path, monkeypatch):
     made = run("here", settings={"trees.trees.n_estimators": 20})
     assert made.submission.exists()
     assert made.figures
-    assert all(figure.exists() for figure in made.figures)
+    assert all(figure.exists() for figure in made.figures.values())
 
 
 def test_a_competition_may_be_passed_itself(root):
