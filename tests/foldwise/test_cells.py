@@ -34,12 +34,9 @@ def encoder(columns):
 COMPETITION = Competition(
     name="typed", title="Typed", kaggle=Kaggle(slug="typed"),
     files={"train": "train.csv", "test": "test.csv", "sample_submission": "sample.csv"},
-    id=None, submission_id="Id", target="win", classes=(0, 1), form="labels",
+    id="Id", target="win", classes=(0, 1), form="labels",
     metric=Metric("share", share, True, on="labels"),
-    columns=(
-        Column(name="Id", kind="int"), Column(name="size", kind="float"),
-        Column(name="kind", kind="text"),
-    ),
+    columns=(Column(name="size", kind="float"), Column(name="kind", kind="text")),
     features=add_half, folds=FoldPlan(n_folds=2),
     members=(EstimatorMember(
         name="logistic", encoder=encoder(["size", "half"]), estimator=LogisticSettings()
@@ -114,16 +111,16 @@ type_in()
 again = run(COMPETITION, source, root="here")
 print(json.dumps({
     "columns": list(tables.train), "runs": [made.summary.run, again.summary.run],
-    "oof": [list(map(str, made.oof)), made.oof.index.name, made.oof.index[0].item(), len(made.oof)],
-    "test": [list(map(str, made.test)), list(made.test.iloc[0])[0]],
+    "oof": [list(map(str, made.oof)), made.oof.index.name, made.oof.index[0], len(made.oof)],
+    "test": [list(map(str, made.test)), made.test.index[0]],
     "figures": sorted(made.figures), "files": [p.exists() for p in made.figures.values()],
     "members": list(made.scores.index), "report": made.report.exists(),
 }))
 """)
-    assert found["columns"] == ["Id", "size", "kind", "half", "data"]
+    assert found["columns"] == ["size", "kind", "half", "data"]
     assert found["runs"][0] == found["runs"][1]
-    assert found["oof"] == [["Id", "0", "1"], "row", 0, 90]
-    assert found["test"][0] == ["Id", "0", "1"]
+    assert found["oof"] == [["0", "1"], "Id", "1", 90]
+    assert found["test"] == [["0", "1"], "1001"]
     assert "scores_by_fold" in found["figures"]
     assert all(found["files"])
     assert found["members"] == ["blend", "logistic"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import foldwise
 from pipelines.competitions import UnknownCompetitionError
 from pipelines.configuration.assignments import ConfigurationError
+from pipelines.runs.from_python import RunResult
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +56,23 @@ def test_a_competition_may_be_passed_itself(root):
     titanic = foldwise.load_competition("titanic")
     made = foldwise.run(titanic, "sample", members=["trees"], folds=3, root=root)
     assert made.summary.competition == "titanic"
+
+
+@pytest.mark.parametrize(
+    ("ids", "changed", "columns", "index"),
+    [
+        (["7", "8"], {}, ["0", "1"], ["7", "8"]),
+        (["7", "7"], {}, ["Id", "0", "1"], [0, 1]),
+        (["1", "2"], {"id": None}, ["id", "0", "1"], [0, 1]),
+        (["1", "2"], {"id": None, "submission_id": "Row"}, ["Row", "0", "1"], [0, 1]),
+    ],
+)
+def test_rows_are_named_by_ids_that_name_one_row_each(toy, tmp_path, ids, changed, columns, index):
+    made = RunResult(None, tmp_path, toy.model_copy(update=changed))
+    frame = made._frame(pd.Series(ids), np.eye(2))
+    assert list(map(str, frame)) == columns
+    assert frame.index.tolist() == index
+    assert frame.index.name == ("row" if index == [0, 1] else "Id")
 
 
 def test_what_is_wrong_is_one_line(root):
