@@ -1,4 +1,4 @@
-"""How large a table is, told from the first bytes of its file, and what reading it takes."""
+"""How large a table is, by the first bytes of its file, and what reading it takes."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def sync(root: Path, narrator: Narrator, *, everything: bool) -> None:
     """Send what was kept, or every finished run; sending a run again writes no second one.
 
     What the workspace's own store has missed goes there where no server is named. A damaged file
-    is told and passed over.
+    is reported and passed over.
 
     Raises:
         SyncError: No server is named, it cannot be reached, or it refused.
@@ -72,7 +72,7 @@ def _finished(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def _unless_damaged(send: Callable[[], int]) -> int:
-    """How many were sent; none of a run with a damaged file, which is told and stays kept."""
+    """How many were sent; none of a run with a damaged file, which is reported and stays kept."""
     try:
         return send()
     except stored.DamagedFileError as error:

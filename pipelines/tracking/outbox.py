@@ -51,7 +51,7 @@ def keep_family(root: Path, experiment: str, family: Family, *, is_local: bool =
 
 
 def waiting(root: Path) -> list[Unsent]:
-    """All that is waiting to be sent, the oldest first; a damaged file is told and passed over."""
+    """All that is waiting to be sent, the oldest first; a damaged file is reported and left out."""
     return list(_waiting(root))
 
 

@@ -11,6 +11,7 @@ import contextlib
 import dis
 import functools
 import importlib
+import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -142,7 +143,9 @@ def enclosed_by(function: FunctionType) -> Iterator[Any]:
 
 def was_typed(value: FunctionType | type) -> bool:
     """Whether a function or class stands in no file: in a notebook's cell, or at the prompt."""
-    return value.__module__ == TYPED and find_source(TYPED) is None
+    module = value.__module__ or ""
+    is_typed = module == TYPED or (module != "" and module not in sys.modules)
+    return is_typed and find_source(module) is None
 
 
 def _names(code: CodeType) -> Iterator[str]:
