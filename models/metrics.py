@@ -17,6 +17,7 @@ import numpy as np
 from models import batched_metrics, scores
 from models.row_losses import LossKind
 from models.tasks import Task
+from models.undefined_scores import Undefined, undefined_scores
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -130,6 +131,12 @@ class Metric:
         if np.isnan(than):
             return not np.isnan(score)
         return score > than if self.greater_is_better else score < than
+
+    def undefined_on(
+        self, target: np.ndarray, perfect: np.ndarray, held_out: Sequence[np.ndarray]
+    ) -> Undefined | None:
+        """What the metric lacks on the splits with these held-out rows; see `undefined_scores`."""
+        return undefined_scores(self, target, perfect, held_out)
 
     def suits(self, task: Task) -> bool:
         """Whether predictions of that task hold what the metric looks at."""

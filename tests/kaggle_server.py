@@ -32,11 +32,12 @@ STALL_S = 30.0
 Fault = Callable[["Handler", Callable[[], None]], None]
 
 
-def zipped(members: dict[str, bytes]) -> bytes:
+def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in members.items():
-            archive.writestr(zipfile.ZipInfo(name), content)  # with one date for all time
+            info = zipfile.ZipInfo(name)  # with one date for all time
+            archive.writestr(info, content, method)
     return buffer.getvalue()
 
 

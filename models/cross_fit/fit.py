@@ -20,7 +20,6 @@ from models.data import FoldData, Replica, TrainingDataError, TrainingFailedErro
 from models.target import fit_scales
 from models.training.fit import Objective, Replicas, start
 from models.training.fitted import Fitted
-from models.undefined_scores import undefined_scores
 
 HALF = 0.5  # from this probability on a label of several holds
 
@@ -221,8 +220,7 @@ def _inputs(
 
 def _check_metric(goal: Goal, pairs: Splits) -> None:
     """Check that the metric is defined on some split."""
-    held_out = [rows for _, rows in pairs]
-    found = undefined_scores(goal.metric, goal.target, goal.perfect(), held_out)
+    found = goal.metric.undefined_on(goal.target, goal.perfect(), [rows for _, rows in pairs])
     if found is None or not found.is_everywhere:
         return
     if found.by_rows:

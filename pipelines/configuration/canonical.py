@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.workspace.competition_code import was_typed
+
 NOT_PICKLED = (pickle.PickleError, TypeError, AttributeError, ValueError, RuntimeError)
 LONGEST = 1000  # characters of JSON; longer lists and texts are given by their digest
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -222,7 +224,7 @@ def _content(cell: types.CellType) -> Any:
 
 def _is_found_by_name(value: Any) -> bool:
     """Whether the name of a class or function leads to it, so that its module's code tells all."""
-    if any(mark in value.__qualname__ for mark in UNNAMED):
+    if any(mark in value.__qualname__ for mark in UNNAMED) or was_typed(value):
         return False
     try:
         found: Any = importlib.import_module(value.__module__)

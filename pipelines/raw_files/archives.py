@@ -57,12 +57,14 @@ class Limits:
         ratio: Most bytes written per byte of the archive.
         ratio_free_bytes: The ratio is not checked below this size.
         depth: How deep zips may be nested.
+        members: Most members that are looked at, those of zips within the zip included.
     """
 
     total_bytes: int = 16 << 30
     ratio: int = 200
     ratio_free_bytes: int = 64 << 20
     depth: int = 3
+    members: int = 2_000_000
 
 
 def unpack(
@@ -92,12 +94,13 @@ def unpack(
 
 
 class Budget:
-    """How many bytes may still be unpacked from an archive."""
+    """How many bytes may still be unpacked from an archive, and how many members looked at."""
 
     def __init__(self, archive: Path, limits: Limits) -> None:
         self._archive = archive
         self._limits = limits
         self._spent = 0
+        self._n_members = 0
         self._bound = min(
             limits.total_bytes,
             max(limits.ratio_free_bytes, limits.ratio * archive.stat().st_size),
@@ -116,6 +119,20 @@ class Budget:
                 f"{self._limits.ratio} times the archive's "
                 f"{self._archive.stat().st_size:,} bytes and {self._limits.total_bytes:,} in all; "
                 "if you trust it, unpack it yourself and give --source the folder"
+            )
+
+    def count(self, n_members: int, where: str) -> None:
+        """Count the members of a zip that is opened now.
+
+        Raises:
+            ArchiveError: They are more than the limits allow.
+        """
+        self._n_members += n_members
+        if self._n_members > self._limits.members:
+            raise ArchiveError(
+                f"{where}: found {self._n_members:,} members so far, expected at most "
+                f"{self._limits.members:,} in all zips together; if you trust it, unpack it "
+                "yourself and give --source the folder"
             )
 
 
@@ -158,6 +175,7 @@ class _Search:
         with reading(where):
             zipped = zipfile.ZipFile(stream)
         with zipped:
+            self.budget.count(len(zipped.infolist()), where)
             members = safe_members(zipped, where)
             self.seen += [member.filename for member in members]
             for name in list(self.missing):

@@ -90,6 +90,7 @@ def _in_zip(
     with reading(where):
         zipped = zipfile.ZipFile(stream)
     with zipped:
+        budget.count(len(zipped.infolist()), where)
         for member in safe_members(zipped, where):
             place = f"{where}: member {member.filename!r}"
             yield f"{folder}/{member.filename}", partial(_read, zipped, member, place, budget)

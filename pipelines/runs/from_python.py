@@ -5,11 +5,12 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 
@@ -24,6 +25,8 @@ from pipelines.stages import ensemble, preprocess
 from pipelines.workspace.layout import RunLayout, Workspace, submission_csv
 from pipelines.workspace.summary import Summary
 
+ROW_ID = "id"  # the column of ids where the competition names none
+
 
 @dataclass(frozen=True)
 class RunResult:
@@ -32,10 +35,12 @@ class RunResult:
     Attributes:
         summary: Its scores, members and seconds.
         root: The workspace.
+        competition: What was run, with the settings of this run.
     """
 
     summary: Summary
     root: Path
+    competition: Competition = field(repr=False)
 
     @property
     def folder(self) -> Path:
@@ -69,22 +74,23 @@ class RunResult:
         return RunLayout(self.folder).report_file
 
     @property
-    def figures(self) -> tuple[Path, ...]:
-        """The pictures."""
+    def figures(self) -> dict[str, Path]:
+        """The pictures by name, such as `scores_by_fold`."""
         folder = RunLayout(self.folder).figures
-        return tuple(folder / Path(figure).name for figure in self.summary.figures)
+        return {Path(name).stem: folder / Path(name).name for name in self.summary.figures}
 
     @cached_property
     def oof(self) -> pd.DataFrame:
-        """Each training row by id, predicted by models that never saw it; NaN where none held it.
+        """Each training row, predicted by models that never saw it; NaN where none held it.
 
-        A column for each class or target.
+        By id, a column for each class or target. Where the rows have no ids, or one of them comes
+        twice, the index is the row number, and the ids are the first column.
         """
         return self._frame(self._prepared.train_ids, self._blend.oof)
 
     @cached_property
     def test(self) -> pd.DataFrame:
-        """Each test row by id: a column for each class or target."""
+        """Each test row in the same form."""
         return self._frame(self._prepared.test_ids, self._blend.test)
 
     @cached_property
@@ -95,11 +101,15 @@ class RunResult:
     def _blend(self) -> ensemble.Blend:
         return ensemble.load(RunLayout(self.folder).ensemble)
 
-    def _frame(self, ids: pd.Series, values: Any) -> pd.DataFrame:
-        competition = load_competition(self.summary.competition)
-        names = competition.label_names or competition.targets
+    def _frame(self, ids: pd.Series, values: np.ndarray) -> pd.DataFrame:
+        names = self.competition.label_names or self.competition.targets
         columns = list(names) if len(names) == values.shape[1] else range(values.shape[1])
-        return pd.DataFrame(values, index=pd.Index(ids, name=competition.id), columns=columns)
+        frame = pd.DataFrame(values, columns=columns)
+        if self.competition.id is not None and ids.is_unique:
+            return frame.set_axis(pd.Index(ids, name=self.competition.id))
+        name = self.competition.id or self.competition.submission_id or ROW_ID
+        frame.insert(0, name, ids.to_numpy())
+        return frame.rename_axis(index="row")
 
     def __repr__(self) -> str:
         """The run, its score and its members."""
@@ -166,4 +176,5 @@ def run(
         source=str(source), device=device, track=track, limit=limit, root=Path(root)
     )
     narrator = Narrator(Console(quiet=not verbose))
-    return RunResult(run_stages(configured, request, narrator), Path(root))
+    summary = run_stages(configured, request, narrator)
+    return RunResult(summary, Path(root), configured)

@@ -1,4 +1,4 @@
-"""A competition's data by its name: stages 1 and 2, without training anything."""
+"""A competition's data: stages 1 and 2, without training anything."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from pipelines.stages.preprocess import prepare
 from pipelines.workspace.layout import Workspace
 
 if TYPE_CHECKING:
+    from pipelines.configuration.competition import Competition
     from pipelines.stages.preprocess import Prepared
 
 
-def load(name: str, source: str | Path = "auto", *, root: Path | str = ".") -> Prepared:
+def load(
+    competition: str | Competition, source: str | Path = "auto", *, root: Path | str = "."
+) -> Prepared:
     """The typed tables, target, ids and folds of a competition.
 
     Args:
-        name: Of the competition, as in `foldwise list`.
+        competition: Its name, as in `foldwise list`, or the competition itself.
         source: `auto`, `kaggle`, `sample`, or the path of a folder or zip.
         root: The workspace; raw files are kept in its `data/`.
 
@@ -29,6 +32,6 @@ def load(name: str, source: str | Path = "auto", *, root: Path | str = ".") -> P
         DownloadError: The raw files could not be put in place.
         TableError: A file does not match the competition's columns.
     """
-    competition = load_competition(name)
-    chosen = choose_source(str(source), competition)
-    return prepare(competition, download(competition, chosen, Workspace(Path(root)).data))
+    found = load_competition(competition) if isinstance(competition, str) else competition
+    chosen = choose_source(str(source), found)
+    return prepare(found, download(found, chosen, Workspace(Path(root)).data))

@@ -209,7 +209,7 @@ class Pipeline:
                 **member.file_digests(),
             },
             upstream=self._content(PREPROCESS, encoded),
-            code=stage_code.of_train(member),
+            code=stage_code.of_train(member, self.competition),
             kept=kept,
         )
 

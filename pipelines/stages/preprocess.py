@@ -13,8 +13,6 @@ import numpy as np
 import pandas as pd
 
 from features.folds import FoldError, Folds, make_folds
-from models.metrics import MetricError
-from models.undefined_scores import undefined_scores
 from pipelines.stages.extra_tables import ExtraTables, features_of, read_extra_tables
 from pipelines.stages.input_tables import (
     TrainingRows,
@@ -42,6 +40,12 @@ Features = Callable[[pd.DataFrame], pd.DataFrame]
 
 class FeaturesError(ValueError):
     """The competition's `features` computes a row from other rows, or mixes kinds of values."""
+
+    exit_code = 2
+
+
+class NoScoreError(ValueError):
+    """The competition's metric gives no number, even for predictions that are right."""
 
     exit_code = 2
 
@@ -100,7 +104,7 @@ def prepare(competition: Competition, raw: RawFiles) -> Prepared:
         TableError: A file does not match the competition's columns.
         SampleError: The sample submission does not match the test file or the form.
         FoldError: There are too few rows for the folds.
-        MetricError: The metric gives no number for right predictions.
+        NoScoreError: The metric gives no number for right predictions.
         MemoryShortError: The files' tables do not fit into the memory.
         FeaturesError: `competition.features` is not row-wise.
     """
@@ -202,16 +206,16 @@ def _undefined(competition: Competition, target: np.ndarray, folds: Folds) -> li
 
     Raises:
         FoldError: It is undefined on all of them.
-        MetricError: It is, and not for lack of target values.
+        NoScoreError: It is, and not for lack of target values.
     """
     rows = [split.valid_rows for split in folds.splits()]
-    found = undefined_scores(competition.metric, target, _perfect(competition, target), rows)
+    found = competition.metric.undefined_on(target, _perfect(competition, target), rows)
     if found is None:
         return []
     if not found.by_rows:
         step = "correct the function of the metric in the competition's file, or set another one"
         if found.is_everywhere:
-            raise MetricError(f"{found.fault}, expected a number; {step}")
+            raise NoScoreError(f"{found.fault}, expected a number; {step}")
     else:
         step = "set folds.n_folds, folds.group or folds.stratify otherwise, or another metric"
         if found.is_everywhere:

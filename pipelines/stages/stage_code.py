@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pipelines.configuration.typed_code import text_of_typed
 from pipelines.members.member import members_of
+from pipelines.workspace.competition_code import code_of
 from pipelines.workspace.files import fingerprint
 from pipelines.workspace.provenance import code_digest
 
@@ -18,10 +20,12 @@ STAGES = "pipelines.stages"
 
 
 def of_preprocess(competition: Competition) -> str:
-    """The digest for stage 2; of the competition's code what its features and joins use."""
+    """The digest for stage 2; of the competition's code what features, joins and metric use."""
     parsed = [extra.parse for extra in competition.extra_files.values() if extra.parse]
     joined = [competition.join] if competition.join else []
-    return _digest("preprocess", competition.features, *joined, *parsed)
+    return _digest(
+        "preprocess", competition.features, *joined, *parsed, competition.metric.function
+    )
 
 
 def of_dataset(encoder: Callable[[], Encoder]) -> str:
@@ -29,11 +33,11 @@ def of_dataset(encoder: Callable[[], Encoder]) -> str:
     return _digest("dataset", encoder)
 
 
-def of_train(member: Member) -> str:
-    """The digest for stage 4 of one member: its kind, and what its settings are made of."""
+def of_train(member: Member, competition: Competition) -> str:
+    """The digest for stage 4 of one member: its kind, its settings' code, and the metrics'."""
     fields = type(member).model_fields.items()
     settings = [getattr(member, name) for name, field in fields if not field.exclude]
-    return _digest("train", type(member), *settings)
+    return _digest("train", type(member), *settings, *_metrics(competition))
 
 
 def of_ensemble(competition: Competition) -> str:
@@ -44,6 +48,7 @@ def of_ensemble(competition: Competition) -> str:
         second_level.stackers,
         second_level.context_features,
         overlap and overlap.is_new,
+        *_metrics(competition),
     )
 
 
@@ -59,12 +64,22 @@ def of_run(competition: Competition) -> str:
         [
             of_preprocess(competition),
             *map(of_dataset, encoders),
-            *map(of_train, members_of(competition)),
+            *(of_train(member, competition) for member in members_of(competition)),
             of_ensemble(competition),
             of_submission(),
         ]
     )
 
 
+def _metrics(competition: Competition) -> list[Callable[..., float]]:
+    return [metric.function for metric in (competition.metric, *competition.extra_metrics)]
+
+
+def _module(value: Any) -> str:
+    return str(getattr(value, "__module__", ""))
+
+
 def _digest(stage: str, *brought: Any) -> str:
-    return code_digest([f"{STAGES}.{stage}"], brought)
+    digest = code_digest([f"{STAGES}.{stage}"], brought)
+    typed = sorted(map(text_of_typed, code_of(brought).typed))
+    return fingerprint([digest, typed]) if typed else digest

@@ -7,8 +7,11 @@ text of the file counts whole, and so do the files beside it that it imports.
 
 from __future__ import annotations
 
+import contextlib
+import dis
 import functools
 import importlib
+import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -20,6 +23,8 @@ from pipelines.workspace.import_closure import PROJECT, Source, find_source, sou
 
 COMPETITIONS = "pipelines.competitions."
 PUBLIC_NAMES = "foldwise"  # has no code but names of what other modules define
+LOADS = {"LOAD_GLOBAL", "LOAD_NAME"}
+TYPED = "__main__"  # the module of what stands in no file
 STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
 INSTALLED = {"site-packages", "dist-packages"}
 
@@ -31,10 +36,12 @@ class CompetitionCode:
     Attributes:
         modules: Names of modules of the project, whose closure counts.
         files: A competition's own file and those beside it, by module name.
+        typed: Functions and classes that stand in no file, as those of a notebook's cells.
     """
 
     modules: set[str] = field(default_factory=set)
     files: dict[str, Source] = field(default_factory=dict)
+    typed: list[Any] = field(default_factory=list)
     _seen: dict[int, Any] = field(default_factory=dict)
 
     def add(self, value: Any) -> None:
@@ -51,15 +58,21 @@ class CompetitionCode:
             return [value.func, *value.args, *value.keywords.values()]
         if isinstance(value, MethodType):
             return [value.__self__, value.__func__]
-        if isinstance(value, FunctionType):
-            return used_by(value) if self._is_own(value.__module__) else ()
-        if isinstance(value, type):
-            return _members(value) if self._is_own(value.__module__) else ()
+        if isinstance(value, FunctionType | type):
+            return self._of_definition(value)
         if isinstance(value, dict):
             return value.values()
         if isinstance(value, list | tuple | set | frozenset):
             return value
         return self._of_object(value)
+
+    def _of_definition(self, value: FunctionType | type) -> Iterable[Any]:
+        """What a function or class of a competition uses."""
+        if was_typed(value):
+            self.typed.append(value)
+        elif not self._is_own(value.__module__):
+            return ()
+        return _members(value) if isinstance(value, type) else used_by(value)
 
     def _of_object(self, value: Any) -> Iterable[Any]:
         """The class and the attributes of an object whose class is no library's."""
@@ -68,7 +81,7 @@ class CompetitionCode:
             return ()
         if hasattr(value, "__wrapped__"):
             return (value.__wrapped__,)
-        if _kind(type(value).__module__) == "library":
+        if _kind(type(value).__module__) == "library" and not was_typed(type(value)):
             return ()
         return (type(value), *getattr(value, "__dict__", {}).values())
 
@@ -102,8 +115,8 @@ def code_of(values: Iterable[Any]) -> CompetitionCode:
 def used_by(function: FunctionType) -> Iterator[Any]:
     """The values that a function refers to: globals, what it imports, and what it encloses."""
     names = set(_names(function.__code__))
-    yield from (function.__globals__[name] for name in names if name in function.__globals__)
-    yield from (cell.cell_contents for cell in function.__closure__ or ())
+    yield from globals_of(function).values()
+    yield from enclosed_by(function)
     yield from (function.__defaults__ or (), function.__kwdefaults__ or {})
     modules = [
         value for name in names if isinstance(value := function.__globals__.get(name), ModuleType)
@@ -115,12 +128,40 @@ def used_by(function: FunctionType) -> Iterator[Any]:
             yield from (getattr(module, name) for name in names if hasattr(module, name))
 
 
+def globals_of(function: FunctionType) -> dict[str, Any]:
+    """The globals that a function refers to, by name."""
+    names = {*_loaded(function.__code__)} & {*function.__globals__}
+    return {name: function.__globals__[name] for name in sorted(names)}
+
+
+def enclosed_by(function: FunctionType) -> Iterator[Any]:
+    """The values of the variables around a function that it uses, as far as they have one."""
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):
+            yield cell.cell_contents
+
+
+def was_typed(value: FunctionType | type) -> bool:
+    """Whether a function or class stands in no file: in a notebook's cell, or at the prompt."""
+    module = value.__module__ or ""
+    is_typed = module == TYPED or (module != "" and module not in sys.modules)
+    return is_typed and find_source(module) is None
+
+
 def _names(code: CodeType) -> Iterator[str]:
     """The names in a function's code, and in the code of functions within it."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _names(constant)
+
+
+def _loaded(code: CodeType) -> Iterator[str]:
+    """The same without the names of attributes and modules."""
+    yield from (one.argval for one in dis.get_instructions(code) if one.opname in LOADS)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _loaded(constant)
 
 
 def _is_imported(name: str) -> bool:

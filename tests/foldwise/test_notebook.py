@@ -18,6 +18,8 @@ def test_every_cell_runs(tmp_path, monkeypatch):
     for cell in code:
         exec(compile("".join(cell["source"]), cell["id"], "exec"), names)
     assert names["result"].score > 0.75
+    assert names["own"].score > 0.7
+    assert names["own"].summary.competition == "titanic-mine"
     assert names["made"].score > 0.75
     assert len(names["made"].replicas) == 50
     names["plt"].close("all")

@@ -154,6 +154,14 @@ def test_the_total_is_bounded_over_all_files(archive: Path, into: Path) -> None:
     assert "1,000,000" in refused(archive, ["train.csv", "test.csv"], into, limits)
 
 
+def test_members_are_bounded_over_all_zips(archive: Path, into: Path) -> None:
+    inner = zip_bytes({f"{n}.txt": b"" for n in range(30)})
+    archive.write_bytes(zip_bytes({f"{n}.zip": inner for n in range(10)}))
+    message = refused(archive, ["train.csv"], into, Limits(members=100))
+    assert "expected at most 100 in all zips together" in message
+    assert "member '" in message  # the inner zip that was one too many
+
+
 def test_a_header_that_lies_about_the_size_changes_nothing(archive: Path, into: Path) -> None:
     content = zip_bytes({"train.csv": bytes(8 << 20)})
     honest, lie = (8 << 20).to_bytes(4, "little"), (100).to_bytes(4, "little")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import foldwise
 from pipelines.competitions import UnknownCompetitionError
 from pipelines.configuration.assignments import ConfigurationError
+from pipelines.runs.from_python import RunResult
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def test_a_run_has_scores_predictions_and_files(root, capsys):
         csv["Survived"].tolist() == (made.test["survived"] > 0.5).astype(int).astype(str).tolist()
     )
     assert made.report.exists()
-    assert all(figure.exists() for figure in made.figures)
+    assert all(figure.exists() for figure in made.figures.values())
     assert repr(made).startswith("RunResult(titanic ")
     assert "<table" in made._repr_html_()
     again = run(root, settings={"trees.trees.n_estimators": 30}, verbose=True)
@@ -47,13 +49,30 @@ def test_places_are_right_in_a_workspace_beside(tmp_path, monkeypatch):
     made = run("here", settings={"trees.trees.n_estimators": 20})
     assert made.submission.exists()
     assert made.figures
-    assert all(figure.exists() for figure in made.figures)
+    assert all(figure.exists() for figure in made.figures.values())
 
 
 def test_a_competition_may_be_passed_itself(root):
     titanic = foldwise.load_competition("titanic")
     made = foldwise.run(titanic, "sample", members=["trees"], folds=3, root=root)
     assert made.summary.competition == "titanic"
+
+
+@pytest.mark.parametrize(
+    ("ids", "changed", "columns", "index"),
+    [
+        (["7", "8"], {}, ["0", "1"], ["7", "8"]),
+        (["7", "7"], {}, ["Id", "0", "1"], [0, 1]),
+        (["1", "2"], {"id": None}, ["id", "0", "1"], [0, 1]),
+        (["1", "2"], {"id": None, "submission_id": "Row"}, ["Row", "0", "1"], [0, 1]),
+    ],
+)
+def test_rows_are_named_by_ids_that_name_one_row_each(toy, tmp_path, ids, changed, columns, index):
+    made = RunResult(None, tmp_path, toy.model_copy(update=changed))
+    frame = made._frame(pd.Series(ids), np.eye(2))
+    assert list(map(str, frame)) == columns
+    assert frame.index.tolist() == index
+    assert frame.index.name == ("row" if index == [0, 1] else "Id")
 
 
 def test_what_is_wrong_is_one_line(root):

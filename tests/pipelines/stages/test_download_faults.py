@@ -38,6 +38,10 @@ def not_a_zip(server, _):
     server.archives["titanic"] = b"<!doctype html><title>Sign in</title>"
 
 
+def bomb(server, _):
+    server.archives["titanic"] = zipped({"train.csv": bytes(80 << 20)}, zipfile.ZIP_DEFLATED)
+
+
 def bigger(server):
     """The same files in another archive, as after a change at Kaggle."""
     with zipfile.ZipFile(io.BytesIO(server.archives["titanic"])) as archive:
@@ -136,6 +140,7 @@ DOWNLOADS = [
         FILES,
     ),
     Case("a corrupt zip", corrupt, 3, "titanic.zip: member", NOTHING),
+    Case("a zip bomb", bomb, 3, "unpacks to more than 67,108,864 bytes", NOTHING),
     Case("a web page for a zip", not_a_zip, 3, "a web page (signed out", NOTHING),
     Case("disk full", full_disk, 3, "the disk is full", NOTHING),
 ]
@@ -191,3 +196,14 @@ def test_what_is_there_stays_when_a_refresh_fails(
         assert app.main([*RUN, *QUICK, "--refresh"], patience=patience) == case.code
     assert case.message in capsys.readouterr().err
     assert held() == before
+
+
+@pytest.mark.parametrize("harm", [bomb, corrupt, not_a_zip])
+def test_an_archive_that_is_no_good_is_fetched_once(
+    harm, kaggle, kaggle_files, patience, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    harm(kaggle, None)
+    assert app.main([*RUN, *QUICK], patience=patience) == 3
+    assert len(kaggle.asked(API)) == 1
+    assert held() == {}

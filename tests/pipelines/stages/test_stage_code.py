@@ -68,9 +68,11 @@ def test_features_count_with_what_they_use_of_the_project():
 
 
 def test_a_member_counts_with_its_network_and_without_the_other_members():
-    logistic, mlp, trees = load_competition("titanic").members
-    assert len({stage_code.of_train(member) for member in (logistic, mlp, trees)}) == 3
-    assert stage_code.of_train(mlp) == stage_code.of_train(mlp.model_copy(update={"n_seeds": 9}))
+    titanic = load_competition("titanic")
+    logistic, mlp, trees = titanic.members
+    assert len({stage_code.of_train(member, titanic) for member in (logistic, mlp, trees)}) == 3
+    more_seeds = mlp.model_copy(update={"n_seeds": 9})
+    assert stage_code.of_train(mlp, titanic) == stage_code.of_train(more_seeds, titanic)
 
 
 def test_a_stacker_counts_in_the_ensemble_alone():
@@ -110,7 +112,7 @@ def digests():
     return {
         "preprocess": stage_code.of_preprocess(titanic),
         "dataset": stage_code.of_dataset(mlp.encoder),
-        "train": stage_code.of_train(mlp),
+        "train": stage_code.of_train(mlp, titanic),
         "ensemble": stage_code.of_ensemble(titanic),
         "submission": stage_code.of_submission(),
     }
