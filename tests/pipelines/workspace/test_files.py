@@ -35,6 +35,19 @@ def test_two_writers_of_one_file_have_names_of_their_own(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
 
 
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
+    path = tmp_path / "a [1].json"
+    write = (
+        "import os, pathlib, signal, sys\nfrom pipelines.workspace import files\n"
+        "with files.whole(pathlib.Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('half')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", write, str(path)], check=False)
+    assert len(list(tmp_path.iterdir())) == 1
+    files.write_text(path, "whole")
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [(path.name, "whole")]
+
+
 def test_a_copy_makes_its_folder_and_keeps_the_bytes(tmp_path):
     source = tmp_path / "source"
     source.write_bytes(b"\0\r\n")
