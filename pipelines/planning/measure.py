@@ -103,10 +103,16 @@ class Measuring:
         key = self._key("encoder", name, canonical(maker()))
         kept = self.speeds.of(key)
         if kept is None or kept.encoder is None:
-            cost = probe.encoder(maker, self.prepared, self.folder / "parts" / name)
-            kept = self.speeds.keep(key, encoder=cost)
+            kept = self.speeds.keep(key, encoder=self._tried_encoder(name, maker))
         assert kept.encoder is not None, "it was kept as an encoder's"
         return kept.encoder
+
+    def _tried_encoder(self, name: str, maker: Callable[[], Encoder]) -> EncoderCost:
+        """Few rows are encoded once, to try the members on; that shows the cost as well."""
+        users = [m for m in members_of(self.competition) if self._identity(m).name == name]
+        if users and len(self.prepared.train) <= probe.TRIED_ROWS:
+            return self._encoding(users[0]).cost
+        return probe.encoder(maker, self.prepared, self.folder / "parts" / name)
 
     def _member(self, one: Member) -> MemberCost:
         kept: Kept | None = self.speeds.of(self.key_of(one))

@@ -84,11 +84,13 @@ class Encoding:
         folder: Holds it.
         prepared: The tables of that part.
         n_bytes: What one split of all rows takes on disk.
+        cost: What encoding costs, where the part is all rows.
     """
 
     folder: Path
     prepared: Prepared
     n_bytes: float
+    cost: EncoderCost
 
     def dataset(self, member: Member) -> FoldedDataset:
         """The part as the member takes it."""
@@ -130,13 +132,17 @@ def encoding(maker: Maker, prepared: Prepared, folder: Path) -> Encoding:
     for n_rows in [n for n in _sizes(n_all) if n >= min(n_all, TRIED_ROWS)]:
         part, place = part_of(prepared, n_rows, N_SPLITS), folder / f"{n_rows}"
         with Attempt() as attempt:
-            _encoded(Timer(), maker, part, place)
+            timer = Timer()
+            _encoded(timer, maker, part, place)
         if attempt.error is None:
             break
         if n_rows == n_all:
             raise attempt.error
     n_bytes = sum(path.stat().st_size for path in place.iterdir()) / N_SPLITS
-    return Encoding(place, part, n_bytes * n_all / n_rows)
+    is_once = is_stateless(complete(maker()))
+    split_s = timer.clock_s / (1 if is_once else N_SPLITS)
+    cost = EncoderCost(split_s=split_s, is_once=is_once)
+    return Encoding(place, part, n_bytes * n_all / n_rows, cost)
 
 
 def _sizes(n_all: int) -> list[int]:

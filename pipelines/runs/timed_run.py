@@ -45,11 +45,16 @@ def run(competition: Competition, request: RunRequest, narrator: Narrator) -> Su
     """Run within the request's time limit; without one all that the competition asks for.
 
     Raises:
-        TimeLimitError: Nothing can be done within the limit.
+        TimeLimitError: Nothing can be done within the limit, or a cluster is to train.
         Exception: Each stage's own errors; every one has an `exit_code`.
     """
     if request.limit is None:
         return runs.run(competition, request, narrator)
+    if request.on is not None:
+        raise TimeLimitError(
+            f"--time-limit plans by the speed of this machine, found --on {request.on}; leave --on "
+            "out, or --time-limit"
+        )
     clock = Clock(checked(request.limit.limit_s), request.limit.started)
     quieter = Narrator(narrator.console, hides_unchanged=True)
     return _TimedRun(competition, request, request.limit, clock, quieter).run()

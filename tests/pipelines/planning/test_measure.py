@@ -34,6 +34,7 @@ def test_everything_is_measured_once_and_then_known(toy, prepared, tmp_path):
     assert all(cost.round_s > 0 for cost in costs.members.values())
     assert min(costs.ensemble_s, costs.publish_s) > 0
     assert first.speeds.n_measured == 6
+    assert not (tmp_path / "first" / "parts").exists()  # few rows are encoded once
     first.speeds.write()
     second = measuring(toy, prepared, tmp_path, "second")
     second.costs(1.0, lambda _: None)

@@ -159,7 +159,7 @@ def make_last_member_late(root):
     for costs in book.machines.values():
         for key, kept in costs.items():
             if kept.member is not None and kept.member.n_side_by_side == 1:
-                slow = kept.member.model_copy(update={"round_s": 20.0})
+                slow = kept.member.model_copy(update={"round_s": 60.0})
                 costs[key] = kept.model_copy(update={"member": slow})
     path.write_text(book.model_dump_json())
 
@@ -181,6 +181,14 @@ def test_ctrl_c_and_the_limit_leave_the_best_so_far(interrupted, go, tmp_path):
     assert (summary.time.after_s is None) == (fault == "ctrl-c")
     (entry,) = ledger.read(tmp_path / ledger.FILE)
     assert entry.run == summary.run
+
+
+def test_a_cluster_has_no_time_limit(toy, narrator, tmp_path):
+    limit = TimeLimit(AMPLE_S, time.monotonic())
+    asked = RunRequest(source="sample", track=False, root=tmp_path, limit=limit, on="ray")
+    with pytest.raises(TimeLimitError, match=r"--time-limit .* leave --on out"):
+        timed_run.run(toy, asked, narrator)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_ctrl_c_before_the_first_submission_is_ctrl_c(go, toy):
