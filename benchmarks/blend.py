@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,9 @@ from foldwise import (
     TreesMember,
     TreesSettings,
 )
+from models.ensembling.goal import Goal
+from models.ensembling.methods import methods_for
+from models.ensembling.nested_methods import NestedMethod, best_alone, evaluate
 from models.ensembling.search_objectives import fast_auc
 from models.estimators.sklearn_models import ExtraTreesSettings
 from pipelines.blending.blend import blend
@@ -120,19 +125,14 @@ def sixty(root: Path, archive: Path, narrator: Narrator) -> None:
         run(_adult(number), request, Narrator(Console(quiet=True)))
         print(f"run {number + 1} of 3", flush=True)
     competition = _adult(0)
-    how = How(method="equal,ranks,gradient,hill,ridge,logistic,lightgbm")
-    rows = []
-    for label, method in [("auto", how), ("negative", How(method="hill,gradient", negative=True))]:
-        summary = blend(competition, BlendRequest(how=method, track=False, root=root), narrator)
-        csv = pd.read_csv(root / summary.submission)
-        rows.append((f"foldwise blend, {label}", summary.cv, _auc(truth, csv["income"])))
-        rows += [(f"  {way.name}", way.score, np.nan) for way in summary.ways]
-        print(f"{label}: chosen {summary.way}", flush=True)
-    rows += _singles(root, competition, truth)
-    rows += _hillclimbers(root, competition, truth)
-    print("| what | its own score | new rows |\n|---|--:|--:|")
-    for name, own, new in rows:
-        print(f"| {name} | {own:.5f} | {'' if np.isnan(new) else f'{new:.5f}'} |")
+    summary = blend(competition, BlendRequest(track=False, root=root), narrator)
+    csv = pd.read_csv(root / summary.submission)
+    made = f"**foldwise blend** ({summary.way})"
+    members = _predictions(root, competition)
+    print("| what | same rows | nested | new rows |\n|---|--:|--:|--:|")
+    print(f"| {made} | | {summary.cv:.5f} | {_auc(truth, csv['income']):.5f} |")
+    for row in (*_methods(members, truth), *_hillclimbers(members, truth)):
+        print(row, flush=True)
 
 
 def _adult_files(root: Path, archive: Path) -> np.ndarray:
@@ -212,43 +212,63 @@ def _adult(number: int) -> Competition:
     )
 
 
-def _predictions(root: Path, competition: Competition) -> tuple[dict[str, np.ndarray], ...]:
-    """Out-of-fold and test probabilities by member, and the target."""
+@dataclass(frozen=True)
+class Predictions:
+    """The members' predictions, `(n_members, n, 2)` each, the goal and the folds."""
+
+    oof: np.ndarray
+    test: np.ndarray
+    goal: Goal
+    folds: np.ndarray
+
+
+def _predictions(root: Path, competition: Competition) -> Predictions:
     runs = runs_to_blend(root, competition, ())
     prepared = RunContents(Workspace(root).run("adult", runs[0].run)).prepared
     members = list(from_runs(runs, root, prepared, are_named=True))
-    oof = {member.name: member.oof[:, 1] for member in members}
-    return oof, {member.name: member.test[:, 1] for member in members}, {"y": prepared.target}
+    oof, test = (np.stack([getattr(m, part) for m in members]) for part in ("oof", "test"))
+    goal = Goal(prepared.target, competition.predicts, competition.metric)
+    return Predictions(oof, test, goal, prepared.folds.assignment)
 
 
-def _singles(
-    root: Path, competition: Competition, truth: np.ndarray
-) -> list[tuple[str, float, float]]:
-    """The member with the best own score, which is optimistic as a maximum of 60, on new rows."""
-    oof, test, target = _predictions(root, competition)
-    best = max(oof, key=lambda name: _auc(target["y"], oof[name]))
-    return [(f"best member ({best})", _auc(target["y"], oof[best]), _auc(truth, test[best]))]
+def _methods(members: Predictions, truth: np.ndarray) -> Iterator[str]:
+    """Each method's score on the rows that it was fitted on, nested, and on new rows."""
+    oof, goal, folds = members.oof, members.goal, members.folds
+    scores = np.stack([goal.decide(member, folds).scores for member in oof])
+    yield _row(best_alone(scores, oof, goal, folds), members, truth)
+    for negative in (False, True):
+        for name, methods in methods_for(goal, negative=negative).items():
+            for method in methods if not negative or name in ("hill", "gradient") else ():
+                yield _row(evaluate(method, oof, goal, folds), members, truth, negative=negative)
 
 
-def _hillclimbers(
-    root: Path, competition: Competition, truth: np.ndarray
-) -> list[tuple[str, float, float]]:
+def _row(
+    method: NestedMethod, members: Predictions, truth: np.ndarray, *, negative: bool = False
+) -> str:
+    same, new = (method.of_all.predict(part) for part in (members.oof, members.test))
+    name = f"{method.name}{', negative weights' * negative}"
+    fitted_on = _auc(members.goal.target, same[:, 1])
+    return f"| {name} | {fitted_on:.5f} | {method.mean:.5f} | {_auc(truth, new[:, 1]):.5f} |"
+
+
+def _hillclimbers(members: Predictions, truth: np.ndarray) -> Iterator[str]:
     """The package's blend, with the score that it prints: on the rows that it climbed."""
     try:
         from hillclimbers import climb_hill
         from hillclimbers import partial as bound
     except ImportError:
         print("hillclimbers is not installed, so it is left out")
-        return []
-    oof, test, target = _predictions(root, competition)
-    found = []
+        return
+    oof, test = (
+        pd.DataFrame(part[:, :, 1].T).add_prefix("m") for part in (members.oof, members.test)
+    )
     for negative in (False, True):
         start = time.perf_counter()
         with contextlib.redirect_stdout(io.StringIO()):
             new, own = climb_hill(
-                train=pd.DataFrame(target),
-                oof_pred_df=pd.DataFrame(oof),
-                test_pred_df=pd.DataFrame(test),
+                train=pd.DataFrame({"y": members.goal.target}),
+                oof_pred_df=oof,
+                test_pred_df=test,
                 target="y",
                 objective="maximize",
                 eval_metric=bound(_auc),
@@ -256,10 +276,10 @@ def _hillclimbers(
                 plot_hill=False,
                 return_oof_preds=True,
             )
+        name = f"hillclimbers{', negative weights' * negative}"
         seconds = time.perf_counter() - start
-        name = f"hillclimbers{', negative weights' * negative} ({seconds:.0f} s)"
-        found.append((name, _auc(target["y"], own), _auc(truth, new)))
-    return found
+        scores = f"{_auc(members.goal.target, own):.5f} | | {_auc(truth, new):.5f}"
+        yield f"| {name} ({seconds:.0f} s) | {scores} |"
 
 
 def _auc(target: np.ndarray, values: np.ndarray) -> float:

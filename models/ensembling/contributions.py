@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.decisions import nested_decision
+from models.ensembling.fitted_methods import Fitted
 from models.ensembling.goal import Goal
 from models.ensembling.nested_methods import NestedMethod
 
@@ -53,26 +53,45 @@ def what_each_adds(
     if all(w is not None for w in weights):
         used = np.abs(np.stack([w for w in weights if w is not None])).max(axis=0)
         gains[used == 0] = 0.0
-    for at in np.argsort(-used, kind="stable")[:MOST_MEMBERS]:
-        if used[at] > 0:
-            gains[at] = method.mean - _without(int(at), method, oof, goal, assignment)
+    most = [int(at) for at in np.argsort(-used, kind="stable")[:MOST_MEMBERS] if used[at] > 0]
+    scores = _without(most, method, oof, goal, assignment)
+    gains[most] = method.mean - scores
     return gains if goal.metric.greater_is_better else -gains
 
 
 def _without(
-    at: int, method: NestedMethod, oof: np.ndarray, goal: Goal, assignment: np.ndarray
-) -> float:
-    """The nested score with a member's predictions replaced."""
-    n_folds, scores = int(assignment.max()) + 1, []
+    left_out: list[int],
+    method: NestedMethod,
+    oof: np.ndarray,
+    goal: Goal,
+    assignment: np.ndarray,
+) -> np.ndarray:
+    """The nested score with each of these members replaced: `(len(left_out),)`."""
+    n_folds = int(assignment.max()) + 1
+    scores: list[list[np.ndarray]] = [[] for _ in left_out]
     for repeat, folds in enumerate(assignment):
-        predicted = np.full(oof.shape[1:], np.nan)
+        predicted = np.full((len(left_out), *oof.shape[1:]), np.nan)
         for fold in range(n_folds):
             rows = folds == fold
-            members = oof[:, rows].copy()
-            members[at] = np.delete(members, at, axis=0).mean(axis=0)
-            predicted[rows] = method.of_split[repeat * n_folds + fold].predict(members)
-        decided = nested_decision(
-            goal.metric, goal.task, goal.target, predicted, folds[None], goal.weight
-        )
-        scores.append(decided.scores)
-    return float(np.nanmean(np.concatenate(scores)))
+            fitted = method.of_split[repeat * n_folds + fold]
+            predicted[:, rows] = _replaced(left_out, fitted, oof[:, rows])
+        for one, of_repeat in zip(predicted, scores, strict=True):
+            of_repeat.append(goal.decide(one, folds[None]).scores)
+    return np.array([np.nanmean(np.concatenate(of_one)) for of_one in scores])
+
+
+def _replaced(left_out: list[int], fitted: Fitted, members: np.ndarray) -> np.ndarray:
+    """What is predicted with each member replaced by the mean of the others.
+
+    Args:
+        left_out: The members.
+        fitted: The method.
+        members: `(n_members, n, n_columns)`; changed on the way, and back again.
+    """
+    total, predicted = members.sum(axis=0), []
+    for at in left_out:
+        kept = members[at].copy()
+        members[at] = (total - kept) / (len(members) - 1)
+        predicted.append(fitted.predict(members))
+        members[at] = kept
+    return np.array(predicted)

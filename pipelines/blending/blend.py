@@ -225,7 +225,10 @@ def _fit(job: _Job, folder: Path, narrator: Narrator) -> None:
     outcome = blend_members(members, job.settings, goal, folds, job.request.how, narrator)
     tables = job.basis.prepared.train, job.basis.prepared.test
     outcome = with_known_rows(outcome, job.settings, goal, folds, members, tables)
-    findings = find_out(outcome, members, job.gathered, goal, folds)
+    start = time.perf_counter()
+    with narrator.stage("what each adds") as line:
+        findings = find_out(outcome, members, job.gathered, goal, folds)
+        line.end(status="made", seconds=time.perf_counter() - start)
     made = outcome.blend
     if job.unscored is not None:
         made = replace(made, test=job.unscored.mixed_with(made.test))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ from pipelines.blending.members import BlendMember, from_files, from_runs
 from pipelines.blending.request import BlendRequest, BlendRequestError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipelines.blending.basis import Basis
     from pipelines.console import Narrator
 
@@ -60,9 +62,8 @@ def gather(basis: Basis, request: BlendRequest, narrator: Narrator) -> Gathered:
             f"nothing to blend: {name} has no finished run with these files; type foldwise run "
             f"{name}, or give --oof FILE --sub FILE"
         )
-    for member in members:
-        for note in member.notes:
-            narrator.say("note", note)
+    for line in _notes(members):
+        narrator.say("note", line)
     folds, origin, remarks = _folds(basis, members)
     members, dropped = _held_out(members, folds)
     suspects = _suspects(members, basis, folds)
@@ -73,6 +74,16 @@ def gather(basis: Basis, request: BlendRequest, narrator: Narrator) -> Gathered:
     if not kept:
         raise BlendRequestError(f"nothing to blend: every file looks in-sample; {KEEP}")
     return Gathered(tuple(kept), folds, origin, tuple(remarks))
+
+
+def _notes(members: Sequence[BlendMember]) -> Iterator[str]:
+    """The notes on how files were read, one line for all files with the same note."""
+    files: dict[str, list[Path]] = {}
+    for path, note in (one for member in members for one in member.notes):
+        files.setdefault(note, []).append(path)
+    for note, paths in files.items():
+        more = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
+        yield f"{paths[0]}{more} {note}"
 
 
 def _without(members: list[BlendMember], names: Sequence[str]) -> list[BlendMember]:

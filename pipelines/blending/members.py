@@ -39,7 +39,7 @@ class BlendMember:
         digest: A sha256 of what it was read from.
         fold: `(n_train,)`, the folds that its file tells; None where it does not.
         is_foreign: Whether it comes from files.
-        notes: What a person should know of how it was read.
+        notes: By file, what a person should know of how it was read.
     """
 
     name: str
@@ -49,7 +49,7 @@ class BlendMember:
     digest: str
     fold: np.ndarray | None = None
     is_foreign: bool = False
-    notes: tuple[str, ...] = ()
+    notes: tuple[tuple[Path, str], ...] = ()
 
 
 def expected_of(competition: Competition, prepared: Prepared, rows: str) -> Expected:
@@ -94,7 +94,6 @@ def from_files(
             aligned(read(pair.oof, of_train), of_train),
             aligned(read(pair.test, of_test), of_test),
         )
-        notes = [f"{file.path} {note}" for file in (oof, test) for note in file.notes]
         yield BlendMember(
             name=pair.name,
             origin=f"{pair.oof}, {pair.test}",
@@ -103,7 +102,7 @@ def from_files(
             digest=f"{sha256(pair.oof)} {sha256(pair.test)}",
             fold=oof.fold,
             is_foreign=True,
-            notes=tuple(notes),
+            notes=tuple((file.path, note) for file in (oof, test) for note in file.notes),
         )
 
 

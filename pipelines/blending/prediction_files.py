@@ -101,7 +101,7 @@ def _array(path: Path) -> np.ndarray:
 def _of_array(path: Path, array: np.ndarray, expected: Expected) -> Contents:
     values = array.reshape(len(array), -1).astype(np.float64)
     columns = _as_columns(path, values, expected.task)
-    note = f"has no ids: its rows are taken in the order of the {expected.rows} file"
+    note = f"has no ids, so rows are taken in the order of the {expected.rows} file"
     return Contents(path, columns, None, notes=(note,))
 
 
@@ -130,7 +130,7 @@ def _of_table(path: Path, table: pd.DataFrame, expected: Expected) -> Contents:
     id_name = _id_column(table, expected)
     notes: list[str] = []
     if id_name is None:
-        notes.append(f"has no ids: its rows are taken in the order of the {expected.rows} file")
+        notes.append(f"has no ids, so rows are taken in the order of the {expected.rows} file")
     others = [name for name in table.columns if name not in (id_name, NAMELESS)]
     fold = _fold_column(table, others)
     names = _answer_columns(path, [n for n in others if n != fold], expected)
