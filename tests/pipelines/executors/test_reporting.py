@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from models.executor import Call
-from pipelines.executors.telling import Ended, Told, told
+from pipelines.executors.reporting import Ended, Report, reports_of
 
 
 def test_reports_come_before_the_result() -> None:
@@ -17,7 +17,7 @@ def test_reports_come_before_the_result() -> None:
         assert call.here is None
         return "done"
 
-    assert list(told(work)) == [Told(1), Told(2), Ended("done")]
+    assert list(reports_of(work)) == [Report(1), Report(2), Ended("done")]
 
 
 def test_an_error_comes_behind_the_reports() -> None:
@@ -25,8 +25,8 @@ def test_an_error_comes_behind_the_reports() -> None:
         call.tell(1)
         raise ValueError("of the work")
 
-    stream = told(work)
-    assert next(stream) == Told(1)
+    stream = reports_of(work)
+    assert next(stream) == Report(1)
     with pytest.raises(ValueError, match="of the work"):
         next(stream)
 
@@ -41,7 +41,7 @@ def test_closing_it_ends_the_work() -> None:
         finally:
             ended.set()
 
-    stream = told(work)
+    stream = reports_of(work)
     next(stream)
     stream.close()
     assert ended.is_set()
