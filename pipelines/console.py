@@ -8,6 +8,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import TextIO
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -17,6 +18,7 @@ from rich.text import Text
 
 from pipelines.pace import Pace
 from pipelines.program import as_typed
+from pipelines.secret_texts import redacted
 
 PIPE_WIDTH = 140  # columns
 LABEL_WIDTH = 12  # columns
@@ -33,12 +35,17 @@ def terminal(*, stderr: bool = False) -> Console:
     """The console of this process."""
     stream = sys.stderr if stderr else sys.stdout
     # Into a file or a pipe rich would wrap at 80 columns, in the middle of a run's id.
-    return Console(stderr=stderr, width=None if stream.isatty() else PIPE_WIDTH)
+    return Console(stderr=stderr, width=None if is_terminal(stream) else PIPE_WIDTH)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person sits there; not at a stream that is closed, which Python gives as None."""
+    return stream is not None and not stream.closed and stream.isatty()
 
 
 def print_line(console: Console, label: str, text: str, *, style: str = "bold") -> None:
     """Print one fact: its label, padded, and the text, which a terminal gets wrapped below it."""
-    text, head = as_typed(text), f"{label:<{LABEL_WIDTH - 1}} "
+    text, head = as_typed(redacted(text)), f"{label:<{LABEL_WIDTH - 1}} "
     first, *others = wrapped(console, text, LABEL_WIDTH, first=len(head))
     console.print(Text.assemble((head, style), first), soft_wrap=True)
     for line in others:
@@ -175,8 +182,15 @@ class _Status(ProgressColumn):
 class Narrator:
     """Reports on a console what a command does; never on the stream that JSON goes to."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, hides_unchanged: bool = False) -> None:
+        """Report on that console.
+
+        Args:
+            console: Where.
+            hides_unchanged: Whether only those stages are shown that are made now.
+        """
         self.console = console
+        self.hides_unchanged = hides_unchanged
         self._progress: Progress | None = None
 
     def say(self, label: str, text: str) -> None:
@@ -194,7 +208,7 @@ class Narrator:
             NobodyAnswersError: There is no one at the keyboard.
         """
         try:
-            answer = self.console.input(Text(f"{question} [y/N] "))
+            answer = self._typed(Text(f"{question} [y/N] "))
         except EOFError:
             raise NobodyAnswersError(
                 f"{question} nobody answered; type --yes to go on without being asked"
@@ -209,12 +223,17 @@ class Narrator:
         """
         shown = f" [{usual}]" if usual else ""
         try:
-            answer = self.console.input(Text(f"{question}{shown} ")).strip()
+            answer = self._typed(Text(f"{question}{shown} ")).strip()
             while not answer and usual is None:
-                answer = self.console.input(Text(f"{question} ")).strip()
+                answer = self._typed(Text(f"{question} ")).strip()
         except EOFError:
             raise NobodyAnswersError(f"{question} nobody answered; type it as an option") from None
         return answer or usual or ""
+
+    def _typed(self, question: Text) -> str:
+        if sys.stdin is None or sys.stdin.closed:
+            raise EOFError
+        return self.console.input(question)
 
     @contextlib.contextmanager
     def stages(self) -> Iterator[None]:
@@ -240,7 +259,7 @@ class Narrator:
         """The line of one stage, within `stages`."""
         assert self._progress is not None, "a stage is shown within `stages`"
         task = self._progress.add_task(title, total=1, seconds=None, status="")
-        line = StageLine(self._progress, task)
+        line = StageLine(self._progress, task, hides_unchanged=self.hides_unchanged)
         try:
             with line.reported():
                 yield line
@@ -252,8 +271,9 @@ class Narrator:
 class StageLine:
     """One stage's bar, with what is left of it as far as its pace so far can tell."""
 
-    def __init__(self, progress: Progress, task: int) -> None:
+    def __init__(self, progress: Progress, task: int, *, hides_unchanged: bool = False) -> None:
         self._progress = progress
+        self._hidden = ("kept", "reused") if hides_unchanged else ()
         self._task = progress.tasks[task].id
         self._pace = Pace(time.monotonic())
         self._note = ""
@@ -305,7 +325,9 @@ class StageLine:
         done = self._progress.tasks[self._task].completed if status == "stopped" else total
         self._progress.update(self._task, completed=done, seconds=seconds, status=shown)
         self._progress.stop_task(self._task)
-        if self._progress.disable:
+        if status in self._hidden:
+            self._progress.update(self._task, visible=False)
+        elif self._progress.disable:
             self._print(shown)
 
     def _print(self, status: str) -> None:

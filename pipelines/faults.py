@@ -14,8 +14,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
+from pipelines import extras, sizes
+from pipelines.free_memory import MemoryShortError, free_memory
 from pipelines.secret_texts import redacted
 from pipelines.workspace import files
+from pipelines.workspace.disk import is_disk_fault, is_name_fault, refusal
 
 PROJECT = Path(__file__).resolve().parent.parent
 PACKAGES = ("pipelines", "features", "models", "submissions", "foldwise")
@@ -24,6 +27,7 @@ OF_PROJECT_OR_LIBRARIES = (
     *(PROJECT / name for name in PACKAGES),
     *(Path(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib")),
 )
+NO_MEMORY = "can't allocate memory"  # torch's words, in a RuntimeError
 LONGEST_LOG = 200_000  # characters
 LONGEST_REASON = 300  # characters
 
@@ -32,6 +36,12 @@ class UnexpectedError(RuntimeError):
     """A fault that no code foresaw; its traceback is kept in a file."""
 
     exit_code = 1
+
+
+class OwnCodeError(ValueError):
+    """A competition's own code raised what no code foresaw; its traceback is kept in a file."""
+
+    exit_code = 2
 
 
 class Attempt(AbstractContextManager["Attempt"]):
@@ -57,12 +67,21 @@ class Attempt(AbstractContextManager["Attempt"]):
 
 def reason(error: BaseException) -> str:
     """The fault in a line; of an error that is not ours with the name of its class."""
+    error = extras.missing(error) or error
+    if isinstance(error, OSError) and is_disk_fault(error) and not hasattr(error, "exit_code"):
+        return refusal(error)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else ""
     if hasattr(error, "exit_code"):
         return redacted(" ".join(lines))
     text = text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
     return redacted(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def noted(error: BaseException, log: Path) -> str:
+    """The fault in a line; of one that nobody foresaw with the place of its traceback."""
+    line = reason(error)
+    return line if is_foreseen(error) else f"{line}; {keep(error, log)}"
 
 
 def keep(error: BaseException, log: Path) -> str:
@@ -81,7 +100,9 @@ def logged(log: Path) -> Iterator[None]:
     """Keep the traceback of what nobody foresaw.
 
     Raises:
-        UnexpectedError: In place of an error without an exit code.
+        OwnCodeError: In place of an error without an exit code that a competition's file raised.
+        MemoryShortError: In place of one that says that memory ran out.
+        UnexpectedError: In place of any other one.
     """
     attempt = Attempt()
     with attempt:
@@ -89,28 +110,47 @@ def logged(log: Path) -> Iterator[None]:
     error = attempt.error
     if error is None:
         return
+    if (missing := extras.missing(error)) is not None:
+        raise missing from error
     if is_foreseen(error):
         raise error
+    if isinstance(error, MemoryError) or NO_MEMORY in str(error):
+        raise MemoryShortError(_out_of_memory(error)) from error
+    if (place := _own_place(error)) is not None:
+        text = f"{place}: {reason(error)}; correct the file; {keep(error, log)}"
+        raise OwnCodeError(text) from error
     raise UnexpectedError(
-        f"{reason(error)}{_place(error)}; nothing half-written was left; {keep(error, log)}"
+        f"{reason(error)}; nothing half-written was left; {keep(error, log)}"
     ) from error
 
 
-def _place(error: BaseException) -> str:
-    """The last line of a competition file that the error came through, in brackets."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not any(Path(frame.filename).is_relative_to(root) for root in OF_PROJECT_OR_LIBRARIES)
-        and Path(frame.filename).is_file()
-    ]
-    return f" ({_shown(Path(frames[-1].filename))}, line {frames[-1].lineno})" if frames else ""
+def _out_of_memory(error: BaseException) -> str:
+    free = free_memory()
+    left = "" if free is None else f", {sizes.shown(free)} are free now"
+    return (
+        f"memory ran out ({reason(error)}{left}); finished stages are kept: close other programs "
+        "or type fewer --folds or --seeds, then type the same command again"
+    )
 
 
-def _shown(path: Path) -> Path:
+def _own_place(error: BaseException) -> str | None:
+    """The last line of a competition's file that the error came through; None without one."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if is_own(Path(frame.filename))]
+    return f"{shown(Path(own[-1].filename))}, line {own[-1].lineno}" if own else None
+
+
+def is_own(path: Path) -> bool:
+    """Whether the code is a person's own: a file outside the project and its libraries."""
+    return path.is_file() and not any(map(path.is_relative_to, OF_PROJECT_OR_LIBRARIES))
+
+
+def shown(path: Path) -> Path:
+    """The path as a person knows it: from where they work."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def is_foreseen(error: BaseException) -> bool:
-    """Whether the error says itself what to do: it has an exit code, or the disk refused."""
-    return hasattr(error, "exit_code") or files.is_disk_fault(error)
+    """Whether the error says what to do: its class does, or a disk, a name or an extra refuses."""
+    is_told = is_disk_fault(error) or is_name_fault(error) or extras.missing(error) is not None
+    return is_told or hasattr(error, "exit_code")

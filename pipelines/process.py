@@ -5,16 +5,38 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import time
+from pathlib import Path
 
 WAIT_POLICY = "OMP_WAIT_POLICY"
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_STARTED: list[float] = []  # of `time.monotonic`, once this process is a command's
 _MMAP_BYTES, _TRIM_BYTES = 2**26, 2**30
 
 
 def prepare() -> None:
     """Settings for speed, on which no result depends; before torch or LightGBM are imported."""
+    _STARTED[:] = [time.monotonic() - _age()]
     share_cores()
     keep_freed_memory()
+
+
+def started() -> float:
+    """When a command's process began, of `time.monotonic`; now for a library's caller."""
+    return _STARTED[0] if _STARTED else time.monotonic()
+
+
+def _age() -> float:
+    """Seconds since this process began, as far as the system tells.
+
+    Source: proc(5), `/proc/self/stat`, field 22.
+    """
+    try:
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        uptime = float(Path("/proc/uptime").read_text().split()[0])
+        return max(0.0, uptime - int(fields[19]) / os.sysconf("SC_CLK_TCK"))
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def share_cores() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -217,7 +218,14 @@ def _sync_folder(folder: Path) -> None:
 def _output_error(path: Path, error: OSError) -> OutputError:
     folder = shlex.quote(str(path.parent))
     if error.errno in FULL_DISK:
-        what, step = "the disk is full", f"df -h {folder}, free some space and run it again"
+        free = f"{_free(path):,} bytes free"
+        what = f"the disk is full ({free})"
+        step = f"df -h {folder}, free some space and run it again"
     else:
         what, step = "the folder cannot be written", f"ls -ld {folder}, or give another --out"
     return OutputError(f"{path}: not written: {what} ({error.strerror}). Next: {step}")
+
+
+def _free(path: Path) -> int:
+    folder = next(parent for parent in path.absolute().parents if parent.is_dir())
+    return shutil.disk_usage(folder).free

@@ -72,7 +72,8 @@ def read_sample(path: Path) -> pd.DataFrame:
     """The sample submission as texts: nothing in it is interpreted.
 
     Raises:
-        SampleError: It cannot be read, is empty, or its lines differ in their number of fields.
+        SampleError: It cannot be read, is empty, names a column twice, or its lines differ in
+            their number of fields.
     """
     step = "download the sample submission again"
     try:
@@ -83,6 +84,9 @@ def read_sample(path: Path) -> pd.DataFrame:
         fault = "found no row, expected one for each test row"
         raise SampleError(f"{path.name}: {fault}. Next: {step}")
     header, *body = rows
+    if twice := sorted({name for name in header if header.count(name) > 1}):
+        fault = f"found the column {twice[0]!r} twice, expected names that differ"
+        raise SampleError(f"{path.name}: {fault}. Next: {step}")
     uneven = [at for at, fields in enumerate(body) if len(fields) != len(header)]
     if uneven:
         at = uneven[0]

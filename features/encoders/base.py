@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Protocol, Self, TypeVar
 
@@ -345,6 +345,12 @@ class EncoderBlocks(BaseEncoder):
 
     def _encoders(self) -> dict[str, Encoder]:
         return {name: complete(encoder) for name, encoder in self.blocks.items()}
+
+
+def chosen_blocks(make: Callable[[], Any], names: Sequence[str]) -> EncoderBlocks:
+    """The encoder that `make` makes, with these of its blocks alone."""
+    blocks = make().blocks
+    return EncoderBlocks({name: blocks[name] for name in names})
 
 
 def _only(arrays: Mapping[str, Value]) -> Value:

@@ -20,6 +20,7 @@ from models.data import FoldData, Replica, TrainingDataError, TrainingFailedErro
 from models.target import fit_scales
 from models.training.fit import Objective, Replicas, start
 from models.training.fitted import Fitted
+from models.undefined_scores import undefined_scores
 
 HALF = 0.5  # from this probability on a label of several holds
 
@@ -220,13 +221,19 @@ def _inputs(
 
 def _check_metric(goal: Goal, pairs: Splits) -> None:
     """Check that the metric is defined on some split."""
-    target, perfect = goal.target, goal.perfect()
-    if all(np.isnan(goal.metric.score(target[rows], perfect[rows])) for _, rows in pairs):
+    held_out = [rows for _, rows in pairs]
+    found = undefined_scores(goal.metric, goal.target, goal.perfect(), held_out)
+    if found is None or not found.is_everywhere:
+        return
+    if found.by_rows:
         raise TrainingDataError(
             f"metric {goal.metric.name!r} is undefined on the held-out rows of every split, which "
             "have one target value only; pass folds=StratifiedKFold(5, shuffle=True), or another "
             "metric"
         )
+    raise TrainingDataError(
+        f"metric {found.fault}, expected a number; correct its function, or pass another metric"
+    )
 
 
 def _warn(goal: Goal, pairs: Splits) -> None:

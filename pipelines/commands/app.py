@@ -8,12 +8,14 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.exceptions import TyperException
 
 from pipelines.commands import (
+    blend,
     clean,
     losses,
     mlflow,
@@ -45,6 +47,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "list": run.list_,
     "show": run.show,
     "tune": tune.tune,
+    "blend": blend.blend,
     "submit": submit.submit,
     "runs": submit.runs,
     "pick": submit.pick,
@@ -63,6 +66,7 @@ for name, command in COMMANDS.items():
     app.command(name, short_help=whole, epilog=root.EPILOG_OF_COMMANDS)(command)
 
 INTERRUPTED = 130
+LONGEST_NAME = 80  # characters of a name that is shown
 FOLDER, FURTHER_FOLDERS = "--competitions", "FOLDWISE_COMPETITIONS"
 # Each has an exit code, or is a disk that refuses; all others have become an `UnexpectedError`.
 OUR_ERRORS = (ValueError, RuntimeError, LookupError, OSError, ImportError)
@@ -89,7 +93,7 @@ def main(arguments: list[str] | None = None, *, patience: Patience | None = None
         code = _exit_code(error)
         if code is None or debug:
             raise
-        _complain(_disk_fault(error) if isinstance(error, OSError) else str(error))
+        _complain(_file_fault(error) if isinstance(error, OSError) else str(error))
     if code == INTERRUPTED:
         _complain("interrupted; nothing is lost: type the same command again to continue")
     return int(code)
@@ -105,7 +109,10 @@ def _unforeseen_in_one_line() -> AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def _warnings_in_one_line() -> Iterator[None]:
-    """Print warnings of ours as one line each; those of libraries as ever."""
+    """Print warnings of ours, and about a competition's file, as one line each.
+
+    Those of libraries are printed as ever.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings(
             "default", category=UserWarning, module=r"(pipelines|submissions)\b"
@@ -115,11 +122,21 @@ def _warnings_in_one_line() -> Iterator[None]:
         def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
             if category.__module__.split(".")[0] in ("pipelines", "submissions"):
                 _complain(f"warning: {message}")
+            elif (where := _own_line(*place)) is not None:
+                _complain(f"warning: {where}: {message}")
             else:
                 usual(message, category, *place, **more)
 
         warnings.showwarning = show
         yield
+
+
+def _own_line(file: str, line: int, *_: Any) -> str | None:
+    """The place of a warning as `competitions/mine.py, line 12`; None for one of a library."""
+    from pipelines import faults
+
+    path = Path(file)
+    return f"{faults.shown(path)}, line {line}" if faults.is_own(path) else None
 
 
 def _with_folder(arguments: list[str]) -> list[str]:
@@ -142,23 +159,25 @@ def _usage(error: TyperException) -> str:
 
 
 def _exit_code(error: BaseException) -> int | None:
-    """The code on the error's class; 3 for a disk that refuses; None for a bug of ours."""
+    """The code on the error's class; 2 for a name, 3 for a disk; None for a bug of ours."""
     if isinstance(error, OSError) and not hasattr(error, "exit_code"):
-        from pipelines.workspace.files import is_disk_fault
+        from pipelines.workspace.disk import is_disk_fault, is_name_fault
 
-        return 3 if is_disk_fault(error) else None
+        return 2 if is_name_fault(error) else 3 if is_disk_fault(error) else None
     return getattr(error, "exit_code", None)
 
 
-def _disk_fault(error: OSError) -> str:
+def _file_fault(error: OSError) -> str:
+    from pipelines.workspace.disk import is_name_fault, refusal
+
     if hasattr(error, "exit_code"):
         return str(error)
-    # Of a rename the second name is the one that was to be written.
-    place = error.filename2 or error.filename
-    what = f"cannot write {place}" if place else "cannot write"
+    if is_name_fault(error):
+        name, reason = str(error.filename), (error.strerror or "refused").lower()
+        return f"{name[:LONGEST_NAME]}…: no file can have that name ({reason}); type another one"
     return (
-        f"{what}: {(error.strerror or 'refused').lower()}; no file is half-written; free some room "
-        "or allow writing there, then type the same command again to continue"
+        f"{refusal(error)}; no file is half-written; free some room or allow writing there, then "
+        "type the same command again to continue"
     )
 
 

@@ -55,7 +55,9 @@ def _question(
     choose: Callable[[str, str | None], str],
 ) -> Callable[[Sequence[Suggestion]], str] | None:
     """How to ask for the metric; None where nobody sits at a terminal."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    from pipelines.console import is_terminal
+
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
         return None
 
     def ask(suggested: Sequence[Suggestion]) -> str:

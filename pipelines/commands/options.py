@@ -147,6 +147,12 @@ class Settings:
             sets=self.set_ or [],
         )
 
+    def typed(self) -> list[str]:
+        """The keys of the settings that were typed, by which a plan is bound."""
+        options = {"folds.n_folds": self.folds, "n_seeds": self.seeds}
+        sets = [text.partition("=")[0].strip() for text in self.set_ or []]
+        return [*(key for key, value in options.items() if value is not None), *sets]
+
     def _names(self) -> list[str]:
         return names_in(self.members)
 

@@ -14,10 +14,14 @@ def report(run: Run) -> None:
 
     What failed when the run was made is tried again.
     """
+    from pipelines.blending.report_page import page_of_blend
     from pipelines.console import Narrator
     from pipelines.report.html import write
     from pipelines.runs.reported import reported
 
+    if (written := page_of_blend(Path(), run)) is not None:
+        _open(written)
+        return
     narrator = Narrator(console(stderr=True))
     found = reported(Path(), run, narrator)
     page = write(found.summary, found.evidence, found.folder)

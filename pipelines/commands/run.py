@@ -25,6 +25,8 @@ from pipelines.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from pipelines.configuration.competition import Competition
+    from pipelines.planning.clock import TimeLimit
     from pipelines.workspace.summary import Summary
 
 
@@ -47,6 +49,17 @@ class RunOptions:
     track: Track = True
     refresh: Refresh = False
     json: Json = False
+    time_limit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="the best submission that fits in this time, report and figures apart",
+        ),
+    ] = None
+    plan: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="train what that run with a time limit had trained"),
+    ] = None
 
 
 @grouped
@@ -60,14 +73,15 @@ def run(context: typer.Context, name: Name, settings: Settings, options: RunOpti
 
 def _made(context: typer.Context, name: str, settings: Settings, options: RunOptions) -> Summary:
     """Run it, and show its page."""
-    tuned = settings.tuned_values(name)
-    competition = settings.apply(name, tuned)
+    limit = _limit(settings, options)
+    tuned = [] if options.plan else settings.tuned_values(name)
     from pipelines import competitions
     from pipelines.console import Narrator
     from pipelines.runs.run import RunRequest
-    from pipelines.runs.run import run as run_stages
     from pipelines.runs.summary_page import show
+    from pipelines.runs.timed_run import run as run_stages
 
+    competition = _planned(name, options.plan) if options.plan else settings.apply(name, tuned)
     request = RunRequest(
         source=options.source,
         device=options.device,
@@ -81,11 +95,52 @@ def _made(context: typer.Context, name: str, settings: Settings, options: RunOpt
         always_tuned=bool(settings.tuned),
         note=options.note,
         defaults=competitions.load_competition(name),
+        limit=limit,
     )
     page = console(stderr=options.json)
     summary = run_stages(competition, request, Narrator(page))
     show(summary, page)
     return summary
+
+
+def _limit(settings: Settings, options: RunOptions) -> TimeLimit | None:
+    """The time limit, if there is one.
+
+    Raises:
+        PlanError: `--plan` or `--time-limit` stands beside an option that it rules out.
+    """
+    from pipelines.planning.clock import TimeLimit, checked, seconds_in
+    from pipelines.planning.kept_plan import PlanError
+    from pipelines.process import started
+
+    has_others = settings.typed() or settings.members or settings.tuned is not None
+    if options.plan and (has_others or options.time_limit is not None or options.run_id):
+        raise PlanError(
+            "--plan trains just what another run has trained; leave --time-limit, --members, "
+            "--folds, --seeds, --set, --tuned and --run out"
+        )
+    if options.time_limit is None:
+        return None
+    if options.run_id:
+        raise PlanError(
+            "--time-limit makes a plan of its own, so it cannot continue --run; leave one of them "
+            "out"
+        )
+    if options.on:
+        raise PlanError(
+            "--time-limit measures the speed of this machine, so it cannot plan for a cluster; "
+            "leave --on or --time-limit out"
+        )
+    limit_s = checked(seconds_in(options.time_limit))
+    return TimeLimit(limit_s, started(), tuple(settings.typed()), bool(settings.members))
+
+
+def _planned(name: str, run: str) -> Competition:
+    """The competition as an earlier run with a time limit trained it."""
+    from pipelines import competitions
+    from pipelines.planning.kept_plan import competition_of
+
+    return competition_of(competitions.load_competition(name), run, Path())
 
 
 def list_() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -35,9 +36,13 @@ class SearchOptions:
     trials: Annotated[
         int, typer.Option(metavar="N", min=1, help="total number of trials in each study")
     ] = 100
-    timeout: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", min=0, help="start no more trials after this time"),
+    time_limit: Annotated[
+        str | None,
+        typer.Option(
+            *("--time-limit", "--timeout"),
+            metavar="SECONDS",
+            help="start no more trials after this time, from the start of the command",
+        ),
     ] = None
     storage: Annotated[
         str | None,
@@ -90,7 +95,7 @@ def tune(name: Name, search: SearchOptions, trial: TrialOptions) -> None:
     )
     study = StudyOptions(
         n_trials=search.trials,
-        timeout_s=search.timeout,
+        time_limit_s=_left(search.time_limit),
         storage=search.storage,
         seed=search.seed,
         at_once=search.trials_at_once,
@@ -110,3 +115,13 @@ def tune(name: Name, search: SearchOptions, trial: TrialOptions) -> None:
     page = console()
     for tuning in tune_members(competition, request, Narrator(page)):
         show(tuning, page)
+
+
+def _left(time_limit: str | None) -> float | None:
+    """Seconds that are left of the limit, which runs from the start of the process."""
+    if time_limit is None:
+        return None
+    from pipelines.planning.clock import seconds_in
+    from pipelines.process import started
+
+    return max(0.0, seconds_in(time_limit) - (time.monotonic() - started()))

@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from models.metrics import METRICS
+from pipelines import extras
 from pipelines.compare_losses import mlflow_records, page
 from pipelines.compare_losses.figures import draw, save_all
 from pipelines.compare_losses.measure import Measured, Setting, measure
@@ -79,7 +80,9 @@ def compare_losses(
 
     Raises:
         CompareLossesError: Two classes, or no network to train.
+        MissingLibraryError: matplotlib, which draws its figures, is not installed.
     """
+    extras.need("matplotlib")
     member = _network(competition, request.member)
     start = time.perf_counter()
     raw = fetch(competition, narrator, source=request.source, root=request.root)
@@ -196,5 +199,5 @@ def _track(comparison: Comparison, request: CompareLossesRequest, narrator: Narr
     setting, folder = comparison.setting, comparison.folder
     family = mlflow_records.records(setting, comparison.measured, folder)
     tracker = Tracker.start(request.root, narrator)
-    run_id = tracker.family(family, setting.competition)
+    run_id = tracker.family(family, setting.competition) if tracker else None
     return Comparison(setting, comparison.measured, folder, run_id)

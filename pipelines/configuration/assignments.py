@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from pipelines.configuration.competition import Competition
+from pipelines.configuration.encoders import with_read_blocks
 from pipelines.configuration.member_settings import MemberSettings
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -94,8 +95,10 @@ def choose_members(competition: Competition, names: Sequence[str]) -> Competitio
         raise ConfigurationError(
             "; ".join(_unknown(f"member of {competition.name}", name, known) for name in unknown)
         )
+    if not names:
+        return competition
     kept = tuple(member for member in members if member.name in names)
-    return competition.model_copy(update={"members": kept}) if names else competition
+    return competition.model_copy(update={"members": with_read_blocks(kept)})
 
 
 def assign(competition: Competition, assignments: Assignments) -> Competition:
@@ -158,6 +161,11 @@ def settings_of(competition: Competition) -> dict[str, Any]:
         **{f"{s}.{k}": v for s in SECTIONS for k, v in _leaves(getattr(competition, s))},
         **{f"{m.name}.{k}": v for m in competition.members for k, v in _leaves(m) if k != "name"},
     }
+
+
+def full_keys(competition: Competition, keys: Sequence[str]) -> frozenset[str]:
+    """The full dotted keys of all settings that these keys stand for."""
+    return frozenset(".".join(path) for key in keys for path in _resolve(competition, key))
 
 
 def changes(competition: Competition, defaults: Competition) -> dict[str, Any]:

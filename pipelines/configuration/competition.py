@@ -302,8 +302,8 @@ class Competition(Settings):
         """
         if self.kaggle is None:
             raise NotOnKaggleError(
-                f"{self.name} is not on Kaggle; type --source with a folder or zip of its files, "
-                "or --source sample"
+                f"{self.name} is not on Kaggle: its file has no kaggle=Kaggle(slug=…); for a run "
+                "type --source with a folder or zip of its files, or --source sample"
             )
         return self.kaggle
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from features.encoders.base import EncoderBlocks, chosen_blocks
 from pipelines.configuration.canonical import canonical, text_of
 from pipelines.configuration.competition import Competition
 from pipelines.configuration.member_settings import Encoder, MemberSettings
@@ -73,6 +75,58 @@ def check_encoders(competition: Competition) -> None:
     """
     members = (*competition.members, *competition.optional_members)
     encoder_identities(competition.model_copy(update={"members": members}))
+
+
+def with_read_blocks(members: Sequence[MemberSettings]) -> tuple[MemberSettings, ...]:
+    """The members with encoders that lack the blocks which none of them reads.
+
+    A block may take most of a run's time: distances to neighbours, for instance.
+    """
+    users: dict[str, list[MemberSettings]] = {}
+    for member in members:
+        name = member.encoder_name or _name_of(member.encoder)
+        if name is not None:
+            users.setdefault(name, []).append(member)
+    changed: dict[str, MemberSettings] = {}
+    for name, sharing in users.items():
+        maker = _reduced(sharing)
+        update = {"encoder": maker, "encoder_name": name}
+        changed |= {m.name: m.model_copy(update=update) for m in sharing if maker is not None}
+    return tuple(changed.get(member.name, member) for member in members)
+
+
+def encoder_parts(competition: Competition) -> dict[str, dict[str, Maker]]:
+    """By member, what it reads of its encoder: by the part's name, what makes a part alone.
+
+    The parts are the encoder's blocks where it has some and the member names them, else the
+    encoder itself.
+    """
+    identities = encoder_identities(competition)
+    return {m.name: _parts(m, identities[m.name].name) for m in competition.members}
+
+
+def _parts(member: MemberSettings, encoder: str) -> dict[str, Maker]:
+    made = member.encoder()
+    if not isinstance(made, EncoderBlocks):
+        return {encoder: member.encoder}
+    read = [name for names in member.inputs.values() for name in names] or list(made.blocks)
+    return {
+        f"{encoder}/{name}": partial(chosen_blocks, member.encoder, (name,))
+        for name in made.blocks
+        if name in read
+    }
+
+
+def _reduced(sharing: Sequence[MemberSettings]) -> Maker | None:
+    """The maker of these members' encoder without unread blocks; None where there are none."""
+    if not all(member.inputs for member in sharing):
+        return None  # one of them reads all arrays
+    read = {name for m in sharing for names in m.inputs.values() for name in names}
+    maker = sharing[0].encoder
+    made = maker()
+    if not isinstance(made, EncoderBlocks) or read >= set(made.blocks):
+        return None
+    return partial(chosen_blocks, maker, tuple(name for name in made.blocks if name in read))
 
 
 class _Settings:

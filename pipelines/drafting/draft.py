@@ -46,6 +46,12 @@ class NothingToLearnError(ValueError):
     exit_code = 3
 
 
+class ColumnsDifferError(ValueError):
+    """A test file with columns that the training file lacks."""
+
+    exit_code = 3
+
+
 @dataclass(frozen=True)
 class DraftRequest:
     """What a person typed.
@@ -91,6 +97,8 @@ def draft(
         MetricError: The metric cannot be found, or does not suit the target.
         KaggleError: Kaggle refused or could not be reached.
         TableError: A file is no table.
+        ColumnsDifferError: The test file has a column that the training file lacks.
+        NothingToLearnError: No column is of use.
     """
     kaggle = read_slug(request.slug)
     place = find_place(kaggle, request.name, force=request.force)
@@ -161,12 +169,23 @@ def _draft(
 
 def _columns(tables: Tables, answers: Answers) -> list[ColumnFacts]:
     """Facts of the columns; the id is one of them where it is a date."""
+    _check_columns(tables)
     id_ = answers.id_column
     columns = look_at(tables.train, tables.test, [*answers.targets, *([id_] if id_ else [])])
     if id_ is not None and not any(column.kind == "date" for column in columns):
         ids = look_at(tables.train[[id_]], tables.test[[id_]], [])
         columns += [column for column in ids if column.kind == "date"]
     return columns
+
+
+def _check_columns(tables: Tables) -> None:
+    lacking = [name for name in tables.test if name not in tables.train]
+    if lacking:
+        train, test = (tables.files.names[role] for role in ("train", "test"))
+        raise ColumnsDifferError(
+            f"{test}: found the column {lacking[0]!r}, expected those of {train}, which lacks it; "
+            f"give it one name in both files, or take it out of {test}"
+        )
 
 
 def _inputs(

@@ -173,6 +173,7 @@ def _read(path: Path, files: FileFacts) -> pd.DataFrame:
     if files.json_records:
         columns = [Column(name=name, kind="text", missing=True) for name in keys_of(path)]
         return read_json_records(path, columns).fillna("")
-    names = header_of(path, separator=files.separator)
+    # The reader refuses a file that names a column twice, in a line of its own.
+    names = dict.fromkeys(header_of(path, separator=files.separator))
     columns = [Column(name=name, kind="text", keep_empty=True) for name in names]
     return read_table(path, columns, separator=files.separator)

@@ -13,6 +13,7 @@ from models.metrics import Metric, metric_named
 from models.tasks import AnswerForm, Task, TaskKind
 from pipelines.configuration.task import infer_form, infer_kind, make_task
 from pipelines.drafting.answers import Answers, plain
+from pipelines.drafting.columns import INT
 from pipelines.drafting.files import Tables
 
 Label = bool | int | str
@@ -79,7 +80,9 @@ class TargetFacts:
         """The levels as the labels of a competition."""
         if {level.lower() for level in self.levels} == set(TRUTHS):
             return (False, True)
-        return tuple(int(level) if self.is_whole else level for level in self.levels)
+        # A whole number like 1e3 is a label as it is written.
+        are_whole = all(INT.fullmatch(level) for level in self.levels)
+        return tuple(int(level) if are_whole else level for level in self.levels)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from pipelines.console import Advance
-from pipelines.kaggle.credentials import has_credentials, hide_secrets
+from pipelines.kaggle.credentials import has_credentials
 from pipelines.kaggle.errors import (
     ALTERNATIVE,
     NEW_TOKEN,
@@ -31,6 +31,7 @@ from pipelines.kaggle.errors import (
 from pipelines.kaggle.http_faults import is_undelivered
 from pipelines.kaggle.retry import Patience
 from pipelines.kaggle.transfer import Remote, fetch
+from pipelines.secret_texts import redacted
 
 PAGE_SIZE = 100  # submissions
 MAX_PAGES = 20
@@ -311,7 +312,7 @@ def _sent(listed: Any) -> Sent:
         status=listed.status.name.lower(),
         public_score=_score(listed.public_score),
         private_score=_score(listed.private_score),
-        reason=hide_secrets(" ".join((listed.error_description or "").split())),
+        reason=redacted(" ".join((listed.error_description or "").split())),
     )
 
 
@@ -341,7 +342,7 @@ def _import_api(subject: Subject) -> Any:
     except ImportError as error:
         raise subject.failed(
             f"the kaggle package cannot be imported ({error})",
-            "type: pip install 'kaggle>=2.2,<3' six",
+            "type: pip install 'foldwise[kaggle]'",
         ) from error
     except OSError as error:
         raise subject.failed(

@@ -12,9 +12,10 @@ from typing import Literal
 
 import requests
 
-from pipelines.kaggle.credentials import hide_secrets, where_credentials
+from pipelines.kaggle.credentials import where_credentials
 from pipelines.kaggle.http_faults import BROKEN_BODY, cause, is_silence, status, words
 from pipelines.kaggle.retry import Patience, requested_wait_s
+from pipelines.secret_texts import redacted
 
 ALTERNATIVE = "without Kaggle, use --source sample or --source PATH"
 NEW_TOKEN = "make a new token at https://www.kaggle.com/settings/api"
@@ -55,7 +56,7 @@ class Subject:
     def failed(self, what: str, *next_steps: str) -> KaggleError:
         """The error for a failed call: what happened, what holds now, and what to do next."""
         parts = (what, self.left, *next_steps, self.alternative)
-        return KaggleError(hide_secrets("; ".join(part for part in parts if part)))
+        return KaggleError(redacted("; ".join(part for part in parts if part)))
 
     def unsigned(self) -> KaggleError:
         """The error where there are no credentials: how to sign in, and the alternative."""

@@ -86,11 +86,15 @@ class Member(MemberSettings, ABC):
         takes_executor: Whether `fit` takes an `executor`; other kinds are trained here.
         splits_advance_together: Whether all splits of a trial are trained at once, so that its
             score after a step is cross-validated; otherwise they are trained one after the other.
+        length_key: The setting that says how long the training is; None where nothing does.
+        probe_lengths: Two short lengths, whose seconds show what one epoch or round costs.
     """
 
     splits_advance_together: ClassVar[bool] = False
     learns_scaled: ClassVar[bool] = False
     keeps_training: ClassVar[bool] = False
+    length_key: ClassVar[str | None] = None
+    probe_lengths: ClassVar[tuple[int, int]] = (1, 1)
     takes_executor: ClassVar[bool] = False
 
     target_transform: Transform | None = None
@@ -180,6 +184,30 @@ class Member(MemberSettings, ABC):
         Returns:
             For each trial the mean over splits; None where it was stopped or diverged.
         """
+
+    @property
+    def length(self) -> int:
+        """How long the training is, in epochs or rounds; 1 for a kind without a `length_key`."""
+        return 1
+
+    def of_length(self, length: int) -> Self:  # noqa: ARG002
+        """The member with a training that is planned to end after so many epochs or rounds."""
+        return self
+
+    @property
+    def n_side_by_side(self) -> int:
+        """How many of its models are trained at the same time, in threads of their own."""
+        return 1
+
+    @property
+    def is_stack(self) -> bool:
+        """Whether all its models are trained in the same steps, so that they share some cost."""
+        return False
+
+    @property
+    def probe_rows(self) -> int:
+        """Training rows on which the pace of its training can be seen."""
+        return 1
 
     def last_step(self, n_splits: int) -> int:
         """The step that a trial reports last."""

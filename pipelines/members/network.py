@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 DROPOUT = "model.dropout"
 REPLICA_KEYS = ("train.lr", "train.weight_decay", DROPOUT)  # may differ from replica to replica
+PROBE_STEPS = 2  # of an epoch, at least
 MOST_COLUMNS = 300  # wider tables are pictures; networks take minutes for ten thousand of them
 
 
@@ -43,6 +44,8 @@ class NetworkMember(Member):
     splits_advance_together: ClassVar[bool] = True
     learns_scaled: ClassVar[bool] = True
     keeps_training: ClassVar[bool] = True
+    length_key: ClassVar[str | None] = "train.epochs"
+    probe_lengths: ClassVar[tuple[int, int]] = (1, 3)
     takes_executor: ClassVar[bool] = True
 
     model: SerializeAsAny[Architecture]
@@ -97,6 +100,34 @@ class NetworkMember(Member):
         from pipelines.members import network_training
 
         return network_training.run_trials(variants, data, report)
+
+    @property
+    def length(self) -> int:
+        """Epochs."""
+        return self.train.epochs
+
+    def of_length(self, length: int) -> Self:
+        """The member trained for so many epochs, at whose end its schedule ends."""
+        return self.model_copy(update={"train": self.train.model_copy(update={"epochs": length})})
+
+    @property
+    def n_side_by_side(self) -> int:
+        """A thread each where replicas are trained one by one; a stack is one piece of work."""
+        if self.is_stack:
+            return 1
+        import torch
+
+        return torch.get_num_threads()
+
+    @property
+    def is_stack(self) -> bool:
+        """Unless its replicas are trained one by one."""
+        return self.train.strategy != "sequential" and self.train.length_pool is None
+
+    @property
+    def probe_rows(self) -> int:
+        """Those of a few steps."""
+        return PROBE_STEPS * (self.train.batch_size or 1)
 
     def last_step(self, n_splits: int) -> int:  # noqa: ARG002
         """100 per cent of the training."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipelines.report.evidence import Evidence
 from pipelines.workspace.finished_runs import by_id_or_competition
-from pipelines.workspace.layout import Workspace
+from pipelines.workspace.layout import RunLayout, Workspace
 from pipelines.workspace.summary import Summary
 
 
@@ -34,6 +34,11 @@ def find(root: Path, name: str) -> ReportedRun:
     """
     folder = by_id_or_competition(Workspace(root), name).folder
     summary, evidence = Summary.read(folder), Evidence.read(folder)
+    if summary is not None and summary.kind == "blend":
+        raise NoReportError(
+            f"run {folder.name} is a blend of predictions, with a page of its own: "
+            f"{RunLayout(folder).report_file}; name a run of foldwise run {folder.parent.name}"
+        )
     if summary is None or evidence is None:
         raise NoReportError(
             f"run {folder.name} has no report; type foldwise run {folder.parent.name} to make one"

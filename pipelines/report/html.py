@@ -214,7 +214,8 @@ def _candidates(summary: Summary) -> Iterator[dict[str, Any]]:
     sign = 1 if summary.greater_is_better else -1
     blend = summary.ways[0].score
     for candidate in sorted(summary.ways, key=lambda one: -sign * one.score):
-        yield candidate.model_dump() | {"gain": sign * (candidate.score - blend)}
+        gain = f"{sign * (candidate.score - blend):+z.4f}"
+        yield candidate.model_dump() | {"gain": "" if candidate.name == BLEND else gain}
 
 
 def drift_verdict(drift: Drift | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from pipelines.faults import Attempt, keep, reason
+from pipelines.faults import Attempt, is_foreseen, keep, reason
 
 Value = TypeVar("Value")
 
@@ -34,5 +34,6 @@ class Parts:
             return make()
         assert attempt.error is not None, "only a fault ends a block that returns"
         self.failed[name] = reason(attempt.error)
-        keep(attempt.error, self._log)
+        if not is_foreseen(attempt.error):
+            keep(attempt.error, self._log)
         return instead

@@ -41,18 +41,21 @@ def complete(pipeline: Pipeline, summary: Summary, narrator: Narrator) -> Summar
     start, layout = time.perf_counter(), pipeline.contents.layout
     is_first = REPORT not in summary.stage_seconds
     with _line(narrator, FIGURES, is_shown=is_first):
-        summary, undrawn = _with_figures(pipeline, summary)
+        drawn_now, undrawn = _with_figures(pipeline, summary)
+    if drawn_now is not summary:
+        summary = drawn_now
+        _update(summary, pipeline.contents, narrator)
     drawn = time.perf_counter()
     lacking: dict[str, str] = {}
     with _line(narrator, REPORT, is_shown=is_first) as tell, Attempt() as reporting:
         lacking = report.write(pipeline.competition, pipeline.raw, summary, pipeline.contents, tell)
-    for what in (*undrawn, *(f"the report lacks {name}: {why}" for name, why in lacking.items())):
+    for what in (*undrawn, *_together("the report lacks", lacking)):
         narrator.warn(f"{what}; {_again(summary)}")
     _tell(reporting, "the report was not written", summary, pipeline.contents, narrator)
     if is_first and reporting.error is None:
         seconds = {FIGURES: drawn - start, REPORT: time.perf_counter() - drawn}
         summary = _later(summary, seconds)
-        summary.write(layout.folder)
+        _update(summary, pipeline.contents, narrator)
     if not layout.model_file.is_file():
         with Attempt() as describing:
             mlflow_model.describe(layout.folder, pipeline.competition)
@@ -89,15 +92,25 @@ def _with_figures(pipeline: Pipeline, summary: Summary) -> tuple[Summary, list[s
         return summary, []
     layout = pipeline.contents.layout
     gallery = draw(pipeline, layout.figures)
-    undrawn = [
-        f"the figure {name} was not drawn: {faults.reason(error)}; "
-        f"{faults.keep(error, layout.error_log)}"
-        for name, error in gallery.faults.items()
-    ]
+    log = layout.error_log
+    reasons = {name: faults.noted(error, log) for name, error in gallery.faults.items()}
+    undrawn = list(_together("cannot draw", reasons))
     drawn = tuple(str(path) for path in gallery.paths)
-    summary = summary.model_copy(update={"figures": drawn, "undrawn": tuple(gallery.faults)})
-    summary.write(layout.folder)
-    return summary, undrawn
+    return summary.model_copy(update={"figures": drawn, "undrawn": tuple(gallery.faults)}), undrawn
+
+
+def _update(summary: Summary, run: RunContents, narrator: Narrator) -> None:
+    """Write the summary again; an earlier one stays where that fails."""
+    with Attempt() as writing:
+        summary.write(run.layout.folder)
+    _tell(writing, "the summary lacks figures and report", summary, run, narrator)
+
+
+def _together(what: str, reasons: dict[str, str]) -> Iterator[str]:
+    """A line for each reason, with the names of all that have it."""
+    for why in dict.fromkeys(reasons.values()):
+        names = ", ".join(name for name, reason in reasons.items() if reason == why)
+        yield f"{what} {names}: {why}"
 
 
 def tracker(root: Path, narrator: Narrator) -> Tracker | None:
@@ -105,8 +118,8 @@ def tracker(root: Path, narrator: Narrator) -> Tracker | None:
     with Attempt() as starting:
         return Tracker.start(root, narrator)
     assert starting.error is not None, "only a fault ends a block that returns"
-    kept = faults.keep(starting.error, Workspace(root).error_log)
-    narrator.warn(f"MLflow: {faults.reason(starting.error)}; {kept}; the run is not tracked")
+    why = faults.noted(starting.error, Workspace(root).error_log)
+    narrator.warn(f"MLflow: {why}; the run is not tracked")
     return None
 
 
@@ -127,8 +140,8 @@ def _tell(
 ) -> None:
     """Warn of a fault, if there was one."""
     if attempt.error is not None:
-        kept = faults.keep(attempt.error, run.layout.error_log)
-        narrator.warn(f"{what}: {faults.reason(attempt.error)}; {kept}; {_again(summary)}")
+        why = faults.noted(attempt.error, run.layout.error_log)
+        narrator.warn(f"{what}: {why}; {_again(summary)}")
 
 
 def _again(summary: Summary) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,8 +17,9 @@ from pipelines.competitions import load_competition
 from pipelines.configuration.assignments import assign, configure
 from pipelines.configuration.competition import Competition
 from pipelines.console import Narrator
+from pipelines.planning.clock import TimeLimit
 from pipelines.runs.run import RunRequest
-from pipelines.runs.run import run as run_stages
+from pipelines.runs.timed_run import run as run_stages
 from pipelines.stages import ensemble, preprocess
 from pipelines.workspace.layout import RunLayout, Workspace, submission_csv
 from pipelines.workspace.summary import Summary
@@ -124,6 +126,7 @@ def run(
     folds: int | None = None,
     seeds: int | None = None,
     settings: Mapping[str, Any] | None = None,
+    time_limit_s: float | None = None,
     device: str = "auto",
     track: bool = False,
     root: str | Path = ".",
@@ -140,6 +143,8 @@ def run(
         folds: Folds per repeat; None for the file's.
         seeds: Replicas of each network and fold; None for the file's.
         settings: By dotted key, as in `foldwise show`: `{"mlp.train.lr": 3e-3}`.
+        time_limit_s: Seconds from this call to the submission: the best one that fits is made, of
+            what members, folds, seeds and settings leave open; None for all of it.
         device: `auto`, `cpu` or `cuda`.
         track: Whether to log to MLflow.
         root: The workspace, with `data/`, `runs/` and `submissions/`.
@@ -148,9 +153,17 @@ def run(
     Raises:
         Exception: Each stage's own errors, whose text says what to do.
     """
+    start = time.monotonic()
     found = load_competition(competition) if isinstance(competition, str) else competition
     configured = configure(found, members=list(members), folds=folds, seeds=seeds, sets=[])
     configured = assign(configured, dict(settings or {}))
-    request = RunRequest(source=str(source), device=device, track=track, root=Path(root))
+    typed = {"folds.n_folds": folds, "n_seeds": seeds} | dict(settings or {})
+    bound = tuple(key for key, value in typed.items() if value is not None)
+    limit = None
+    if time_limit_s is not None:
+        limit = TimeLimit(time_limit_s, start, bound, bool(members))
+    request = RunRequest(
+        source=str(source), device=device, track=track, limit=limit, root=Path(root)
+    )
     narrator = Narrator(Console(quiet=not verbose))
     return RunResult(run_stages(configured, request, narrator), Path(root))

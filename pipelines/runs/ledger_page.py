@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pipelines.console import SEPARATOR, print_line, print_lines, wrapped
+from pipelines.faults import Attempt, reason
 from pipelines.program import as_typed
 from pipelines.workspace.finished_runs import NoRunError, by_id_or_competition
 from pipelines.workspace.layout import Workspace
@@ -24,7 +25,7 @@ HEADINGS = (*LEFT, "cv", "± folds", "local", "public", "private", "sent")
 MOVABLE = ("source", "sent", "private", "metric", "local", "public", "competition", "± folds")
 NOTHING = "-"
 GAP, INDENT = 2, 4  # columns
-MOST_SETTINGS = 6  # of a run, that are listed
+MOST_SETTINGS, MOST_MEMBERS = 6, 8  # of a run, that are listed
 SORTS = ("newest", "best")
 
 
@@ -103,7 +104,10 @@ def _print_trust(console: Console, root: Path, entries: Sequence[Entry]) -> None
         finding = f"{len(scored)} with a public score; {ledger_figure.MIN_SCORED} give a figure"
     else:
         figure = Workspace(root).submissions(name) / FIGURE
-        finding = f"{ledger_figure.draw(scored, figure)}; see {figure}"
+        with Attempt() as drawing:
+            finding = f"{ledger_figure.draw(scored, figure)}; see {figure}"
+        if drawing.error is not None:
+            finding = f"no figure of cv against public score: {reason(drawing.error)}"
     for line in wrapped(console, f"{name}: {finding}", 0):
         console.print(Text(line), soft_wrap=True)
 
@@ -141,7 +145,10 @@ def _label(entry: Entry, *, with_members: bool) -> list[str]:
     n_more = len(settings) - MOST_SETTINGS
     if n_more > 0:
         settings[MOST_SETTINGS:] = [f"{n_more} more settings"]
-    members = f"members {', '.join(entry.members)}" if with_members and entry.members else ""
+    names = list(entry.members)
+    if len(names) > MOST_MEMBERS:
+        names[MOST_MEMBERS:] = [f"{len(names) - MOST_MEMBERS} more"]
+    members = f"members {', '.join(names)}" if with_members and names else ""
     return [part for part in (entry.note, members, ", ".join(settings)) if part]
 
 

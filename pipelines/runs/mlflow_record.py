@@ -96,7 +96,7 @@ def _scored(summary: Summary, root: Path) -> ledger.Entry | None:
 def _tags(summary: Summary, described: Mapping[str, Any]) -> dict[str, str]:
     commit = described["git_commit"] or "unknown"
     return {
-        "kind": "run",
+        "kind": summary.kind,
         "state": "complete",
         "competition": summary.competition,
         "source": "synthetic" if summary.synthetic else summary.source,
@@ -107,7 +107,7 @@ def _tags(summary: Summary, described: Mapping[str, Any]) -> dict[str, str]:
         "submission": summary.submission,
         "submission_sha256": summary.submission_sha256,
         "mlflow.note.content": f"data: {escape(summary.origin, quote=False)}",
-        "mlflow.source.name": f"foldwise run {summary.competition}",
+        "mlflow.source.name": f"foldwise {summary.kind} {summary.competition}",
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": commit,
     }
@@ -162,7 +162,7 @@ def _fold_scores(run: RunContents) -> Iterator[Row]:
 
 def _curves(summary: Summary, run: RunContents) -> Iterator[Row]:
     """Mean curves over the replicas that were still training at each epoch."""
-    for member in summary.members:
+    for member in summary.members if summary.kind == "run" else ():
         curves = run.predictions_of(member.name).curves
         for name, values in curves.items():
             for epoch in np.flatnonzero(np.isfinite(values).any(axis=0)):

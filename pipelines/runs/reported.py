@@ -37,7 +37,8 @@ def reported(root: Path, name: str, narrator: Narrator) -> ReportedRun:
     """
     layout = by_id_or_competition(Workspace(root), name)
     summary = Summary.read(layout.folder)
-    if summary is not None and _lacks_something(layout, summary):
+    is_run = summary is not None and summary.kind == "run"
+    if summary is not None and is_run and _lacks_something(layout, summary):
         with Attempt() as completing, run_folders.locked(layout.folder):
             aftermath.complete(_pipeline(root, layout, summary, narrator), summary, narrator)
         if completing.error is not None:
@@ -59,11 +60,16 @@ def _pipeline(root: Path, layout: RunLayout, summary: Summary, narrator: Narrato
     described = RunContents(layout).described
     competition = competitions.load_competition(layout.competition)
     as_then = as_stored(competition, described["configuration"])
-    raw = _raw_files(root, summary, described["data"])
+    raw = raw_files_of(root, summary, described["data"])
     return Pipeline(as_then, raw, StageStore(layout), narrator, device=described["device"])
 
 
-def _raw_files(root: Path, summary: Summary, digest: str) -> RawFiles:
+def raw_files_of(root: Path, summary: Summary, digest: str) -> RawFiles:
+    """The raw files that a finished run was made of, as they lie in the workspace.
+
+    Raises:
+        GoneError: They are no longer there.
+    """
     found = manifest.find(Workspace(root).data / summary.competition, digest)
     if found is None:
         raise GoneError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ import numpy as np
 
 from features.folds import FoldPlan
 from models.ensembling.selection import standard_error
-from models.executor import Executor
+from models.executor import LOCAL, Executor
 from models.training.hardware import choose_device
 from pipelines import faults
 from pipelines.configuration.assignments import changes, resolved
@@ -21,11 +22,12 @@ from pipelines.configuration.competition import Competition
 from pipelines.configuration.encoders import encoder_identities
 from pipelines.configuration.tuned_values import Tuned, still_used, withdrawn
 from pipelines.console import Narrator
-from pipelines.executors.opening import opened
+from pipelines.executors import opening
 from pipelines.faults import Attempt
 from pipelines.kaggle.retry import Patience
 from pipelines.members.member import file_digests, members_of
 from pipelines.members.predictions import mean_defined
+from pipelines.planning.clock import TimeLimit
 from pipelines.raw_files.raw import RawFiles
 from pipelines.runs import aftermath
 from pipelines.stages import publish, stage_code
@@ -56,6 +58,7 @@ class RunRequest:
         note: What the ledger notes of the run; None for nothing.
         defaults: The competition as its file has it, to tell which settings differ.
         always_tuned: Whether they are used even where they are not known to be better.
+        limit: How long the run may take; None without a limit.
         root: The folder that holds `data/`, `runs/` and `submissions/`.
         on: The cluster that trains, as `ray`; None for this machine. It changes no byte.
     """
@@ -71,8 +74,28 @@ class RunRequest:
     note: str | None = None
     defaults: Competition | None = None
     always_tuned: bool = False
+    limit: TimeLimit | None = None
     root: Path = Path()
     on: str | None = None
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run whose raw files are there.
+
+    Attributes:
+        competition: With those tuned values that it uses.
+        request: With the device that was chosen.
+        raw: The files.
+        tuned: The tuned values.
+        download_s: Seconds of stage 1, and of what comes before it.
+    """
+
+    competition: Competition
+    request: RunRequest
+    raw: RawFiles
+    tuned: tuple[TunedLine, ...]
+    download_s: float
 
 
 def run(competition: Competition, request: RunRequest, narrator: Narrator) -> Summary:
@@ -87,7 +110,7 @@ def run(competition: Competition, request: RunRequest, narrator: Narrator) -> Su
     """
     request = replace(request, device=choose_device(request.device))
     out.check(request.out)
-    with opened(request.on, narrator) as executor:
+    with opening.opened(request.on, narrator) as executor:
         return _run(competition, request, narrator, executor)
 
 
@@ -96,6 +119,25 @@ def _run(
 ) -> Summary:
     start = time.perf_counter()
     tracker = aftermath.tracker(request.root, narrator) if request.track else None
+    begun = begin(competition, request, narrator, start=start)
+    with opened(begun, begun.competition, narrator, executor) as pipeline:
+        summary = made(pipeline, begun, narrator)
+        note(pipeline, begun, summary, narrator)
+        summary = aftermath.complete(pipeline, summary, narrator)
+        return aftermath.track(tracker, summary, pipeline.contents, narrator)
+
+
+def begin(
+    competition: Competition, request: RunRequest, narrator: Narrator, *, start: float
+) -> Begun:
+    """Stage 1, and which tuned values the run uses.
+
+    Args:
+        competition: As it is to run.
+        request: With a device that was chosen.
+        narrator: Tells what is done.
+        start: When the run began, of `time.perf_counter`.
+    """
     raw = fetch(
         competition,
         narrator,
@@ -104,32 +146,56 @@ def _run(
         refresh=request.refresh,
         patience=request.patience,
     )
-    downloaded = time.perf_counter() - start
+    download_s = time.perf_counter() - start
     competition, tuned = _tuned(competition, raw, request, narrator)
-    folder = _folder(competition, raw, request)
+    return Begun(competition, request, raw, tuned, download_s)
+
+
+@contextlib.contextmanager
+def opened(
+    begun: Begun, competition: Competition, narrator: Narrator, executor: Executor = LOCAL
+) -> Iterator[Pipeline]:
+    """The stages of a run of this competition, in its folder, which is held for this process."""
+    folder = _folder(competition, begun.raw, begun.request)
     layout = RunLayout(folder)
     wait = partial(narrator.say, "run")
     with run_folders.locked(folder, wait), faults.logged(layout.error_log):
         store = StageStore(layout)
-        device = request.device
-        pipeline = Pipeline(competition, raw, store, narrator, device=device, executor=executor)
-        summary = _finished(pipeline, narrator)
-        if summary is None:
-            narrator.say("run", f"{folder.name} in {folder}")
-            summary = _make(pipeline, folder, narrator, downloaded)
-        else:
-            narrator.say(
-                "run", f"{folder.name} had the same data, settings and code; nothing to do"
-            )
-        if summary.tuned != tuned:
-            summary = summary.model_copy(update={"tuned": tuned})
-            summary.write(folder)
-        note = None if request.note is None else " ".join(request.note.split())
-        label = publish.Label(note, changes(competition, request.defaults or competition))
-        publish.copies(summary, folder, request.root, request.out)
-        aftermath.note(summary, request.root, label, narrator)
-        summary = aftermath.complete(pipeline, summary, narrator)
-        return aftermath.track(tracker, summary, pipeline.contents, narrator)
+        device = begun.request.device
+        yield Pipeline(competition, begun.raw, store, narrator, device=device, executor=executor)
+
+
+def made(pipeline: Pipeline, begun: Begun, narrator: Narrator, *, is_named: bool = True) -> Summary:
+    """Run the stages that are not finished, and copy the CSV to where a person looks for it.
+
+    Args:
+        pipeline: The stages.
+        begun: What they are run for.
+        narrator: Tells what is done.
+        is_named: Whether the run's id is shown.
+    """
+    folder, request = pipeline.contents.layout.folder, begun.request
+    summary = _finished(pipeline, narrator)
+    where = f"{folder.name} in {folder}"
+    if summary is not None:
+        where = f"{folder.name} had the same data, settings and code; nothing to do"
+    if is_named:
+        narrator.say("run", where)
+    if summary is None:
+        summary = _make(pipeline, folder, narrator, begun.download_s)
+    if summary.tuned != begun.tuned:
+        summary = summary.model_copy(update={"tuned": begun.tuned})
+        summary.write(folder)
+    publish.copies(summary, folder, request.root, request.out)
+    return summary
+
+
+def note(pipeline: Pipeline, begun: Begun, summary: Summary, narrator: Narrator) -> None:
+    """Note the run in the ledger."""
+    competition, request = pipeline.competition, begun.request
+    text = None if request.note is None else " ".join(request.note.split())
+    label = publish.Label(text, changes(competition, request.defaults or competition))
+    aftermath.note(summary, request.root, label, narrator)
 
 
 def _finished(pipeline: Pipeline, narrator: Narrator) -> Summary | None:

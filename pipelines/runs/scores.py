@@ -123,4 +123,6 @@ def _track(root: Path, competition: str, run: str, sent: Sent, narrator: Narrato
         metrics=kaggle_scores(sent.public_score, sent.private_score),
         tags=tags,
     )
-    Tracker.start(root, narrator).update(update)
+    tracker = Tracker.start(root, narrator)
+    if tracker is not None:
+        tracker.update(update)

@@ -86,7 +86,8 @@ def checked_csv(root: Path, competition: Competition, summary: Summary) -> Path:
     """
     csv = submission_csv(competition.name, summary.run)
     path = root / csv
-    again = f"the command that made the run, foldwise run {competition.name}, writes it again"
+    command = f"foldwise {summary.kind} {competition.name}"
+    again = f"the command that made the run, {command}, writes it again"
     if not path.is_file():
         raise SubmissionError(f"{csv}: there is no such file; {again}")
     if sha256(path) != summary.submission_sha256:

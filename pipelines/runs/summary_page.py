@@ -9,6 +9,7 @@ from rich.table import Table
 
 from models.ensembling.selection import BEST_MEMBER
 from pipelines.console import SEPARATOR, plain_table, print_line, print_lines, print_table
+from pipelines.runs import blend_page
 from pipelines.workspace.summary import BLEND, FurtherLine, Summary
 
 TENTHS_BELOW_S = 100  # a shorter run's seconds have a decimal
@@ -30,11 +31,13 @@ def show(summary: Summary, console: Console) -> None:
     if summary.synthetic:
         print_line(console, "synthetic", "made by a generator: the scores below mean nothing")
     print_lines(console, _scores(summary))
-    print_table(console, _members(summary))
+    is_blend = summary.kind == "blend"
+    print_table(console, blend_page.members(summary) if is_blend else _members(summary))
     console.print()
     if len(summary.ways) > 1:
-        print_table(console, _candidates(summary))
+        print_table(console, blend_page.methods(summary) if is_blend else _candidates(summary))
         console.print()
+    print_lines(console, _time(summary))
     print_lines(console, _tuned(summary))
     print_lines(console, _places(summary))
     for index, command in enumerate((*next_commands(summary), OUT)):
@@ -43,6 +46,8 @@ def show(summary: Summary, console: Console) -> None:
 
 def _scores(summary: Summary) -> list[tuple[str, str]]:
     how = f"{summary.folds}, each {_predicted(summary)} the others"
+    if summary.kind == "blend":
+        how = blend_page.how_scored(summary)
     spread = f"{summary.cv:.4f} ± {summary.cv_std:.4f}"
     scores = [(summary.metric, f"{spread}   cross-validated: {how}")]
     if summary.cv_new is not None:
@@ -89,7 +94,7 @@ def _candidates(summary: Summary) -> Table:
     for candidate in sorted(summary.ways, key=lambda line: -sign * line.score):
         gain = sign * (candidate.score - blend)
         error = "" if candidate.error is None else f"{candidate.error:.4f}"
-        compared = ("", "") if candidate.name == BLEND else (f"{gain:+.4f}", error)
+        compared = ("", "") if candidate.name == BLEND else (f"{gain:+z.4f}", error)
         table.add_row(candidate.name, f"{candidate.score:.4f}", f"{candidate.std:.4f}", *compared)
     return table
 
@@ -105,12 +110,31 @@ def _tuned(summary: Summary) -> list[tuple[str, str]]:
     ]
 
 
+def _time(summary: Summary) -> list[tuple[str, str]]:
+    """How the time limit was kept, and what had no time."""
+    line = summary.time
+    if line is None:
+        return []
+    after = "" if line.after_s is None else f", report and figures {line.after_s:.1f} s more"
+    kept = f"{line.within_s:.1f} s of {line.limit_s:g} s to the submission{after}"
+    facts = [("time limit", kept)]
+    if line.ended != "planned":
+        why = "time was up" if line.ended == "time" else "interrupted"
+        facts.append(("", f"{why}: this is the best submission so far; its score is honest"))
+    if line.left_out:
+        facts.append(("", f"no time for {', '.join(line.left_out)}"))
+    if line.ended == "interrupted":
+        facts.append(("", f"type foldwise report {summary.run} for its report and figures"))
+    return facts
+
+
 def _places(summary: Summary) -> list[tuple[str, str]]:
     figures = os.path.commonpath(summary.figures) if summary.figures else "none"
+    drawn = ("figures", f"{figures}   {len(summary.figures)} pictures")
     return [
         ("seconds", _seconds(summary)),
         ("submission", f"{summary.submission}   {summary.n_rows:,} rows, checked"),
-        ("figures", f"{figures}   {len(summary.figures)} pictures"),
+        *([] if summary.kind == "blend" else [drawn]),
         ("report", f"runs/{summary.competition}/{summary.run}/report.html"),
         ("mlflow run", summary.mlflow_run_id or "not tracked"),
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from pipelines.console import Narrator
@@ -10,7 +11,7 @@ from pipelines.runs import mlflow_record
 from pipelines.stages.run_contents import RunContents
 from pipelines.tracking import log, outbox, stores
 from pipelines.tracking.stores import Store, TrackingError
-from pipelines.workspace import files
+from pipelines.workspace import files, stage_cache, stored
 from pipelines.workspace.layout import LOCK_FILE, Workspace
 from pipelines.workspace.summary import Summary
 
@@ -24,7 +25,8 @@ class SyncError(RuntimeError):
 def sync(root: Path, narrator: Narrator, *, everything: bool) -> None:
     """Send what was kept, or every finished run; sending a run again writes no second one.
 
-    What the workspace's own store has missed goes there where no server is named.
+    What the workspace's own store has missed goes there where no server is named. A damaged file
+    is reported and passed over.
 
     Raises:
         SyncError: No server is named, it cannot be reached, or it refused.
@@ -46,8 +48,8 @@ def _sync(root: Path, narrator: Narrator, *, everything: bool) -> None:
     if store.is_local:
         runs = []
     try:
-        n_sent = sum(_send(root, one, store, narrator) for one in going)
-        n_sent += sum(_send_run(root, *run, store) for run in runs)
+        n_sent = sum(_unless_damaged(partial(_send, root, one, store, narrator)) for one in going)
+        n_sent += sum(_unless_damaged(partial(_send_run, root, *run, store)) for run in runs)
     except TrackingError as error:
         n_left = len(outbox.waiting(root))
         raise SyncError(f"{error}; {n_left} still kept; type foldwise sync again") from error
@@ -67,6 +69,15 @@ def _no_server(n_waiting: int) -> SyncError:
 def _finished(root: Path) -> Iterator[tuple[str, str]]:
     for run in sorted(Workspace(root).finished(), key=lambda run: run.folder):
         yield run.competition, run.run_id
+
+
+def _unless_damaged(send: Callable[[], int]) -> int:
+    """How many were sent; none of a run with a damaged file, which is reported and stays kept."""
+    try:
+        return send()
+    except stored.DamagedFileError as error:
+        stored.pass_over(error)
+        return 0
 
 
 def _send(root: Path, one: outbox.Unsent, store: Store, narrator: Narrator) -> int:
@@ -89,6 +100,7 @@ def _send_run(root: Path, competition: str, run: str, store: Store) -> int:
     summary = Summary.read(layout.folder)
     if summary is None:
         return 0
+    stage_cache.check(layout)
     run_id = mlflow_record.log_run(summary, RunContents(layout), root=root, store=store)
     summary.tracked(run_id, is_local=store.is_local).write(layout.folder)
     outbox.forget_run(root, competition, run)

@@ -6,7 +6,6 @@ into place: a folder with a manifest is complete.
 
 from __future__ import annotations
 
-import errno
 import shutil
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from pipelines.raw_files import file_sets, foreign_forms, manifest
 from pipelines.raw_files.raw import RawFile, RawFiles
 from pipelines.raw_files.sources import Source, choose_source
 from pipelines.workspace import files
+from pipelines.workspace.disk import FULL, room
 from pipelines.workspace.layout import LOCK_FILE, Workspace
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 HOLDOUT = "holdout.csv"
 DIGEST_CHARACTERS = 12
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 UNCHANGED = "Kaggle still has the same archive: nothing was downloaded"
 NOT_KAGGLES = "--refresh asks Kaggle, and these files are not Kaggle's: nothing to refresh"
 
@@ -322,10 +321,11 @@ def _remove(path: Path) -> None:
 
 
 def _disk_fault(error: OSError, root: Path) -> str:
-    if error.errno in FULL_DISK:
+    if error.errno in FULL:
         return (
-            f"{root}: the disk is full ({error.strerror}); nothing half-written was left: "
-            "make room and run the same command again"
+            f"{root}: the disk is full ({error.strerror}; {room(root)}); nothing half-written was "
+            "left: make room (foldwise clean shows what takes how much) and run the same command "
+            "again"
         )
     place = error.filename or root
     return (

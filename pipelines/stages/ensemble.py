@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -204,7 +204,7 @@ def ensemble(
     if settings.overlap is None or tables is None:
         return blend
     rows = find_overlap(settings.overlap, tables, goal.target, folds)
-    return _with_overlap(blend, rows, oof=oof, candidates=candidates)
+    return with_overlap(blend, rows, oof=oof, candidates=candidates)
 
 
 def check_defined(blend: Blend, metric: Metric) -> None:
@@ -260,8 +260,17 @@ def _blend(
     )
 
 
-def _with_overlap(
-    blend: Blend, rows: OverlapRows, *, oof: np.ndarray, candidates: Sequence[Candidate]
+class Predicted(Protocol):
+    """A candidate's out-of-fold predictions."""
+
+    @property
+    def oof(self) -> np.ndarray:
+        """`(n_rows, n_columns)`."""
+        ...
+
+
+def with_overlap(
+    blend: Blend, rows: OverlapRows, *, oof: np.ndarray, candidates: Sequence[Predicted]
 ) -> Blend:
     """Overlapping test rows take their label, and all scores allow for their share."""
     return replace(

@@ -17,7 +17,7 @@ from pipelines.members.data import FoldedDataset
 from pipelines.members.member import Member, members_of
 from pipelines.members.predictions import Predictions
 from pipelines.raw_files.raw import RawFiles
-from pipelines.stages import dataset, ensemble, preprocess, stage_code, submission, train
+from pipelines.stages import dataset, ensemble, memory, preprocess, stage_code, submission, train
 from pipelines.stages.run_contents import RunContents
 from pipelines.workspace.kept_training import KeptTraining
 from pipelines.workspace.layout import (
@@ -28,6 +28,7 @@ from pipelines.workspace.layout import (
     train_stage,
 )
 from pipelines.workspace.stage_cache import Stage, StageStore, is_whole
+from pipelines.workspace.stage_files import DatasetFiles
 
 
 class Pipeline:
@@ -59,17 +60,27 @@ class Pipeline:
         self._store = store
         self._narrator = narrator
         self._device = device
+        self._is_warned = False
         self._executor = executor
 
     def run(self) -> None:
         """Do every stage that is not finished."""
+        self.train()
+        self._ensemble()
+        self._submission()
+
+    def prepare(self) -> preprocess.Prepared:
+        """Stage 2 alone."""
+        self._preprocess()
+        return self.prepared
+
+    def train(self) -> None:
+        """Stages 2 to 4."""
         self._preprocess()
         for member in self._one_of_each_encoder():
             self._dataset(member)
         for member in members_of(self.competition):
             self._train(member)
-        self._ensemble()
-        self._submission()
 
     def damaged_stages(self) -> list[str]:
         """Names of the stages of a finished run that are not as they were written, or gone."""
@@ -127,6 +138,7 @@ class Pipeline:
 
     def _preprocess(self) -> None:
         def make(folder: Path, _: StageLine) -> None:
+            self._warn(memory.warning(self.competition, self.raw))
             preprocess.save(preprocess.prepare(self.competition, self.raw), folder)
 
         self._do(
@@ -171,7 +183,9 @@ class Pipeline:
         kept, title = self._kept(member), f"4 train · {member.name}"
 
         def make(folder: Path, line: StageLine) -> None:
-            data = dataset.load(self.stages[encoded].folder, self.prepared, member.inputs)
+            source = self.stages[encoded].folder
+            data = dataset.load(source, self.prepared, member.inputs)
+            self._warn(memory.training_warning(member.name, data, DatasetFiles(source)))
             with self._executor.shown(title, line.note):
                 made = train.train(
                     self.competition,
@@ -241,6 +255,12 @@ class Pipeline:
             upstream=self._content(PREPROCESS, ENSEMBLE),
             code=stage_code.of_submission(),
         )
+
+    def _warn(self, of_memory: str | None) -> None:
+        """Tell that memory may be short, once in a run."""
+        if of_memory is not None and not self._is_warned:
+            self._is_warned = True
+            self._narrator.warn(of_memory)
 
     def _settings(self, *names: str) -> dict[str, Any]:
         return self.competition.model_dump(mode="json", include=set(names))

@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 
 from features.folds import FoldError, Folds, make_folds
+from models.metrics import MetricError
+from models.undefined_scores import undefined_scores
 from pipelines.stages.extra_tables import ExtraTables, features_of, read_extra_tables
 from pipelines.stages.input_tables import (
     TrainingRows,
@@ -22,6 +24,7 @@ from pipelines.stages.input_tables import (
     read_test_rows,
     read_training_rows,
 )
+from pipelines.stages.memory import check_fits
 from pipelines.stages.targets import check_target
 from pipelines.workspace import arrays
 from pipelines.workspace.stage_files import PreprocessFiles
@@ -97,8 +100,11 @@ def prepare(competition: Competition, raw: RawFiles) -> Prepared:
         TableError: A file does not match the competition's columns.
         SampleError: The sample submission does not match the test file or the form.
         FoldError: There are too few rows for the folds.
+        MetricError: The metric gives no number for right predictions.
+        MemoryShortError: The files' tables do not fit into the memory.
         FeaturesError: `competition.features` is not row-wise.
     """
+    check_fits(competition, raw)
     rows, extra = read_training_rows(competition, raw), read_extra_tables(competition, raw)
     test, test_ids = read_test_rows(competition, raw)
     sample = read_sample_submission(competition, raw)
@@ -196,22 +202,21 @@ def _undefined(competition: Competition, target: np.ndarray, folds: Folds) -> li
 
     Raises:
         FoldError: It is undefined on all of them.
+        MetricError: It is, and not for lack of target values.
     """
-    metric, perfect = competition.metric, _perfect(competition, target)
     rows = [split.valid_rows for split in folds.splits()]
-    undefined = [
-        at for at, of in enumerate(rows) if np.isnan(metric.score(target[of], perfect[of]))
-    ]
-    if not undefined:
+    found = undefined_scores(competition.metric, target, _perfect(competition, target), rows)
+    if found is None:
         return []
-    fault = (
-        f"{metric.name} is undefined on the held-out rows of {len(undefined)} of {len(rows)} "
-        f"splits, which have one target value only"
-    )
-    step = "set folds.n_folds, folds.group or folds.stratify otherwise, or another metric"
-    if len(undefined) == len(rows):
-        raise FoldError(f"{fault}; {step}")
-    return [f"{fault}, so scores are means over the others; {step}"]
+    if not found.by_rows:
+        step = "correct the function of the metric in the competition's file, or set another one"
+        if found.is_everywhere:
+            raise MetricError(f"{found.fault}, expected a number; {step}")
+    else:
+        step = "set folds.n_folds, folds.group or folds.stratify otherwise, or another metric"
+        if found.is_everywhere:
+            raise FoldError(f"{found.fault}; {step}")
+    return [f"{found.fault}, so scores are means over the others; {step}"]
 
 
 def _perfect(competition: Competition, target: np.ndarray) -> np.ndarray:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
+from pipelines.secret_texts import redacted
 from pipelines.tracking.stores import Store
 
 OTHER_VERSION = re.compile(r"found version (\w+), but expected (\w+)")
@@ -30,7 +30,7 @@ def reason(error: BaseException, store: Store) -> str:
     database = store.database
     if database is not None and "sqlite3." in first:
         return of_sqlite(first, database)
-    return hidden(first, store)
+    return redacted(first, store.uri)
 
 
 def of_sqlite(text: str, database: Path) -> str:
@@ -43,15 +43,6 @@ def of_sqlite(text: str, database: Path) -> str:
     if "not a database" in text or "malformed" in text or "encrypted" in text:
         return f"{what}; {_aside(database)}"
     return f"{what}; look whether {_shown(database)} can be read and written; {_aside(database)}"
-
-
-def hidden(text: str, store: Store) -> str:
-    """The text without the password of the store's address."""
-    parts = urlsplit(store.uri)
-    secrets = [part for part in (parts.password, parts.query) if part]
-    for secret in [*secrets, *map(unquote, secrets)]:
-        text = text.replace(secret, "***")
-    return text
 
 
 def _of_another_version(revision: str, store: Store) -> str:

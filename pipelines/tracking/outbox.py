@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pipelines.tracking.record import Data, Family, Record
-from pipelines.workspace import files
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from pipelines.tracking.record import Data, Family, Record, Row, Status
+from pipelines.workspace import files, stored
 from pipelines.workspace.layout import Workspace
+
+SEND_AGAIN = "remove it and type foldwise sync --all, which sends every finished run"
 
 
 @dataclass(frozen=True)
@@ -46,9 +51,17 @@ def keep_family(root: Path, experiment: str, family: Family, *, is_local: bool =
 
 
 def waiting(root: Path) -> list[Unsent]:
-    """All that is waiting to be sent, the oldest first."""
+    """What is waiting to be sent, oldest first; a damaged file is reported and passed over."""
+    return list(_waiting(root))
+
+
+def _waiting(root: Path) -> Iterator[Unsent]:
     found = sorted(Workspace(root).unsent.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
-    return [_read(path, root) for path in found]
+    for path in found:
+        try:
+            yield _read(path, root)
+        except stored.DamagedFileError as error:
+            stored.pass_over(error)
 
 
 def forget_run(root: Path, competition: str, run: str) -> None:
@@ -62,12 +75,51 @@ def _write(root: Path, name: str, content: dict[str, Any]) -> None:
     files.write_text(folder / f"{name}.json", json.dumps(content) + "\n")
 
 
+class _KeptRecord(BaseModel):
+    """A record as the file holds it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    tags: dict[str, Any]
+    params: dict[str, str]
+    metrics: list[Row]
+    artifacts: list[str]
+    data: Data | None
+    model: None
+    key: str
+    start_ms: int
+    end_ms: int | None
+    status: Status
+
+    def record(self, root: Path) -> Record:
+        """The record that was kept; paths of the workspace are under `root`."""
+        content = {name: getattr(self, name) for name in type(self).model_fields}
+        return Record(**content | {"artifacts": [root / path for path in self.artifacts]})
+
+
+class _Kept(BaseModel):
+    """What a file holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    experiment: str
+    run: str | None = None
+    family: list[_KeptRecord] = []
+    local: bool = False
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> Self:
+        if self.run is None and not self.family:
+            raise ValueError("neither a run nor records")
+        return self
+
+
 def _read(path: Path, root: Path) -> Unsent:
-    content = json.loads(path.read_text())
-    records = [_record(one, root) for one in content.get("family", ())]
+    kept = stored.read(_Kept, path, SEND_AGAIN)
+    records = [one.record(root) for one in kept.family]
     family = Family(records[0], records[1:]) if records else None
-    is_local = bool(content.get("local", False))
-    return Unsent(path, content["experiment"], content.get("run"), family, is_local)
+    return Unsent(path, kept.experiment, kept.run, family, kept.local)
 
 
 def _as_json(record: Record, root: Path) -> dict[str, Any]:
@@ -78,10 +130,3 @@ def _as_json(record: Record, root: Path) -> dict[str, Any]:
         "artifacts": [str(path) for path in kept],
         "params": {key: str(value) for key, value in record.params.items()},
     }
-
-
-def _record(content: dict[str, Any], root: Path) -> Record:
-    data = None if content["data"] is None else Data(**content["data"])
-    artifacts = [root / path for path in content["artifacts"]]
-    metrics = [(name, value, step) for name, value, step in content["metrics"]]
-    return Record(**content | {"artifacts": artifacts, "metrics": metrics, "data": data})

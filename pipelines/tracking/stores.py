@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pipelines.secret_texts import without_password
 from pipelines.workspace.layout import Workspace
 
 REACH_TIMEOUT_S = 3.0
@@ -45,7 +46,7 @@ class Store:
     @property
     def name(self) -> str:
         """The address without its password."""
-        return _without_password(self.uri)
+        return without_password(self.uri)
 
 
 def local_store(root: Path) -> str:
@@ -79,10 +80,3 @@ def reach(store: Store) -> None:
         socket.create_connection((parts.hostname, port), timeout=REACH_TIMEOUT_S).close()
     except OSError as error:
         raise TrackingError(f"MLflow at {store.name} cannot be reached ({error})") from error
-
-
-def _without_password(uri: str) -> str:
-    parts = urlsplit(uri)
-    if not parts.password and not parts.username:
-        return uri
-    return parts._replace(netloc=f"***@{parts.hostname}:{parts.port or ''}".rstrip(":")).geturl()

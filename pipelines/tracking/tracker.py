@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines import extras
 from pipelines.console import Narrator
 from pipelines.tracking import log, outbox, stores
 from pipelines.tracking.record import Family, Record, Update
@@ -38,8 +39,16 @@ class Tracker:
     narrator: Narrator
 
     @classmethod
-    def start(cls, root: Path, narrator: Narrator) -> Tracker:
-        """A tracker to the wanted store, or to the workspace's own where that is unreachable."""
+    def start(cls, root: Path, narrator: Narrator) -> Tracker | None:
+        """A tracker to the wanted store, or to the workspace's own where that is unreachable.
+
+        None where MLflow is not installed, which is a warning.
+        """
+        try:
+            extras.need("mlflow")
+        except extras.MissingLibraryError as error:
+            narrator.warn(f"{error}; nothing is tracked")
+            return None
         store = stores.wanted(root)
         try:
             stores.reach(store)

@@ -14,6 +14,7 @@ from optuna.storages import RDBStorage
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
+from pipelines.secret_texts import redacted, remember, without_password
 from pipelines.tuning.patience import Patience, is_busy, reason_of
 from pipelines.tuning.storage import Say, StorageError
 
@@ -82,8 +83,9 @@ def open_database(address: str, say: Say | None = None) -> Database:
     Raises:
         StorageError: It cannot be opened.
     """
+    remember(address)
     url = _parsed(address)
-    patience = Patience(without_password(url), functools.partial(_hidden, url), say)
+    patience = Patience(_shown(url), say)
     end = time.monotonic() + OPEN_TIMEOUT_S
     while True:
         try:
@@ -114,42 +116,14 @@ def _parsed(address: str) -> URL:
     except (ArgumentError, ValueError) as error:
         hint = f"did you mean sqlite:///{address}? " if "://" not in address else ""
         raise StorageError(
-            f"the storage {_cut(address)} cannot be opened: it is no address of a database; "
-            f"{hint}{EXAMPLE}"
+            f"the storage {without_password(address)} cannot be opened: it is no address of a "
+            f"database; {hint}{EXAMPLE}"
         ) from error
 
 
-def _cut(address: str) -> str:
-    """An address that cannot be read, without anything that may be a password."""
-    scheme, mark, rest = address.partition("://")
-    if not mark:
-        return address.partition("?")[0]
-    return f"{scheme}://***@{rest.rpartition('@')[2].partition('?')[0]}"
-
-
-def without_password(url: URL) -> str:
+def _shown(url: URL) -> str:
     """The address without user, password and options."""
-    user = "***@" if url.username or url.password else ""
-    host = None if url.host is None else url.host.rpartition("@")[2]
-    bare = URL.create(
-        url.drivername, host=host, port=url.port, database=url.database
-    ).render_as_string()
-    scheme, _, rest = bare.partition("://")
-    return f"{scheme}://{user}{rest}"
-
-
-def _hidden(url: URL, text: str) -> str:
-    """The text without the password, wherever in the address it stands."""
-    options = [value for values in url.normalized_query.values() for value in values]
-    rest = (url.host or "").rpartition("@")[0]  # of a password with an @ that is not written %40
-    secrets = [
-        url.password,
-        rest,
-        *(o for o in options if o not in ("", "true", "false", "require")),
-    ]
-    for secret in filter(None, map(str, secrets)):
-        text = text.replace(secret, "***")
-    return text
+    return without_password(url.render_as_string(hide_password=False))
 
 
 def _connect_args(url: URL) -> dict[str, Any]:
@@ -163,7 +137,7 @@ def _connect_args(url: URL) -> dict[str, Any]:
 
 def _unknown(url: URL) -> StorageError:
     return StorageError(
-        f"the storage {without_password(url)} cannot be opened: no database {url.drivername!r} is "
+        f"the storage {_shown(url)} cannot be opened: no database {url.drivername!r} is "
         f"known; known: sqlite, postgresql, mysql; {EXAMPLE}"
     )
 
@@ -172,7 +146,7 @@ def _no_driver(url: URL, error: ImportError) -> StorageError:
     cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
     module = (cause.name or url.get_driver_name()).partition(".")[0]
     return StorageError(
-        f"the storage {without_password(url)} cannot be opened: its driver {module} is not "
+        f"the storage {_shown(url)} cannot be opened: its driver {module} is not "
         f"installed; type: pip install '{PACKAGES.get(module, module)}'"
     )
 
@@ -181,14 +155,13 @@ def _refused(url: URL, error: Exception) -> StorageError:
     if isinstance(error, RuntimeError):
         return _of_another_version(url, error)
     return StorageError(
-        f"the storage {without_password(url)} cannot be opened: {_hidden(url, reason_of(error))}; "
-        f"{EXAMPLE}"
+        f"the storage {_shown(url)} cannot be opened: {redacted(reason_of(error))}; {EXAMPLE}"
     )
 
 
 def _of_another_version(url: URL, error: RuntimeError) -> StorageError:
     """Optuna says how old its tables are; what to do depends on which of the two is newer."""
-    name = without_password(url)
+    name = _shown(url)
     if "storage upgrade" not in str(error):
         what = "a newer Optuna made it; type: pip install --upgrade optuna"
     else:

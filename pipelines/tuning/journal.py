@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pipelines.workspace.disk import writing
+
 
 class JournalFile:
     """A journal backend for Optuna: lines that are appended and read.
@@ -39,9 +41,13 @@ class JournalFile:
                     yield json.loads(line)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append the lines in one write."""
+        """Append the lines in one write.
+
+        Raises:
+            DiskFullError: There is no room for them.
+        """
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with self._path.open("r+b") as file:
+        with writing(self._path), self._path.open("r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(_end_of_whole_lines(file.fileno()))
             file.truncate()

@@ -40,7 +40,7 @@ class StudyOptions:
 
     Attributes:
         n_trials: The total number of counted trials, those of earlier calls included.
-        timeout_s: Seconds after which no more trials are started.
+        time_limit_s: Seconds after which no more trials are started.
         storage: A URL that Optuna knows; None for a journal file in the study's folder.
         seed: Seed of the proposals.
         at_once: Trials that are proposed together; networks' trials share a stack.
@@ -48,7 +48,7 @@ class StudyOptions:
     """
 
     n_trials: int = 100
-    timeout_s: float | None = None
+    time_limit_s: float | None = None
     storage: str | None = None
     seed: int = 0
     at_once: int = 1
@@ -131,7 +131,7 @@ class _Run:
     def run(self) -> None:
         """Run batches, or wait for other workers, until there are enough trials or no time."""
         options, pause = self._plan.options, FIRST_PAUSE_S
-        end = time.monotonic() + (np.inf if options.timeout_s is None else options.timeout_s)
+        end = time.monotonic() + (np.inf if options.time_limit_s is None else options.time_limit_s)
         while (left := self._left()) is not None and time.monotonic() < end:
             if left > 0:
                 self._hear(_snapshot(self._shared.study, self._plan, self._shared.worker))

@@ -16,6 +16,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
+from pipelines.secret_texts import redacted
 from pipelines.tuning.storage import Say, StorageError, StorageLostError
 
 LIMIT_S = 300.0
@@ -33,10 +34,10 @@ class Patience:
         recovered_at: When it last came back, by the monotonic clock.
     """
 
-    def __init__(self, name: str, hide: Callable[[str], str], say: Say | None) -> None:
+    def __init__(self, name: str, say: Say | None) -> None:
         self.name = name
         self.recovered_at = float("-inf")
-        self._hide, self._say = hide, say or (lambda _: None)
+        self._say = say or (lambda _: None)
         self._lock = threading.Lock()
         self._away_since: float | None = None
         self._is_over = False
@@ -68,7 +69,7 @@ class Patience:
             raise
 
     def _failed(self, error: Exception) -> None:
-        reason = self._hide(reason_of(error))
+        reason = redacted(reason_of(error))
         if not is_away(error):
             raise StorageError(
                 f"the storage {self.name} failed: {reason}; what it holds is kept: mend it, and "

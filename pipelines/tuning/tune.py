@@ -16,11 +16,13 @@ from typing import get_args
 import numpy as np
 
 from models.training.hardware import choose_device
+from pipelines import faults
 from pipelines.configuration import tuned_values
 from pipelines.configuration.assignments import choose_members, resolved, settings_of
 from pipelines.configuration.competition import Competition
 from pipelines.configuration.encoders import encoder_identities
 from pipelines.console import Narrator, StageLine
+from pipelines.faults import Attempt
 from pipelines.members.member import Member, members_of
 from pipelines.raw_files.raw import RawFiles
 from pipelines.stages import stage_code
@@ -61,7 +63,7 @@ class TuneRequest:
 
     Attributes:
         members: Those to tune; none for all that have a search space.
-        study: How far each study goes; the timeout is for all studies together.
+        study: How far each study goes; the time limit is for all studies together.
         pruner: `auto` is `median` for networks and `wilcoxon` for kinds that go fold by fold.
         source: `auto`, `kaggle`, `sample` or a path.
         n_repeats: How often the rows are split into folds for tuning.
@@ -116,11 +118,11 @@ def _shares(
     members: Sequence[Member], options: StudyOptions
 ) -> Iterator[tuple[Member, StudyOptions]]:
     """Each member with its share of the time that is left when its turn comes."""
-    end = time.monotonic() + (np.inf if options.timeout_s is None else options.timeout_s)
+    end = time.monotonic() + (np.inf if options.time_limit_s is None else options.time_limit_s)
     for n_done, member in enumerate(members):
         left = (end - time.monotonic()) / (len(members) - n_done)
-        timeout_s = None if options.timeout_s is None else max(0.0, left)
-        yield member, replace(options, timeout_s=timeout_s)
+        time_limit_s = None if options.time_limit_s is None else max(0.0, left)
+        yield member, replace(options, time_limit_s=time_limit_s)
 
 
 def _searched(competition: Competition, names: Sequence[str]) -> list[Member]:
@@ -193,10 +195,19 @@ class _Tuner:
                 tuned=tuned,
             )
             self._write_best(study, gain=tuning.gain, gain_error=tuning.gain_error)
-            figures = study_figures.draw(tuning, self._plan.space, self._folder / FIGURES)
-            tuning = replace(tuning, figures=figures, seconds=time.perf_counter() - start)
+            tuning = replace(
+                tuning, figures=self._drawn(tuning), seconds=time.perf_counter() - start
+            )
             results.write(tuning)
             return replace(tuning, mlflow_run_id=self._send(writer, tuning))
+
+    def _drawn(self, tuning: Tuning) -> tuple[Path, ...]:
+        """The study's figures; where they cannot be drawn, none and a warning."""
+        with Attempt() as drawing:
+            return study_figures.draw(tuning, self._plan.space, self._folder / FIGURES)
+        assert drawing.error is not None, "only a fault ends a block that returns"
+        self._narrator.warn(f"no figures of the study: {faults.reason(drawing.error)}")
+        return ()
 
     def _trial_fingerprint(self) -> str:
         """What trials must have in common to be compared: neither the seed nor the storage."""
@@ -285,7 +296,7 @@ class _Tuner:
         if best is None or best.score is None:
             raise NothingFoundError(
                 f"{study.name}: none of {len(study.trials)} trials ran to its end; "
-                "give it more --trials or a longer --timeout, or narrow the search space"
+                "give it more --trials or a longer --time-limit, or narrow the search space"
             )
         tuned = tuned_values.Tuned(
             member=self._member.name,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from pipelines.workspace.disk import writing
 
 
 def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -29,8 +32,8 @@ def read_one(path: Path, name: str) -> np.ndarray | None:
 class RowsWriter:
     """Writes one `.npy` a slice of rows at a time.
 
-    The file is mapped again for each slice: pages of a mapping count as process memory for as
-    long as it is open.
+    The file is opened again for each slice, and never mapped: a mapping counts as process memory,
+    and on a full disk it ends the process without a word.
 
     Args:
         path: The file.
@@ -40,19 +43,23 @@ class RowsWriter:
     def __init__(self, path: Path, n_rows: int) -> None:
         self._path = path
         self._n_rows = n_rows
-        self._n_written = 0
+        self._is_begun = False
 
     def append(self, rows: np.ndarray) -> None:
-        """Write the next slice, `(n_slice, ...)`."""
-        mapped = np.lib.format.open_memmap(
-            self._path,
-            mode="r+" if self._n_written else "w+",
-            dtype=rows.dtype,
-            shape=(self._n_rows, *rows.shape[1:]),
-        )
-        mapped[self._n_written : self._n_written + len(rows)] = rows
-        mapped.flush()
-        self._n_written += len(rows)
+        """Write the next slice, `(n_slice, ...)`.
+
+        Raises:
+            DiskFullError: There is no room for it.
+        """
+        with writing(self._path), self._path.open("ab" if self._is_begun else "wb") as stream:
+            if not self._is_begun:
+                np.lib.format.write_array_header_1_0(stream, self._header(rows))
+            stream.write(np.ascontiguousarray(rows).tobytes())
+        self._is_begun = True
+
+    def _header(self, rows: np.ndarray) -> dict[str, Any]:
+        described = np.lib.format.header_data_from_array_1_0(np.ascontiguousarray(rows))
+        return described | {"shape": (self._n_rows, *rows.shape[1:])}
 
 
 class RowsOnDisk:

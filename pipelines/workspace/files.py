@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -15,10 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-DISK_FAULTS = (
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
-    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR),
-)
+from pipelines.workspace.disk import writing
 
 
 class LockedError(RuntimeError):
@@ -27,24 +23,20 @@ class LockedError(RuntimeError):
     exit_code = 2
 
 
-def is_disk_fault(error: BaseException) -> bool:
-    """Whether the disk refused: full, not to be written, or a folder where a file should be."""
-    if not isinstance(error, OSError):
-        return False
-    # numpy's own words, without a number, where an array does not fit on the disk
-    return error.errno in DISK_FAULTS or (error.errno is None and " written" in str(error))
-
-
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """Give a new name beside `path` to write to; renamed to `path` if the block ends well.
 
     The name is unique, so that two processes that write the same file do not mix their bytes.
+
+    Raises:
+        DiskFullError: There is no room for it.
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.writing")
     try:
-        yield temporary
-        temporary.replace(path)
+        with writing(path):
+            yield temporary
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -107,7 +99,8 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
     """
     lock = FileLock(path)
     try:
-        lock.acquire(blocking=wait)
+        with writing(path):
+            lock.acquire(blocking=wait)
     except Timeout as error:
         raise LockedError(f"{path} is held by another process; wait for it to end") from error
     try:

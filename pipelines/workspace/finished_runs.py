@@ -45,7 +45,7 @@ def newest(workspace: Workspace, competition: str, run_id: str | None) -> Summar
     Raises:
         NoRunError: There is none, or the one named is unknown or unfinished.
     """
-    runs = finished(workspace, competition)
+    runs = _with_models(finished(workspace, competition), run_id)
     if run_id not in (None, BEST):
         return named(workspace, competition, run_id, runs)
     if not runs:
@@ -53,9 +53,23 @@ def newest(workspace: Workspace, competition: str, run_id: str | None) -> Summar
     return best_first(runs)[0] if run_id == BEST else runs[0]
 
 
+def _with_models(runs: list[Summary], run_id: str | None) -> list[Summary]:
+    """The runs that can predict new rows: blends of other runs and files have no models.
+
+    Raises:
+        NoRunError: The one named is such a blend.
+    """
+    if any(summary.run == run_id and summary.kind == "blend" for summary in runs):
+        raise NoRunError(
+            f"run {run_id} is a blend of predictions and has no models of its own; name one of its "
+            "members' runs"
+        )
+    return [summary for summary in runs if summary.kind == "run"]
+
+
 def why(workspace: Workspace, chosen: Summary, run_id: str | None) -> str:
     """Why `newest` gave this run, for a person who did not name its id; empty for one who did."""
-    runs = finished(workspace, chosen.competition)
+    runs = _with_models(finished(workspace, chosen.competition), run_id)
     best = best_first(runs)[0]
     if run_id == BEST:
         return f"the best cv of {len(runs)} finished runs"

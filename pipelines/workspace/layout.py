@@ -52,6 +52,11 @@ class Workspace:
         return self.all_runs / ERROR_LOG
 
     @property
+    def speeds(self) -> Path:
+        """How fast this machine trains, as it was measured."""
+        return self.all_runs / "speeds.json"
+
+    @property
     def unsent(self) -> Path:
         """What an MLflow server has missed."""
         return self.all_runs / "unsent"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from pipelines.workspace import files, stored
 from pipelines.workspace.layout import LOCK_FILE, RUN_FILE, RunLayout
 
 KEY = ("fingerprint",)
+NEW = ".run.writing"  # the folder of a run before it has its name
 
 
 class RunFolderError(LookupError):
@@ -40,14 +42,30 @@ def find(runs: Path, fingerprint: str) -> Path | None:
 
 
 def create(runs: Path, fingerprint: str, description: dict[str, Any]) -> Path:
-    """Create a run's folder, named by the time and the fingerprint, with `run.json` in it."""
+    """Create a run's folder, named by the time and the fingerprint, with `run.json` in it.
+
+    The folder gets its name with the file in it: one without would never be found again. Called by
+    one process at a time.
+    """
     now = datetime.now(UTC)
-    run = RunLayout(runs / f"{now:%Y%m%d-%H%M%S}-{fingerprint[:6]}")
-    run.folder.mkdir(parents=True)
+    folder, new = runs / f"{now:%Y%m%d-%H%M%S}-{fingerprint[:6]}", runs / NEW
     described = {"fingerprint": fingerprint, "started": now.isoformat(), **description}
     text = json.dumps(described, indent=1, sort_keys=True, default=str)
-    files.write_text(run.run_file, f"{text}\n")
-    return run.folder
+    shutil.rmtree(new, ignore_errors=True)  # of a process that was killed here
+    try:
+        new.mkdir(parents=True)
+        files.write_text(RunLayout(new).run_file, f"{text}\n")
+        new.rename(folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return folder
+
+
+def describe_further(folder: Path, further: dict[str, Any]) -> None:
+    """Add to what `run.json` holds, beside what the run is found by."""
+    described = describe(folder) | further
+    text = json.dumps(described, indent=1, sort_keys=True, default=str)
+    files.write_text(RunLayout(folder).run_file, f"{text}\n")
 
 
 def by_id(runs: Path, run_id: str, fingerprint: str) -> Path:
@@ -102,4 +120,5 @@ def locked(folder: Path, on_wait: Callable[[str], None] | None = None) -> Iterat
 
 
 def _folders(runs: Path) -> Iterator[Path]:
-    return (path.parent for path in runs.glob(f"*/{RUN_FILE}"))
+    found = (path.parent for path in runs.glob(f"*/{RUN_FILE}"))
+    return (folder for folder in found if folder.name != NEW)

@@ -22,6 +22,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from pipelines.workspace import stored
+from pipelines.workspace.disk import writing
 from pipelines.workspace.files import fingerprint, link_or_copy, locked, sha256
 from pipelines.workspace.kept_training import KeptTraining
 from pipelines.workspace.layout import RunLayout
@@ -145,6 +146,15 @@ def seconds_of(folder: Path) -> float:
     return stored.read(Manifest, folder / MANIFEST, MAKE_AGAIN).seconds
 
 
+def content_of(folder: Path) -> str:
+    """The sha256 over the files of a finished stage.
+
+    Raises:
+        DamagedFileError: Its manifest holds something else.
+    """
+    return stored.read(Manifest, folder / MANIFEST, MAKE_AGAIN).content
+
+
 def check(run: RunLayout, *, stage: str = "*") -> None:
     """Check that no file of a finished run's stages, or of one of them, has changed.
 
@@ -250,9 +260,10 @@ def _replace(folder: Path, write: Callable[[Path], None]) -> None:
     """Fill a temporary folder beside `folder`, then rename it into place; or leave nothing."""
     temporary = folder.with_name(f".{folder.name}.writing")
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
     try:
-        write(temporary)
+        with writing(folder):
+            temporary.mkdir(parents=True)
+            write(temporary)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -270,8 +281,13 @@ class _ReplacedError(RuntimeError):
 def _link(source: Path, target: Path, wanted: str) -> None:
     """Hard links where the disk can, else copies; stage files are never written in place."""
     try:
-        shutil.copytree(source, target, copy_function=link_or_copy, dirs_exist_ok=True)
-    except (FileNotFoundError, shutil.Error) as error:
+        for path in sorted(source.rglob("*")):
+            linked = target / path.relative_to(source)
+            if path.is_dir():
+                linked.mkdir()
+            else:
+                link_or_copy(path, linked)
+    except FileNotFoundError as error:
         if source.is_dir() and is_whole(source):
             raise
         raise _ReplacedError from error

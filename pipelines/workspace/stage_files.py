@@ -161,6 +161,11 @@ class EnsembleFiles:
         return self.folder / "recipe.json"
 
     @property
+    def findings(self) -> Path:
+        """What a blend of runs and files found out about its members; absent in runs."""
+        return self.folder / "findings.json"
+
+    @property
     def stackers(self) -> Path:
         """The folders of all stackers' models."""
         return self.folder / "stackers"

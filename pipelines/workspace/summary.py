@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict
 
@@ -28,7 +28,11 @@ JSON_KEYS = {
 
 
 class MemberLine(BaseModel):
-    """A member's cross-validated score, its spread over folds, its weight, and further scores."""
+    """A member's cross-validated score, its spread over folds, its weight, and further scores.
+
+    Attributes:
+        adds: Of a blend of files and runs: how much better the blend is with the member.
+    """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
@@ -37,6 +41,7 @@ class MemberLine(BaseModel):
     std: Score
     weight: float
     also: tuple[Score, ...] = ()
+    adds: Known = None
 
 
 class FurtherLine(BaseModel):
@@ -54,8 +59,9 @@ class WayLine(BaseModel):
     """A candidate that combines the members' predictions, and its nested score.
 
     Attributes:
-        error: The standard error of its score's difference to the weighted blend's, over splits;
-            None for the blend itself, and where there are too few splits.
+        error: The standard error of its score's difference to the weighted blend's, in a blend of
+            files and runs to the best candidate's, over splits; None for that one itself, and where
+            there are too few splits.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -82,20 +88,45 @@ class TunedLine(BaseModel):
     file: str
 
 
+class TimeLine(BaseModel):
+    """How a run kept its time limit.
+
+    Attributes:
+        limit_s: What was asked for.
+        within_s: From the start of the process until CSV, summary and ledger were written.
+        after_s: Report, figures and MLflow, which come after it; None until they are there.
+        ended: What ended it.
+        left_out: Members that did not fit.
+        n_steps: Submissions that were made, each from one member more.
+    """
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    limit_s: float
+    within_s: float
+    after_s: float | None = None
+    ended: Literal["planned", "time", "interrupted"] = "planned"
+    left_out: tuple[str, ...] = ()
+    n_steps: int = 1
+
+
 class Summary(BaseModel):
     """A run in numbers; its presence means that the submission is finished.
 
     Attributes:
+        kind: `run`, or `blend` for what `foldwise blend` made of runs and files.
         figures: Those that were drawn, which comes after the submission.
         undrawn: Names of figures that failed; the next command tries them again.
         stage_seconds: By stage, how long it took when it was made, by this run or an earlier one.
         spent: By stage, how long it took in this run; empty in runs of earlier versions.
         seconds: How long the run took, from the request to its report.
+        time: How it kept its time limit; None without one.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     run: str
+    kind: Literal["run", "blend"] = "run"
     competition: str
     source: str
     origin: str
@@ -124,6 +155,7 @@ class Summary(BaseModel):
     stage_seconds: dict[str, float]
     spent: dict[str, float] = {}
     seconds: float
+    time: TimeLine | None = None
     warnings: tuple[str, ...] = ()
     mlflow_run_id: str | None = None
     mlflow_is_local: bool | None = None

@@ -11,9 +11,12 @@ from pipelines.console import (
     PIPE_WIDTH,
     STATUS,
     Narrator,
+    NobodyAnswersError,
     Steps,
+    is_terminal,
     plain_table,
     print_lines,
+    terminal,
     wrapped,
 )
 from tests import screens
@@ -154,6 +157,19 @@ def test_a_terminal_gets_lines_that_end_between_words():
     ]
     assert wrapped(console, "train 1.5 · all 2.0 s", 4) == ["train 1.5 ·", "all 2.0 s"]
     assert wrapped(console, "", 4) == [""]
+
+
+def test_streams_that_are_closed_are_nobody_s(monkeypatch):
+    closed = io.StringIO()
+    closed.close()
+    for stream in (None, closed):
+        monkeypatch.setattr("sys.stdin", stream)
+        with pytest.raises(NobodyAnswersError, match="type --yes"):
+            Narrator(Console(file=io.StringIO())).ask("remove 3 folders?")
+        assert not is_terminal(stream)
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", None)
+        assert terminal().width == PIPE_WIDTH
 
 
 def test_steps_are_counted_and_nobody_need_listen():

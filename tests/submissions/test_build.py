@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from submissions.build import OutputError, build, write_csv
 from submissions.check import SampleError, SubmissionError, SubmissionForm, check
+from submissions.form import read_sample
 
 LABELS = SubmissionForm(id="id", kind="labels", columns=("y",), labels=("cat", "dog", "owl"))
 BINARY = SubmissionForm(id="id", kind="labels", columns=("y",), labels=(0, 1))
@@ -89,6 +90,13 @@ def test_ids_match_as_text():
 def test_predictions_that_do_not_fit(ids, predictions, form, message):
     with pytest.raises(SubmissionError, match=message):
         build(ids, predictions, sample_of(form), form)
+
+
+def test_a_sample_that_names_a_column_twice_is_refused(tmp_path):
+    path = tmp_path / "sample.csv"
+    path.write_text("id,y,id\n1,0,1\n")
+    with pytest.raises(SampleError, match=r"sample\.csv: found the column 'id' twice"):
+        read_sample(path)
 
 
 def test_a_sample_without_the_forms_columns():

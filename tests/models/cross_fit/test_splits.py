@@ -120,3 +120,9 @@ def test_what_it_cannot_mean_is_one_line(change, message):
 def test_an_unknown_device_is_one_line():
     with pytest.raises(DeviceError, match="unknown device 'gpu': pass 'auto', 'cpu'"):
         foldwise.fit(line(), X, LABELS, device="gpu")
+
+
+def test_a_metric_that_gives_no_number_is_named_as_the_cause():
+    mine = foldwise.Metric("mine", lambda *_: float("nan"), greater_is_better=True)
+    with pytest.raises(TrainingDataError, match=r"mine gives NaN .* correct its function"):
+        foldwise.fit(line(), X, LABELS, folds=3, metric=mine, **QUICK)

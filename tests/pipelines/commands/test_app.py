@@ -160,6 +160,15 @@ def test_a_cut_zip_and_one_that_climbs_out_are_refused(workspace, files, capsys,
         (["runn", "titanic"], "'run'"),
         (["run"], "COMPETITION"),
         (["run", "titanic", "--folds", "1"], "--folds"),
+        (["run", "titanic", "--time-limit", "0"], "best from 20 to 14400"),
+        (["run", "titanic", "--time-limit", "-3"], "--time-limit"),
+        (["run", "titanic", "--time-limit", "1"], "found 1, expected seconds"),
+        (["run", "titanic", "--time-limit", "soon"], "'soon'"),
+        (["run", "titanic", "--time-limit", "60", "--run", "nope"], "leave one of them out"),
+        (["run", "titanic", "--time-limit", "60", "--on", "ray"], "cannot plan for a cluster"),
+        (["run", "titanic", "--plan", "nope"], "no such run of titanic"),
+        (["run", "titanic", "--plan", "nope", "--folds", "3"], "leave --time-limit"),
+        (["tune", "titanic", "--time-limit", "soon"], "'soon'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -167,6 +176,21 @@ def test_wrong_usage_gets_one_line_and_code_2(workspace, capsys, typed, message)
     assert app.main(typed) == 2
     assert message in one_line(capsys)
     assert left_behind(workspace) == []
+
+
+def test_a_time_limit_that_binds_everything_ends_with_the_bytes_of_the_same_run(workspace, capsys):
+    bound = [*TITANIC, "--source", "sample"]
+    assert app.main([*bound, "--time-limit", "3000"]) == 0
+    page = capsys.readouterr().out
+    assert "all that the competition asks for" in page
+    assert "s of 3000 s to the submission, report and figures" in page
+    (run,) = (workspace / "runs" / "titanic").glob("2*")
+    csv = workspace / "submissions" / "titanic" / f"{run.name}.csv"
+    assert app.main([*bound]) == 0
+    assert "had the same data, settings and code; nothing to do" in capsys.readouterr().out
+    assert app.main(["run", "titanic", "--no-track", "--source", "sample", "--plan", run.name]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert [csv] == list((workspace / "submissions" / "titanic").iterdir())
 
 
 def test_a_folder_that_cannot_be_written_gets_one_line_and_code_3(workspace, files, capsys):

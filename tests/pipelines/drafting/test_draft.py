@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.drafting.draft import NothingToLearnError
+from pipelines.drafting.draft import ColumnsDifferError, NothingToLearnError
 
 ROOT = Path(__file__).parents[3]
 
@@ -81,4 +81,10 @@ def test_files_without_a_usable_column_are_refused(files, drafted):
     files.train = files.train[["id", "y"]]
     files.test = files.test[["id"]]
     with pytest.raises(NothingToLearnError, match=r"train\.csv: found no column that both files"):
+        drafted(files)
+
+
+def test_a_column_of_the_test_file_alone_is_refused(files, drafted):
+    files.train = files.train.rename(columns={"c": "kind"})
+    with pytest.raises(ColumnsDifferError, match=r"test\.csv: found the column 'c'"):
         drafted(files)

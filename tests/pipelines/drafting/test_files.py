@@ -88,3 +88,10 @@ def test_a_broken_file_is_named_with_its_line_and_archive(files, tmp_path):
     with pytest.raises(TableError, match=rf"^train\.csv in {archive}: line 402: ") as caught:
         read_tables(tmp_path / "whole.zip", scratch)
     assert str(scratch) not in str(caught.value)
+
+
+def test_a_file_that_names_a_column_twice_is_refused(files, tmp_path):
+    files.train.insert(0, "a", 1, allow_duplicates=True)
+    folder = files.write(tmp_path / "files")
+    with pytest.raises(TableError, match=r"train\.csv: header: found column 'a' 2 times"):
+        read_tables(folder, tmp_path / "scratch")

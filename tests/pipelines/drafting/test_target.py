@@ -57,6 +57,11 @@ def test_words_for_two_classes_ask_for_labels(files, drafted):
     assert made.competition.answer_form == "labels"
 
 
+def test_a_whole_number_in_another_form_is_a_label_as_it_is_written(files, drafted):
+    made = drafted(files.target(two(files, ("0", "1e3")), "0"), metric="accuracy")
+    assert made.competition.classes == ("0", "1e3")
+
+
 def test_true_and_false_are_labels(files, drafted):
     made = drafted(files.target(two(files, (False, True)), "False"), metric=None)
     assert made.competition.classes == (False, True)

@@ -113,6 +113,8 @@ def test_candidates_are_compared_where_there_are_several(made, evidence):
     assert "Candidates" in page
     assert "forest · used" in page
     assert "0.0123" in page
+    assert "+0.1000" in page
+    assert "+0.0000" not in page  # the blend beside itself
 
 
 def test_texts_of_the_data_are_escaped(made, evidence):

@@ -29,11 +29,11 @@ def fail(*_, **__):
 
 # What follows the submission, and the name of it in the warning.
 PARTS = {
-    (predictions, "confusion"): "figure confusion",
-    (predictions, "reliability"): "figure reliability",
-    (gallery.curves, "learning_curves"): "figure learning_curves",
-    (scores, "blend_weights"): "figure blend_weights",
-    (scores, "scores_by_fold"): "figure scores_by_fold",
+    (predictions, "confusion"): "cannot draw confusion",
+    (predictions, "reliability"): "cannot draw reliability",
+    (gallery.curves, "learning_curves"): "cannot draw learning_curves",
+    (scores, "blend_weights"): "cannot draw blend_weights",
+    (scores, "scores_by_fold"): "cannot draw scores_by_fold",
     (gather, "adversarial"): "train against test",
     (gather, "importance"): "feature importance",
     (gather, "_curves"): "learning curves",

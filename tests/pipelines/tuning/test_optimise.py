@@ -184,7 +184,7 @@ def test_the_same_plan_goes_on_and_a_finished_study_has_nothing_to_do(whole, ben
 
 
 def test_no_time_begins_no_trial(bench, tmp_path):
-    assert run_study(plan(tmp_path, timeout_s=0.0), bench).trials == ()
+    assert run_study(plan(tmp_path, time_limit_s=0.0), bench).trials == ()
 
 
 def test_ctrl_c_keeps_what_has_ended_and_marks_the_rest_failed(whole, bench, tmp_path):

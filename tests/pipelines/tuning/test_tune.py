@@ -271,7 +271,7 @@ def test_what_cannot_be_tuned_is_reported(searched, tmp_path, narrator, asked, m
 
 def test_a_study_without_a_whole_trial_says_so(searched, tmp_path, narrator):
     request = tuning.TuneRequest(
-        source="sample", root=tmp_path, track=False, study=StudyOptions(timeout_s=0.0)
+        source="sample", root=tmp_path, track=False, study=StudyOptions(time_limit_s=0.0)
     )
-    with pytest.raises(tuning.NothingFoundError, match=r"none of 0 trials.*longer --timeout"):
+    with pytest.raises(tuning.NothingFoundError, match=r"none of 0 trials.*longer --time-limit"):
         list(tuning.tune(searched, request, narrator))

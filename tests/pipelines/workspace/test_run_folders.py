@@ -1,3 +1,4 @@
+import errno
 import json
 import subprocess
 import sys
@@ -19,6 +20,26 @@ def test_a_run_is_found_again_by_what_was_asked(tmp_path):
 def test_a_folder_whose_run_was_never_described_is_no_run(tmp_path):
     (tmp_path / "20260101-000000-abcdef").mkdir()
     assert run_folders.find(tmp_path, "abcdef01") is None
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt()])
+def test_a_run_that_cannot_be_described_leaves_no_folder(tmp_path, monkeypatch, fault):
+    def refuse(*_):
+        raise fault
+
+    with monkeypatch.context() as patch, pytest.raises(type(fault)):
+        patch.setattr(run_folders.files, "write_text", refuse)
+        run_folders.create(tmp_path, "abcdef01", {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_died_while_it_made_a_folder_leaves_nothing(tmp_path):
+    dead = tmp_path / run_folders.NEW
+    dead.mkdir()
+    (dead / "run.json").write_text('{"fingerprint": "abcdef01"}')
+    assert run_folders.find(tmp_path, "abcdef01") is None
+    made = run_folders.create(tmp_path, "abcdef01", {})
+    assert list(tmp_path.iterdir()) == [made]
 
 
 def test_a_named_run_goes_on_only_where_the_same_is_asked(tmp_path):
