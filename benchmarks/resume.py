@@ -26,6 +26,7 @@ from models.checkpoints import Checkpoints, Layout, Snapshot
 from models.data import FoldData, InputShape
 from models.estimators.boosting import fit_trees
 from models.estimators.trees import TreesSettings
+from models.executor import Place
 from models.losses import LOSSES
 from models.metrics import METRICS
 from models.target import Target
@@ -117,7 +118,9 @@ def trees(checkpoints: Checkpoints | None) -> None:
     target = Target(TARGET, Task("multiclass", N_CLASSES))
     settings = TreesSettings(n_estimators=100)
     tests = [{"x_num": X}] * N_FOLDS
-    fit_trees(FOLDS, tests, target, settings, seeds=range(N_SEEDS), checkpoints=checkpoints)
+    fit_trees(
+        FOLDS, tests, target, settings, seeds=range(N_SEEDS), place=Place(checkpoints=checkpoints)
+    )
 
 
 CASES: dict[str, Train] = {

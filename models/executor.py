@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, Final, Protocol
 
+from models.checkpoints import Checkpoints
+
 Hear = Callable[[int, Any], bool]  # the number of a task and its report -> is it to end?
 
 
@@ -221,6 +223,22 @@ class Local:
 
 
 LOCAL: Final = Local()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where units of work are done, and where their results are kept.
+
+    Attributes:
+        executor: Does them.
+        checkpoints: Keeps each as it ends, and gives back what an earlier process kept.
+    """
+
+    executor: Executor = LOCAL
+    checkpoints: Checkpoints | None = None
+
+
+HERE: Final = Place()
 
 
 def in_order(results: Generator[tuple[int, Any], None, None]) -> Generator[Any, None, None]:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.checkpoints import Checkpoints, Snapshot
+from models.checkpoints import Snapshot
 from models.estimators.boosters import Boosters, matrix, predict_columns
 from models.estimators.fold_models import Inputs, Owner
 from models.estimators.unit_fits import Units, fit_units, needs_of
-from models.executor import LOCAL, Call, Executor
+from models.executor import HERE, Call, Place
 from models.target import Scales, Target
 
 if TYPE_CHECKING:
@@ -142,8 +142,7 @@ def fit_trees(
     *,
     seeds: Sequence[int],
     on_fold: Callable[[TreesReplica], None] | None = None,
-    checkpoints: Checkpoints | None = None,
-    executor: Executor = LOCAL,
+    place: Place = HERE,
 ) -> TreeFit:
     """Train a booster for each fold, seed and target, and predict held-out and test rows.
 
@@ -157,8 +156,7 @@ def fit_trees(
         settings: How the trees grow.
         seeds: One booster per fold for each.
         on_fold: Called after each booster, fold-major, in the caller's thread.
-        checkpoints: Where each booster is kept as it ends, and taken from if it was kept there.
-        executor: Where the boosters are trained.
+        place: Where each booster is trained, and kept as it ends.
 
     Raises:
         TreesError: Folds, tests and target do not fit together.
@@ -176,7 +174,7 @@ def fit_trees(
     )
     replicas: list[TreesReplica] = []
     test_sum = np.zeros((_n_rows(tests[0]), target.task.n_columns))
-    with closing(fit_units(units, executor, checkpoints)) as boosters:
+    with closing(fit_units(units, place)) as boosters:
         for owner, found in zip(owners, boosters, strict=True):
             replicas.append(TreesReplica.of(owner, found))
             test_sum += found.arrays["test"]

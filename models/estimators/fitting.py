@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.checkpoints import Checkpoints, Snapshot
+from models.checkpoints import Snapshot
 from models.estimators.fold_models import Inputs, Owner, with_absent
 from models.estimators.unit_fits import Units, fit_units, needs_of
-from models.executor import LOCAL, Call, Executor
+from models.executor import HERE, Call, Place
 from models.target import Target
 from models.tasks import Task
 
@@ -88,8 +88,7 @@ def fit_estimators(
     *,
     seeds: Sequence[int],
     on_fold: Callable[[EstimatorReplica], None] | None = None,
-    checkpoints: Checkpoints | None = None,
-    executor: Executor = LOCAL,
+    place: Place = HERE,
 ) -> EstimatorFit:
     """Fit an estimator for each fold, seed and target, and predict held-out and test rows.
 
@@ -101,8 +100,7 @@ def fit_estimators(
         settings: Which estimator, and how.
         seeds: One estimator per fold for each.
         on_fold: Called after each estimator, fold-major.
-        checkpoints: Where each estimator is kept as it ends, and taken from if it was kept there.
-        executor: Where the estimators are fitted.
+        place: Where each estimator is fitted, and kept as it ends.
 
     Raises:
         EstimatorError: The number of test tables is not that of the folds, `x_num` is missing, or
@@ -114,7 +112,7 @@ def fit_estimators(
     owners = [(fold, seed) for fold in range(len(folds)) for seed in seeds]
     shared = _Shared(folds, tests, target, settings)
     units = Units(_fitted, shared, owners, needs_of(folds, tests))
-    with closing(fit_units(units, executor, checkpoints)) as models:
+    with closing(fit_units(units, place)) as models:
         for (fold, seed), found in zip(owners, models, strict=True):
             test_sum += found.arrays["test"]
             replicas.append(EstimatorReplica.of(fold, seed, found))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.checkpoints import Checkpoints, Layout, Snapshot
+from models.checkpoints import Layout, Snapshot
 from models.estimators.fold_models import Inputs, Owner, file_name
-from models.executor import Call, Executor, Needs, Task, in_order
+from models.executor import Call, Executor, Needs, Place, Task, in_order
 from models.kept_results import KeptResults
 
 if TYPE_CHECKING:
@@ -41,19 +41,16 @@ class Units:
     side_by_side: int = 1
 
 
-def fit_units(
-    units: Units, executor: Executor, checkpoints: Checkpoints | None
-) -> Generator[Snapshot, None, None]:
+def fit_units(units: Units, place: Place) -> Generator[Snapshot, None, None]:
     """The models in the order of their owners, each kept as it ends; close it where it is left.
 
     Args:
         units: What is fitted.
-        executor: Where.
-        checkpoints: Where they are kept, and taken from if they were kept there.
+        place: Where they are fitted and kept.
     """
     names = [file_name(owner, "") for owner in units.owners]
-    with KeptResults(checkpoints, names, units.layout) as kept:
-        yield from in_order(_results(units, executor, names, kept))
+    with KeptResults(place.checkpoints, names, units.layout) as kept:
+        yield from in_order(_results(units, place.executor, names, kept))
 
 
 def _results(

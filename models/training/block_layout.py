@@ -15,8 +15,9 @@ from models.training.plan import TrainingPlan
 from models.training.stack_size import ACTIVATION_BYTES, products_per_row, step_bytes
 
 # About a minute of a core: 1e10 multiplications per second (benchmarks/NOTES.md). Less than that is
-# not worth a task of its own, and a wide stack is faster than several narrow ones.
+# not worth a task of its own, and narrower stacks than these cost more than one wide one.
 MOST_PRODUCTS = 6e11
+LEAST_WIDTH = 5
 PASSES = 3  # one forward, and twice as much backward
 WEIGHTS_HELD = 5  # now, the best ones, gradients and two moments
 LIBRARIES_BYTES = 500_000_000  # what torch and the interpreter take
@@ -91,5 +92,6 @@ def _width(plan: TrainingPlan, products: float, in_step: int) -> int:
         return min(most, plan.settings.max_stack)
     if plan.context.device.type == "cuda":
         return most  # a card is filled by one wide stack
-    by_work, by_memory = MOST_PRODUCTS // max(products, 1.0), ACTIVATION_BYTES // max(in_step, 1)
-    return max(1, min(most, int(by_work), by_memory))
+    by_work = max(LEAST_WIDTH, int(MOST_PRODUCTS // max(products, 1.0)))
+    by_memory = max(1, ACTIVATION_BYTES // max(in_step, 1))
+    return min(most, by_work, by_memory)

@@ -1,11 +1,11 @@
-"""How far the tasks of a cluster are: each one's attempts, and what is told of all of them."""
+"""How far the tasks of a cluster are: each one's attempts, and a line for all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-QUIET_S = 5.0  # without a running task, after which it is told that they wait
+QUIET_S = 5.0  # without a running task, after which the person hears that they wait
 
 
 @dataclass
@@ -14,29 +14,29 @@ class Attempt:
 
     Attributes:
         number: The task's.
-        n_heard: Reports that this attempt or an earlier one has told.
+        n_heard: Reports that the driver has heard, of this attempt or an earlier one.
         n_lost: Attempts that were lost before.
         node: Where it runs; None while it waits.
-        n_told: Reports of this attempt.
+        n_reported: Reports of this attempt.
     """
 
     number: int
     n_heard: int = 0
     n_lost: int = 0
     node: str | None = None
-    n_told: int = 0
+    n_reported: int = 0
 
     def is_news(self) -> bool:
-        """Count a report; whether no earlier attempt has told it."""
-        self.n_told += 1
-        is_news = self.n_told > self.n_heard
-        self.n_heard = max(self.n_heard, self.n_told)
+        """Count a report; whether no earlier attempt made it."""
+        self.n_reported += 1
+        is_news = self.n_reported > self.n_heard
+        self.n_heard = max(self.n_heard, self.n_reported)
         return is_news
 
 
 @dataclass
 class Standing:
-    """What is told of all tasks.
+    """What a person hears of all tasks.
 
     Attributes:
         n_tasks: How many there are.

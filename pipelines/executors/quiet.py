@@ -12,7 +12,7 @@ STDERR = 2
 
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Nothing reaches standard error within; errors are told by what is raised."""
+    """Nothing reaches standard error within; what goes wrong is raised."""
     sys.stderr.flush()
     kept = os.dup(STDERR)
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -28,8 +28,8 @@ from pipelines.executors.attempts import Attempt, Standing
 from pipelines.executors.machines import Facts, check_alike, facts, unlike_processors
 from pipelines.executors.nodes import CPU, Node, TooLargeError, too_large
 from pipelines.executors.quiet import quiet_stderr
+from pipelines.executors.reporting import Ended, Report, reports_of
 from pipelines.executors.shipped_code import ENVIRONMENT, OwnModule, load_own, pack
-from pipelines.executors.telling import Ended, Told, told
 
 MOST_RETRIES = 3
 WAIT_S = 0.5  # between two looks at how far the tasks are
@@ -204,7 +204,7 @@ class _Sent:
 
 
 def _attempt(sent: _Sent) -> Generator[bytes, None, None]:
-    """Do a task on a worker: the node's id, what is told, and the result, each pickled."""
+    """Do a task on a worker: the node's id, its reports, and the result, each pickled."""
     from pipelines.process import keep_freed_memory
 
     node = ray.get_runtime_context().get_node_id()
@@ -214,7 +214,7 @@ def _attempt(sent: _Sent) -> Generator[bytes, None, None]:
     load_own(sent.own, Path.cwd())
     work, arguments = pickle.loads(sent.work)
     value = _value(sent.shared)
-    for item in told(lambda call: work(value, arguments, call)):
+    for item in reports_of(lambda call: work(value, arguments, call)):
         yield cloudpickle.dumps(item)
 
 
@@ -346,7 +346,7 @@ class _Run:
         self._running[stream] = running
 
     def _next(self, stream: Any) -> Iterator[tuple[int, Any]]:
-        """Take what a task has told; its result, once it has one."""
+        """Take a task's next report; its result, once it has one."""
         running = self._running[stream]
         try:
             item = pickle.loads(ray.get(next(stream)))
@@ -362,7 +362,7 @@ class _Run:
             del self._running[stream]
             self._standing.n_done += 1
             yield running.number, item.result
-        elif isinstance(item, Told):
+        elif isinstance(item, Report):
             yield from self._heard(stream, running, item.report)
         else:
             running.node = item

@@ -14,7 +14,7 @@ from models.estimators.fitting import fit_estimators
 from models.estimators.fold_models import TrainingSource
 from models.estimators.persistence import SUFFIX, Estimators
 from models.estimators.sklearn_models import EstimatorSettings
-from models.executor import LOCAL, Executor
+from models.executor import LOCAL, Executor, Place
 from models.target import Target
 from pipelines.configuration.member_settings import Encoded
 from pipelines.members.data import FoldedDataset, check_numbers, fold_data
@@ -57,8 +57,7 @@ class EstimatorMember(Member):
             self.estimator,
             seeds=range(self.n_seeds),
             on_fold=count_models(len(dataset.views) * self.n_seeds, progress),
-            checkpoints=checkpoints,
-            executor=executor,
+            place=Place(executor, checkpoints),
         )
         held_out = HeldOut.of([(r.fold, r.valid_predictions) for r in fitted.replicas], dataset)
         source = TrainingSource(folds.__getitem__, target)

@@ -13,7 +13,7 @@ from pydantic import Field
 from models.estimators.boosters import Boosters
 from models.estimators.boosting import fit_trees
 from models.estimators.trees import TreesSettings
-from models.executor import LOCAL, Executor
+from models.executor import LOCAL, Executor, Place
 from pipelines.configuration.member_settings import Encoded
 from pipelines.members.data import FoldedDataset, check_numbers, fold_data
 from pipelines.members.member import LoadContext, Member, PredictRows, count_models
@@ -58,8 +58,7 @@ class TreesMember(Member):
             self.trees.with_loss(problem.values_loss),
             seeds=range(self.n_seeds),
             on_fold=count_models(len(dataset.views) * self.n_seeds, progress),
-            checkpoints=checkpoints,
-            executor=executor,
+            place=Place(executor, checkpoints),
         )
         held_out = HeldOut.of([(r.fold, r.valid_predictions) for r in fitted.replicas], dataset)
         return replace(

@@ -21,9 +21,11 @@ from models.estimators.sklearn_models import (
     NeighboursSettings,
 )
 from models.estimators.trees import TreesSettings
+from models.executor import LOCAL, Executor, Place
 from models.kept_results import KeptResults
 from models.target import Target, fit_scales
 from models.tasks import Task
+from tests.unruly_executor import Unruly
 
 N_ROWS, N_FOLDS, SEEDS = 90, 3, (0, 4)
 RNG = np.random.default_rng(2)
@@ -78,11 +80,14 @@ class Memory:
         self.facts.append(text)
 
 
-def fitted(case: str, memory: Memory | None = None, on_fold: Any = None) -> list[Any]:
+def fitted(
+    case: str, memory: Memory | None = None, on_fold: Any = None, executor: Executor = LOCAL
+) -> list[Any]:
     """Everything that a member makes of its models."""
     settings, target = CASES[case]
+    place = Place(executor, memory)
     fit = fit_trees if isinstance(settings, TreesSettings) else fit_estimators
-    made = fit(FOLDS, TESTS, target, settings, seeds=SEEDS, on_fold=on_fold, checkpoints=memory)
+    made = fit(FOLDS, TESTS, target, settings, seeds=SEEDS, on_fold=on_fold, place=place)
     if isinstance(settings, TreesSettings):
         files, further = made.boosters.files(), [made.importance.tobytes()]
     else:
@@ -119,6 +124,15 @@ def test_a_member_stopped_after_a_model_ends_with_the_same_bytes(case: str, n_mo
     assert fitted(case, memory, reported.append) == fitted(case)
     assert memory.facts == [f"{n_kept} of 6 models kept"]
     assert [(r.fold, r.seed) for r in reported] == [(f, s) for f in range(3) for s in SEEDS]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_another_executor_gives_the_same_bytes(case: str) -> None:
+    executor, memory = Unruly(seed=1), Memory()
+    assert fitted(case, memory, executor=executor) == fitted(case)
+    assert len(executor.attempts) == 6
+    assert max(executor.attempts) > 1
+    assert len(memory.kept) == 6
 
 
 @pytest.mark.parametrize("case", ["trees", "a forest"])
@@ -167,9 +181,9 @@ def test_boosters_of_another_number_of_threads_are_not_mixed_with_new_ones() -> 
     """The number stands in LightGBM's text of a model."""
     memory = Memory()
     one = TREES.model_copy(update={"n_threads": 1})
-    fit_trees(FOLDS, TESTS, CLASSES, one, seeds=SEEDS, checkpoints=memory)
+    fit_trees(FOLDS, TESTS, CLASSES, one, seeds=SEEDS, place=Place(checkpoints=memory))
     assert {json.loads(layout)["n_threads"] for layout, _, _ in memory.kept.values()} == {1}
     many = TREES.model_copy(update={"n_threads": 12})
-    made = fit_trees(FOLDS, TESTS, CLASSES, many, seeds=SEEDS, checkpoints=memory)
+    made = fit_trees(FOLDS, TESTS, CLASSES, many, seeds=SEEDS, place=Place(checkpoints=memory))
     assert memory.facts == []
     assert all("[num_threads: 2]" in replica.models[0] for replica in made.replicas)

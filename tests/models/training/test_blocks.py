@@ -208,11 +208,12 @@ def test_the_width_follows_from_the_work_alone(monkeypatch: pytest.MonkeyPatch) 
     assert Blocks.of(plan).places == [range(6)]
     products = Blocks.of(plan).products
     monkeypatch.setattr(block_layout, "MOST_PRODUCTS", 2.5 * products)
+    monkeypatch.setattr(block_layout, "LEAST_WIDTH", 2)
     for slots in (1, 50):
         assert [len(places) for places in Blocks.of(plan, slots=slots).places] == [2, 2, 2]
     longer = data_of("mlp in one block", epochs=8).plan
-    assert [len(places) for places in Blocks.of(longer).places] == [1] * 6
     assert Blocks.of(longer).products == 2 * products
+    assert [len(places) for places in Blocks.of(longer).places] == [2, 2, 2]  # none is narrower
 
 
 def test_replicas_that_run_one_by_one_anyway_are_split_as_the_executor_likes() -> None:

@@ -291,25 +291,6 @@ def test_ctrl_c_keeps_the_blocks_that_have_ended(
     assert {name: found[name] for name in of_member} == of_member
 
 
-def test_only_source_code_travels(home: Path, tmp_path: Path) -> None:
-    """A large CSV in `submissions/`, data and runs stay at home."""
-    from pipelines.executors import shipped_code
-
-    table = shipped_code.ROOT / "submissions" / "made_by_test_ray.csv"
-    table.write_bytes(b"0" * 5_000_000)
-    try:
-        own = shipped_code.pack(tmp_path)
-    finally:
-        table.unlink()
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} == {".py"}
-    assert sum(path.stat().st_size for path in files) < 3_000_000
-    assert (tmp_path / "pipelines" / "stages" / "train.py").is_file()
-    for module in own:
-        assert (tmp_path / module.path).is_file()
-        assert (tmp_path / module.path).with_name("closeness.py").is_file()
-
-
 def test_a_lost_node_is_told_and_its_blocks_are_done_again(
     cluster: Any,
     executor: Any,

@@ -13,7 +13,7 @@ from models.executor import Call, StoppedError
 
 
 @dataclass(frozen=True)
-class Told:
+class Report:
     """A report of a task."""
 
     report: Any
@@ -31,19 +31,19 @@ class _Line:
     """The `Call` of a task that runs in a thread."""
 
     here: None = None
-    told: queue.SimpleQueue[Told | None] = field(default_factory=queue.SimpleQueue)
+    reports: queue.SimpleQueue[Report | None] = field(default_factory=queue.SimpleQueue)
     is_over: threading.Event = field(default_factory=threading.Event)
 
     def tell(self, report: Any) -> None:
         self.check()
-        self.told.put(Told(report))
+        self.reports.put(Report(report))
 
     def check(self) -> None:
         if self.is_over.is_set():
             raise StoppedError
 
 
-def told(work: Callable[[Call], Any]) -> Generator[Told | Ended, None, None]:
+def reports_of(work: Callable[[Call], Any]) -> Generator[Report | Ended, None, None]:
     """What the work tells, as it tells it, and its result.
 
     Closing the generator, or an interrupt, ends the work at its next `tell` or `check`.
@@ -52,8 +52,8 @@ def told(work: Callable[[Call], Any]) -> Generator[Told | Ended, None, None]:
     with ThreadPoolExecutor(1, thread_name_prefix="task") as pool:
         try:
             result = pool.submit(work, line)
-            result.add_done_callback(lambda _: line.told.put(None))
-            while (report := line.told.get()) is not None:
+            result.add_done_callback(lambda _: line.reports.put(None))
+            while (report := line.reports.get()) is not None:
                 yield report
             yield Ended(result.result())
         finally:
