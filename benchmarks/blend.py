@@ -45,7 +45,8 @@ from pipelines.blending.blend import blend
 from pipelines.blending.members import from_runs, runs_to_blend
 from pipelines.blending.request import BlendRequest, Files, How
 from pipelines.console import Narrator
-from pipelines.runs.run import RunRequest, run
+from pipelines.runs.request import RunRequest
+from pipelines.runs.run import run
 from pipelines.stages.run_contents import RunContents
 from pipelines.workspace.layout import Workspace
 

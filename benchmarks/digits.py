@@ -24,7 +24,7 @@ from pipelines.configuration.assignments import configure
 from pipelines.console import Narrator
 from pipelines.members.network import NetworkMember
 from pipelines.runs import run as runs
-from pipelines.runs.run import RunRequest
+from pipelines.runs.request import RunRequest
 from pipelines.workspace.summary import MemberLine, Summary
 
 PAGE = Path(__file__).with_suffix(".md")

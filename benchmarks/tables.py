@@ -20,7 +20,8 @@ import foldwise
 from benchmarks.mark import mark
 from pipelines.competitions import FURTHER_FOLDERS, load_competition
 from pipelines.console import Narrator
-from pipelines.runs.run import RunRequest, run
+from pipelines.runs.request import RunRequest
+from pipelines.runs.run import run
 
 HERE = Path(__file__).parent
 NAMES = ("house-prices", "adult-income", "bike-days", "wine-quality")

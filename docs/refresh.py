@@ -58,7 +58,8 @@ def refresh_pictures() -> None:
     from pipelines.configuration.assignments import choose_members
     from pipelines.console import Narrator
     from pipelines.runs import summary_page
-    from pipelines.runs.run import RunRequest, run
+    from pipelines.runs.request import RunRequest
+    from pipelines.runs.run import run
 
     console = Console(record=True, width=132, file=io.StringIO())
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):

@@ -77,7 +77,7 @@ def _made(context: typer.Context, name: str, settings: Settings, options: RunOpt
     tuned = [] if options.plan else settings.tuned_values(name)
     from pipelines import competitions
     from pipelines.console import Narrator
-    from pipelines.runs.run import RunRequest
+    from pipelines.runs.request import RunRequest
     from pipelines.runs.summary_page import show
     from pipelines.runs.timed_run import run as run_stages
 

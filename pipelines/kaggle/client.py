@@ -33,8 +33,7 @@ from pipelines.kaggle.retry import Patience
 from pipelines.kaggle.transfer import Remote, fetch
 from pipelines.secret_texts import redacted
 
-PAGE_SIZE = 100  # submissions
-MAX_PAGES = 20
+PAGE_SIZE, MAX_PAGES = 100, 20  # submissions on a page, and pages
 KEPT = "the bytes received are kept: the same command resumes there"
 
 T = TypeVar("T")

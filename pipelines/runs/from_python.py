@@ -19,7 +19,7 @@ from pipelines.configuration.assignments import assign, configure
 from pipelines.configuration.competition import Competition
 from pipelines.console import Narrator
 from pipelines.planning.clock import TimeLimit
-from pipelines.runs.run import RunRequest
+from pipelines.runs.request import RunRequest
 from pipelines.runs.timed_run import run as run_stages
 from pipelines.stages import ensemble, preprocess
 from pipelines.workspace.layout import RunLayout, Workspace, submission_csv

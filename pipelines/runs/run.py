@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,15 @@ from pipelines import faults
 from pipelines.configuration.assignments import changes, resolved
 from pipelines.configuration.competition import Competition
 from pipelines.configuration.encoders import encoder_identities
-from pipelines.configuration.tuned_values import Tuned, still_used, withdrawn
+from pipelines.configuration.tuned_values import still_used, withdrawn
 from pipelines.console import Narrator
 from pipelines.executors import opening
 from pipelines.faults import Attempt
-from pipelines.kaggle.retry import Patience
 from pipelines.members.member import file_digests, members_of
 from pipelines.members.predictions import mean_defined
-from pipelines.planning.clock import TimeLimit
 from pipelines.raw_files.raw import RawFiles
 from pipelines.runs import aftermath
+from pipelines.runs.request import RunRequest
 from pipelines.stages import publish, stage_code
 from pipelines.stages.download import fetch
 from pipelines.stages.ensemble import Blend
@@ -40,43 +39,6 @@ from pipelines.workspace.layout import RunLayout, Workspace, submission_csv
 from pipelines.workspace.provenance import git_commit, versions
 from pipelines.workspace.stage_cache import StageStore
 from pipelines.workspace.summary import BLEND, FurtherLine, MemberLine, Summary, TunedLine, WayLine
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """What the command line sets beyond the configuration.
-
-    Attributes:
-        source: `auto`, `kaggle`, `sample` or a path.
-        device: `auto`, `cpu` or `cuda`.
-        run_id: An unfinished run to continue.
-        out: Where to write the CSV as well.
-        track: Whether to write an MLflow run.
-        refresh: Whether to check with Kaggle that its files have not changed.
-        patience: How long to wait for Kaggle.
-        tuned: Where tuned values in the configuration come from.
-        note: What the ledger notes of the run; None for nothing.
-        defaults: The competition as its file has it, to tell which settings differ.
-        always_tuned: Whether they are used even where they are not known to be better.
-        limit: How long the run may take; None without a limit.
-        root: The folder that holds `data/`, `runs/` and `submissions/`.
-        on: The cluster that trains, as `ray`; None for this machine. It changes no byte.
-    """
-
-    source: str = "auto"
-    device: str = "auto"
-    run_id: str | None = None
-    out: Path | None = None
-    track: bool = True
-    refresh: bool = False
-    patience: Patience = field(default_factory=Patience)
-    tuned: tuple[Tuned, ...] = ()
-    note: str | None = None
-    defaults: Competition | None = None
-    always_tuned: bool = False
-    limit: TimeLimit | None = None
-    root: Path = Path()
-    on: str | None = None
 
 
 @dataclass(frozen=True)

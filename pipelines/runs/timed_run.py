@@ -26,7 +26,7 @@ from pipelines.planning.schedule import Budget, Schedule, schedule
 from pipelines.planning.speeds import Speeds
 from pipelines.runs import aftermath
 from pipelines.runs import run as runs
-from pipelines.runs.run import RunRequest
+from pipelines.runs.request import RunRequest
 from pipelines.runs.submissions_so_far import Submissions
 from pipelines.stages.pipeline import Pipeline
 from pipelines.workspace import out, run_folders

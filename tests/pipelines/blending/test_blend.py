@@ -16,7 +16,8 @@ from pipelines.blending.request import BlendRequest, BlendRequestError, Files
 from pipelines.blending.unscored_csv import is_by_hand_alone, write_unscored
 from pipelines.console import terminal
 from pipelines.runs import ledger_page, summary_page
-from pipelines.runs.run import RunRequest, run
+from pipelines.runs.request import RunRequest
+from pipelines.runs.run import run
 from pipelines.workspace import finished_runs
 from pipelines.workspace.finished_runs import NoRunError
 from pipelines.workspace.layout import Workspace

@@ -28,7 +28,7 @@ from pipelines.members.estimator import EstimatorMember
 from pipelines.members.network import NetworkMember
 from pipelines.prediction.predictor import Predictor
 from pipelines.runs import run as runs
-from pipelines.runs.run import RunRequest
+from pipelines.runs.request import RunRequest
 
 TEST_FILE = "test.csv"
 WORDS = {"good": 1, "bad": 0, "fine": 1, "dull": 0}

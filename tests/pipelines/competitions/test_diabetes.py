@@ -11,7 +11,7 @@ from pipelines.raw_files.conversions import diabetes as conversion
 from pipelines.raw_files.samples import diabetes as sample
 from pipelines.raw_files.sources import Source
 from pipelines.runs import run as runs
-from pipelines.runs.run import RunRequest
+from pipelines.runs.request import RunRequest
 from pipelines.runs.sendable import why_not
 from pipelines.runs.summary_page import next_commands
 from pipelines.stages.download import download

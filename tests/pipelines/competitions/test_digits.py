@@ -11,7 +11,7 @@ from pipelines.configuration.settings_page import describe
 from pipelines.figures.gallery import first_weights
 from pipelines.figures.images import first_filters, mistakes
 from pipelines.runs import run as runs
-from pipelines.runs.run import RunRequest
+from pipelines.runs.request import RunRequest
 from pipelines.workspace.summary import Summary
 
 SMALL = (

@@ -17,7 +17,7 @@ from pipelines.kaggle.retry import Patience
 from pipelines.prediction import new_rows
 from pipelines.prediction.predictor import Predictor
 from pipelines.runs import run as runs
-from pipelines.runs.run import RunRequest
+from pipelines.runs.request import RunRequest
 from pipelines.runs.sendable import check_csv
 from submissions.build import csv_text
 from tests.made_up import Form, competition, write

@@ -18,7 +18,7 @@ from pipelines.raw_files.samples.packages import SampleError
 from pipelines.raw_files.samples.romanised import romanise
 from pipelines.raw_files.sources import Source, choose_source
 from pipelines.runs import run as runs
-from pipelines.runs.run import RunRequest
+from pipelines.runs.request import RunRequest
 from pipelines.stages.download import download
 
 SMALL = (

@@ -7,7 +7,7 @@ from pipelines.competitions.otto import CLASSES, COMPETITION, COUNTS, NUMBERS, p
 from pipelines.configuration.assignments import configure
 from pipelines.raw_files.samples import otto as sample
 from pipelines.runs import run as runs
-from pipelines.runs.run import RunRequest
+from pipelines.runs.request import RunRequest
 
 SMALL = (
     *("train.epochs=1", "trees.n_estimators=5"),

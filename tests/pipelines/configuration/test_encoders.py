@@ -23,7 +23,7 @@ from pipelines.members.trees import TreesMember
 from pipelines.prediction.predictor import Predictor
 from pipelines.raw_files.sources import choose_source
 from pipelines.runs import run as runs
-from pipelines.runs.run import RunRequest
+from pipelines.runs.request import RunRequest
 from pipelines.stages import train
 from pipelines.stages.download import download
 from pipelines.stages.pipeline import Pipeline

@@ -26,7 +26,7 @@ from pipelines.members.trees import TreesMember
 from pipelines.prediction import new_rows
 from pipelines.prediction.predictor import Predictor, PredictorError
 from pipelines.runs import run as runs
-from pipelines.runs.run import RunRequest
+from pipelines.runs.request import RunRequest
 from pipelines.stages import ensemble, preprocess, train
 from pipelines.stages.ensemble import EnsembleSettings
 from pipelines.workspace import arrays

@@ -12,7 +12,7 @@ from pipelines.report.evidence import Evidence
 from pipelines.report.find import ReportedRun
 from pipelines.report.html import render
 from pipelines.runs import run as runs
-from pipelines.runs.run import RunRequest
+from pipelines.runs.request import RunRequest
 from pipelines.workspace.summary import Summary
 
 COUNTRIES = (

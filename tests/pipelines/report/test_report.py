@@ -22,7 +22,7 @@ from pipelines.report.evidence import Evidence
 from pipelines.report.html import render
 from pipelines.report.importance import importance
 from pipelines.runs import run as runs
-from pipelines.runs.run import RunRequest
+from pipelines.runs.request import RunRequest
 from pipelines.stages import ensemble, preprocess, train
 from pipelines.stages.run_contents import RunContents
 from pipelines.stages.train_test_overlap import find_overlap

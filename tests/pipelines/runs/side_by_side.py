@@ -16,7 +16,8 @@ from rich.console import Console
 from pipelines.configuration.assignments import assign
 from pipelines.configuration.search_space import Real
 from pipelines.console import Narrator
-from pipelines.runs.run import RunRequest, run
+from pipelines.runs.request import RunRequest
+from pipelines.runs.run import run
 from pipelines.runs.sync import sync
 from pipelines.tuning.optimise import StudyOptions
 from pipelines.tuning.tune import TuneRequest, tune

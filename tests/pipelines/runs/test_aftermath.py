@@ -13,7 +13,7 @@ from pipelines.report import charts, gather, html, leaks
 from pipelines.report.evidence import Evidence
 from pipelines.runs import mlflow_record
 from pipelines.runs import run as runs
-from pipelines.runs.run import RunRequest
+from pipelines.runs.request import RunRequest
 from pipelines.tracking.tracker import Tracker
 from pipelines.workspace.summary import Summary
 from submissions import ledger

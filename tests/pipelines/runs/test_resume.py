@@ -16,7 +16,7 @@ from pipelines.configuration.assignments import assign, choose_members
 from pipelines.console import Narrator, StageLine
 from pipelines.runs import run as runs
 from pipelines.runs.clean import CleanRequest, clean
-from pipelines.runs.run import RunRequest
+from pipelines.runs.request import RunRequest
 from pipelines.workspace.kept_training import KeptTraining
 from pipelines.workspace.stage_cache import MANIFEST
 

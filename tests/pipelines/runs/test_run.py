@@ -13,7 +13,7 @@ import pytest
 from pipelines.configuration.assignments import assign, choose_members, configure
 from pipelines.raw_files.sources import choose_source
 from pipelines.runs import run as runs
-from pipelines.runs.run import RunRequest
+from pipelines.runs.request import RunRequest
 from pipelines.stages.dataset import encode
 from pipelines.stages.download import download
 from pipelines.stages.preprocess import FeaturesError, prepare

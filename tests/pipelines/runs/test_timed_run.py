@@ -16,7 +16,7 @@ from pipelines.planning.kept_plan import PlanError, competition_of
 from pipelines.planning.speeds import Book
 from pipelines.runs import run as runs
 from pipelines.runs import timed_run
-from pipelines.runs.run import RunRequest
+from pipelines.runs.request import RunRequest
 from pipelines.workspace.run_folders import describe
 from submissions import ledger
 

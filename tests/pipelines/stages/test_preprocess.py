@@ -5,7 +5,7 @@ import pytest
 
 from pipelines.configuration.competition import FileFormat
 from pipelines.runs import run as runs
-from pipelines.runs.run import RunRequest
+from pipelines.runs.request import RunRequest
 
 MEMBERS = ("linear",)
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.runs.run import RunRequest, run
+from pipelines.runs.request import RunRequest
+from pipelines.runs.run import run
 from pipelines.stages import ensemble, preprocess, train
 from pipelines.stages.run_contents import RunContents
 from pipelines.workspace import arrays

@@ -131,6 +131,7 @@ EDITS = {
     "pipelines.prediction.predictor": set(),
     "pipelines.raw_files.archives": set(),
     "pipelines.report.gather": set(),
+    "pipelines.runs.request": set(),
     "pipelines.runs.run": set(),
     "pipelines.stages.pipeline": set(),
     "pipelines.tracking.log": set(),

@@ -26,7 +26,7 @@ from pipelines.configuration.search_space import Real
 from pipelines.console import Narrator
 from pipelines.runs import run as runs
 from pipelines.runs.mlflow_record import track
-from pipelines.runs.run import RunRequest
+from pipelines.runs.request import RunRequest
 from pipelines.stages.run_contents import RunContents
 from pipelines.tracking import log, outbox, runs_table, stores
 from pipelines.tracking.record import Family, Record, Update

@@ -8,7 +8,7 @@ import pytest
 from pipelines import competitions
 from pipelines.prediction import mlflow_model
 from pipelines.runs import run as runs
-from pipelines.runs.run import RunRequest
+from pipelines.runs.request import RunRequest
 from pipelines.tracking import served
 
 pytestmark = [

@@ -15,7 +15,7 @@ from pipelines.members.estimator import EstimatorMember
 from pipelines.prediction import mlflow_model
 from pipelines.prediction.predictor import PredictorError
 from pipelines.runs import run as runs
-from pipelines.runs.run import RunRequest
+from pipelines.runs.request import RunRequest
 from pipelines.stages.ensemble import load as load_blend
 from pipelines.tracking import stores
 
