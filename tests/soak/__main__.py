@@ -29,6 +29,7 @@ import toy
 
 PAGE = Path(__file__).parents[2] / "docs" / "robustness.md"
 BEGIN, END = "<!-- counts -->", "<!-- end of counts -->"
+TIMES = ("never", "once", "twice", "three times")
 NAMES = {
     "full": "a disk that is full at the k-th write",
     "inputs": "mutated inputs",
@@ -160,7 +161,7 @@ class Soak:
         def attempt(rng: random.Random, number: int) -> tuple[str, list[str], list[str]]:
             del number
             what, n_kills, found = killed.tried(rng, self.fresh, self.case, alone, seconds)
-            return what, [f"killed {n_kills} times"], found
+            return what, [f"killed {TIMES[n_kills]}"], found
 
         return attempt
 
