@@ -3,7 +3,7 @@
 Makes tables of numbers (and one with texts and missing values), and runs each stage on each of
 them in a process of its own, whose peak (`resource.getrusage`) counts less what it took before.
 The estimates are those of `pipelines.stages.memory`, from the first megabyte of each file. Prints a
-table and writes it to `memory.md` next to this file. The largest table takes twenty minutes on busy cores.
+table and writes it to `memory.md` next to this file. The largest table takes twenty minutes.
 """
 
 from __future__ import annotations
