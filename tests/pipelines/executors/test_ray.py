@@ -33,6 +33,7 @@ pytest.importorskip("ray", reason="Ray is not installed: pip install 'foldwise[r
 
 HERE = Path(__file__).parent
 FOLDER = "competitions"
+MOST_TRIES = 3
 
 
 @pytest.fixture(scope="module")
@@ -310,7 +311,9 @@ def test_a_lost_node_is_told_and_its_blocks_are_done_again(
     lost: list[str] = []
     shown = executor.shown
     monkeypatch.setattr(executor, "shown", lambda title, _: shown(title, note))
-    found = run(tmp_path, person, executor, ["mlp"])
+    for number in range(MOST_TRIES):  # where workers are slow to start, one node may do it all
+        if not lost:
+            found = run(tmp_path / str(number), person, executor, ["mlp"])
     of_member = {name: b for name, b in at_home.items() if name.startswith("train-mlp/")}
     assert {name: found[name] for name in of_member} == of_member
     assert lost
