@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -115,3 +116,10 @@ def _client(origin: str) -> str:
         "command on a machine of the cluster (`ray start --address=HOST:6379` makes this one "
         "such) with --on ray"
     )
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what led to it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

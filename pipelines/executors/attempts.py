@@ -82,3 +82,9 @@ class Standing:
             f"one of its {self.unit} lost its worker {n_lost} times ({reason}); look at the nodes' "
             "memory and logs, and type the same command again to continue"
         )
+
+
+def own_error(error: BaseException) -> BaseException:
+    """The error of the task itself, as if it had been done here."""
+    cause = getattr(error, "cause", None)
+    return cause if isinstance(cause, Exception) else error

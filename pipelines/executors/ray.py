@@ -8,6 +8,7 @@ person hears of it and no report is heard twice.
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import tempfile
 import time
@@ -23,8 +24,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from models.executor import STOPPED, Hear, Task
 from pipelines.console import Narrator
-from pipelines.executors.address import ClusterAddress, ClusterError
-from pipelines.executors.attempts import Attempt, Standing
+from pipelines.executors.address import ClusterAddress, ClusterError, causes
+from pipelines.executors.attempts import Attempt, Standing, own_error
 from pipelines.executors.machines import Facts, check_alike, facts, unlike_processors
 from pipelines.executors.nodes import CPU, Node, TooLargeError, too_large
 from pipelines.executors.quiet import quiet_stderr
@@ -110,19 +111,13 @@ def joined(address: ClusterAddress) -> Iterator[tuple[OwnModule, ...]]:
                 )
         except (ConnectionError, RuntimeError, ValueError, faults.RayError) as error:
             # Ray puts the traceback of the first cause into the text of another error.
-            is_of_token = any("Authentication" in repr(cause) for cause in _causes(error))
+            is_of_token = any("Authentication" in repr(cause) for cause in causes(error))
             text = " ".join(str(error).split())
             raise ClusterError(address.refusal(text, is_of_token=is_of_token)) from error
         try:
             yield own
         finally:
             ray.shutdown()
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _facts() -> Facts:
@@ -204,7 +199,17 @@ class _Sent:
 
 
 def _attempt(sent: _Sent) -> Generator[bytes, None, None]:
-    """Do a task on a worker: the node's id, its reports, and the result, each pickled."""
+    """Do a task on a worker: the node's id, its reports, and the result, each pickled.
+
+    A worker that is cancelled ends: in the middle of an import it could not import that again.
+    """
+    try:
+        yield from _done(sent)
+    except KeyboardInterrupt:
+        os._exit(1)
+
+
+def _done(sent: _Sent) -> Generator[bytes, None, None]:
     from pipelines.process import keep_freed_memory
 
     node = ray.get_runtime_context().get_node_id()
@@ -354,7 +359,7 @@ class _Run:
             del self._running[stream]
             return
         except faults.RayTaskError as error:
-            raise _own_error(error) from None
+            raise own_error(error) from None
         except LOST as error:
             self._again(stream, running, error)
             return
@@ -398,9 +403,3 @@ class _Run:
             self._say(self._standing.waiting(ray.available_resources().get(CPU, 0)))
         elif nodes_of:
             self._say(self._standing.running(nodes_of))
-
-
-def _own_error(error: Any) -> BaseException:
-    """The error of the task itself, as if it had been done here."""
-    cause = getattr(error, "cause", None)
-    return cause if isinstance(cause, Exception) else error

@@ -317,3 +317,22 @@ def test_a_lost_node_is_told_and_its_blocks_are_done_again(
     of_member = {name: b for name, b in at_home.items() if name.startswith("train-mlp/")}
     assert {name: found[name] for name in of_member} == of_member
     assert lost
+
+
+def test_a_cancelled_worker_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was stopped in the middle of importing torch could never import it again."""
+    from pipelines.executors import ray as on_ray
+
+    def cancelled(_: Any) -> Any:
+        yield b"the node"
+        raise KeyboardInterrupt
+
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(on_ray, "_done", cancelled)
+    monkeypatch.setattr(os, "_exit", leave)
+    attempt = on_ray._attempt(None)  # type: ignore[arg-type]
+    assert next(attempt) == b"the node"
+    with pytest.raises(SystemExit):
+        next(attempt)

@@ -34,6 +34,7 @@ def told(error):
 
 def test_the_file_that_was_to_be_written_is_named(tmp_path):
     with pytest.raises(DiskFullError) as caught, files.whole(tmp_path / "x.json") as temporary:
+        temporary.unlink()
         temporary.symlink_to(FULL)
         temporary.write_text("text")
     assert told(caught.value).startswith(f"{tmp_path / 'x.json'}: ")
