@@ -130,9 +130,9 @@ def _unknown(foreign: list[BlendMember]) -> list[str]:
         return []
     which = unknown[0] if len(unknown) == 1 else f"{len(unknown)} files ({unknown[0]}, …)"
     return [
-        f"on which folds {which} was made is unknown: if on others than those of the score, the "
-        "weights of a fold are learned from predictions whose models saw its labels, and the score "
-        "is a little optimistic; --fold-file FILE with the columns id and fold settles it"
+        f"the folds of {which} are unknown: if they are others than those of the score, the weights "
+        "of a fold are learned from predictions whose models saw its labels, and the score is a "
+        "little optimistic; --fold-file FILE with the columns id and fold settles it"
     ]
 
 
