@@ -170,7 +170,7 @@ def test_a_claim_is_checked(blended, preds, spoken):
 def test_unknown_folds_are_told_and_a_fold_file_settles_them(blended, preds, tmp_path, spoken):
     pair, other = preds("a"), preds("b", seed=1)
     blended(pair, other)
-    assert "is unknown" in spoken.text
+    assert "are unknown" in spoken.text
     file = tmp_path / "folds.csv"
     ids = pd.read_csv(pair[0])["Id"]
     pd.DataFrame({"Id": ids, "fold": np.arange(len(ids)) % 3 + 1}).to_csv(file, index=False)
