@@ -131,8 +131,8 @@ def _unknown(foreign: list[BlendMember]) -> list[str]:
     which = unknown[0] if len(unknown) == 1 else f"{len(unknown)} files ({unknown[0]}, …)"
     return [
         f"the folds of {which} are unknown: if they are others than those of the score, the "
-        "weights of a fold are learned from predictions whose models saw its labels, and the score is a "
-        "little optimistic; --fold-file FILE with the columns id and fold settles it"
+        "weights of a fold are learned from predictions whose models saw its labels, and the "
+        "score is a little optimistic; --fold-file FILE with the columns id and fold settles it"
     ]
 
 
