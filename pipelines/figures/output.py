@@ -95,6 +95,8 @@ def _shorter(element: ET.Element) -> Iterator[tuple[str, str]]:
     for key, value in element.attrib.items():
         if key == "style":
             yield key, COLOUR.sub(_variable, FONT.sub("", value))
+        elif key == "href":
+            yield key, "".join(value.split())  # an image's bytes come in lines
         elif key != "id":
             rounded = LONG_NUMBER.sub(lambda found: f"{float(found[0]):.2f}", value)
             yield key, " ".join(rounded.split())
@@ -122,7 +124,7 @@ def _shapes(element: ET.Element) -> Iterator[ET.Element]:
 def _rename_ids(root: ET.Element, name: str) -> None:
     """Keep the ids that something refers to, under names that are unique in the page."""
     attributes = [(key, value) for part in root.iter() for key, value in part.attrib.items()]
-    links = [value[1:] for key, value in attributes if key == "href"]
+    links = [value[1:] for key, value in attributes if key == "href" and value.startswith("#")]
     links += [found for _, value in attributes for found in REFERENCE.findall(value)]
     names = {old: f"{name}-{number}" for number, old in enumerate(dict.fromkeys(links))}
     for element in root.iter():
@@ -130,7 +132,7 @@ def _rename_ids(root: ET.Element, name: str) -> None:
         if old in names:
             element.attrib["id"] = names[old]
         for key, value in element.attrib.items():
-            if key == "href":
+            if key == "href" and value.startswith("#"):
                 element.attrib[key] = f"#{names[value[1:]]}"
             elif "url(#" in value:
                 element.attrib[key] = REFERENCE.sub(lambda m: f"url(#{names[m[1]]})", value)

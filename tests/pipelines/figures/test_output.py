@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from pipelines.figures import columns, curves, predictions, scores
+from pipelines.figures import blend, columns, curves, predictions, scores
 from pipelines.figures.output import inline_svg, save
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -160,3 +161,12 @@ def test_shapes_have_tooltips():
     assert found["drift"][1] == "1 to 2: 83.0% of train, 85.0% of test"
     assert len(found["calibration"]) == len(predictions.Bins.of(*make_predictions()).n_rows)
     assert found["calibration"][0].startswith("predicted 0.")
+
+
+def test_the_bytes_of_an_image_stay_in_an_inline_figure():
+    figure = blend.correlation_map(["a", "b"], np.array([[1.0, 0.9], [0.9, 1.0]]))
+    root = ET.fromstring(inline_svg(figure, name="map", label="How alike"))
+    (image,) = root.iter("image")
+    kind, _, text = image.attrib["href"].partition(",")
+    assert kind == "data:image/png;base64"
+    assert base64.b64decode(text, validate=True).startswith(b"\x89PNG")
