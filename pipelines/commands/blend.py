@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipelines.commands.json_output import kept_for_json
 from pipelines.commands.options import Json, Name, Track, console, grouped, patience
+
+if TYPE_CHECKING:
+    from pipelines.blending.request import BlendRequest
 
 PathList = list[Path] | None
 TextList = list[str] | None
@@ -101,14 +105,36 @@ def blend(
 ) -> None:
     """Blend runs and other people's predictions; every method is scored nested."""
     from pipelines import competitions
-    from pipelines.blending import request as asked
     from pipelines.blending import unscored_csv
     from pipelines.blending.blend import blend as blend_all
     from pipelines.console import Narrator
     from pipelines.runs.summary_page import show
 
-    request = asked.BlendRequest(
-        runs=tuple(runs or ()),
+    request = _request(context, files, how, output, runs or [])
+    competition, page = competitions.load_competition(name), console(stderr=output.json)
+    with kept_for_json(is_wanted=output.json):
+        if unscored_csv.is_by_hand_alone(request):
+            made = unscored_csv.write_unscored(competition, request, Narrator(page))
+            unscored_csv.show(made, competition, Narrator(page))
+            return
+        summary = blend_all(competition, request, Narrator(page))
+        show(summary, page)
+    if output.json:
+        print(summary.as_json(), flush=True)
+
+
+def _request(
+    context: typer.Context,
+    files: FileOptions,
+    how: HowOptions,
+    output: OutputOptions,
+    runs: Sequence[str],
+) -> BlendRequest:
+    """What was typed, as the blend takes it."""
+    from pipelines.blending import request as asked
+
+    return asked.BlendRequest(
+        runs=tuple(runs),
         use_runs=not how.no_runs,
         files=asked.Files(
             oof=tuple(files.oof or ()),
@@ -131,13 +157,3 @@ def blend(
         note=output.note,
         patience=patience(context),
     )
-    competition, page = competitions.load_competition(name), console(stderr=output.json)
-    with kept_for_json(is_wanted=output.json):
-        if unscored_csv.is_by_hand_alone(request):
-            made = unscored_csv.write_unscored(competition, request, Narrator(page))
-            unscored_csv.show(made, competition, Narrator(page))
-            return
-        summary = blend_all(competition, request, Narrator(page))
-        show(summary, page)
-    if output.json:
-        print(summary.as_json(), flush=True)

@@ -120,7 +120,7 @@ def _time(summary: Summary) -> list[tuple[str, str]]:
     facts = [("time limit", kept)]
     if line.ended != "planned":
         why = "time was up" if line.ended == "time" else "interrupted"
-        facts.append(("", f"{why}: this is the best submission so far; its score is honest"))
+        facts.append(("", f"{why}: this is the last submission so far; its score is honest"))
     if line.left_out:
         facts.append(("", f"no time for {', '.join(line.left_out)}"))
     if line.ended == "interrupted":

@@ -30,7 +30,7 @@ ENCODING = 48  # bytes of a value while a fold is encoded: as float64, scaled, a
 ENCODED = 4  # bytes of an encoded value
 COPIES = 2  # of all folds' encoded rows while a member is trained: as read, and as it takes them
 FIXED_BYTES, TRAINING_BYTES = 36 << 20, 60 << 20
-SHORT = 0.8  # of what is free; beyond it the person is told
+SHORT = 0.8  # of what is free; beyond it the person is warned
 
 
 @dataclass(frozen=True)
