@@ -22,6 +22,7 @@ from submissions.check import (
     rows_named,
 )
 from submissions.form import BETWEEN, SubmissionForm
+from submissions.whole_file import whole_file
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -91,17 +92,12 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
         OutputError: The disk is full, or the folder cannot be written to.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("w", encoding="utf-8", newline="") as file:
-                file.write(csv_text(table))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with whole_file(path) as temporary, temporary.open("wb") as file:
+            file.write(csv_text(table).encode())
+            file.flush()
+            os.fsync(file.fileno())
         _sync_folder(path.parent)
     except OSError as error:
         raise _output_error(path, error) from error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from features.tables.schema import Column
 
 Record = dict[str, Any]
+TOO_DEEP = "brackets within brackets, too deep to read"
 
 
 def read_json_records(path: str | Path, columns: Sequence[Column]) -> pd.DataFrame:
@@ -111,15 +114,25 @@ def _whole(path: Path, text: str) -> Iterator[Any]:
         yield from json.loads(text)
     except json.JSONDecodeError as error:
         raise TableError(path, [_broken(path, error.lineno, error.msg)]) from error
+    except RecursionError as error:
+        raise TableError(path, [_broken(path, 1, TOO_DEEP)]) from error
 
 
 def _lines(path: Path, text: str) -> Iterator[Any]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
+    decoder = json.JSONDecoder(object_hook=_with_shared_keys)
+    for number, line in enumerate(re.finditer("[^\n]*\n?", text), start=1):
+        if line[0].strip():
             try:
-                yield json.loads(line)
+                yield decoder.decode(line[0])
             except json.JSONDecodeError as error:
                 raise TableError(path, [_broken(path, number, error.msg)]) from error
+            except RecursionError as error:
+                raise TableError(path, [_broken(path, number, TOO_DEEP)]) from error
+
+
+def _with_shared_keys(record: Record) -> Record:
+    """The same record; all lines share one object for each key, as the records of a list do."""
+    return {sys.intern(key): value for key, value in record.items()}
 
 
 def _broken(path: Path, line: int, message: str) -> Fault:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from features.fold_plan import FoldPlan
 from features.tables.schema import Column
-from features.tables.size import TableSize, size_of
+from features.tables.size import TableSize, size_of, size_of_json
 from pipelines.free_memory import MemoryShortError, free_memory
 from pipelines.sizes import shown
 from pipelines.stages.input_tables import test_columns
@@ -87,10 +87,8 @@ class Estimate:
 def estimate(competition: Competition, raw: RawFiles) -> Estimate | None:
     """The estimate for a competition's files, of which only the first bytes are read.
 
-    None for files of JSON records, and for those that cannot be read, which the reader reports.
+    None for files that cannot be read, which the reader reports.
     """
-    if competition.file_format.json_records:
-        return None
     own = tuple(column for column in competition.columns if not column.train_only)
     try:
         train = _size(competition, raw, "train", (*target_columns(competition), *own))
@@ -110,7 +108,8 @@ def _n_trainings(plan: FoldPlan) -> int:
 def _size(
     competition: Competition, raw: RawFiles, role: str, columns: tuple[Column, ...]
 ) -> TableSize:
-    return size_of(raw.files[competition.files[role]].path, columns)  # type: ignore[index]
+    measure = size_of_json if competition.file_format.json_records else size_of
+    return measure(raw.files[competition.files[role]].path, columns)  # type: ignore[index]
 
 
 def check_fits(competition: Competition, raw: RawFiles) -> None:

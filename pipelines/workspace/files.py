@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import hashlib
 import json
 import os
 import shutil
-import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,11 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from pipelines.workspace.disk import writing
-
-if sys.platform != "win32":
-    import fcntl
-
-WRITING = ".writing"  # ends the name of a file that is being written
+from submissions.whole_file import whole_file
 
 
 class LockedError(RuntimeError):
@@ -40,43 +33,8 @@ def whole(path: Path) -> Iterator[Path]:
     Raises:
         DiskFullError: There is no room for it.
     """
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*{WRITING}"):
-        _remove_if_left(left)
-    with writing(path):
-        temporary, descriptor = _temporary(path)
-    try:
-        with writing(path):
-            yield temporary
-            temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-        os.close(descriptor)
-
-
-def _temporary(path: Path) -> tuple[Path, int]:
-    """A new, empty file beside `path`, and the descriptor that holds its lock."""
-    while True:
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{WRITING}")
-        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-        if sys.platform != "win32":
-            with contextlib.suppress(OSError):  # a disk without locks
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if temporary.exists():  # else it was taken for one that was left, before it was locked
-            return temporary, descriptor
-        os.close(descriptor)
-
-
-def _remove_if_left(temporary: Path) -> None:
-    """Remove a temporary file that no process holds."""
-    if sys.platform == "win32":
-        return
-    with contextlib.suppress(OSError):
-        descriptor = os.open(temporary, os.O_WRONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            temporary.unlink()
-        finally:
-            os.close(descriptor)
+    with writing(path), whole_file(path) as temporary:
+        yield temporary
 
 
 def write_text(path: Path, text: str) -> Path:

@@ -189,3 +189,21 @@ def test_a_folder_that_cannot_be_written(tmp_path, folder):
     assert caught.value.exit_code == 3
     assert "\n" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["a_file"]
+
+
+KILLED = """
+import os, signal, sys
+import pandas as pd
+from submissions import build
+build.os.fsync = lambda number: os.kill(os.getpid(), signal.SIGKILL)
+build.write_csv(pd.DataFrame({"id": [1]}), sys.argv[1])
+"""
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
+    path = tmp_path / "s.csv"
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False, env=env)
+    assert len(list(tmp_path.iterdir())) == 1
+    write_csv(pd.DataFrame({"id": [1]}), path)
+    assert list(tmp_path.iterdir()) == [path]

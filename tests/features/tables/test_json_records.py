@@ -79,6 +79,11 @@ def test_bad_values_are_told_with_record_and_key(csv_file, written):
         (b'[{"id": 1},', "line 1: found broken JSON"),
         (b'{"id": 1}\n\n{"id": \n', "line 3: found broken JSON"),
         (b'{\n"id": 1}', "line 1: found broken JSON"),
+        (b"[" * 100_000, "line 1: found broken JSON (brackets within brackets"),
+        (
+            b'{"id": 1}\n' + b'{"a":' * 100_000,
+            "line 2: found broken JSON (brackets within brackets",
+        ),
         (b'{"id": "\xe9"}', "line 1: found byte 0xe9 at offset 8, expected UTF-8"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from pipelines.commands import app
@@ -61,6 +62,23 @@ def test_a_table_that_does_not_fit_is_refused_before_it_is_read(here, monkeypatc
     assert "train.csv: a table of about 9" in line
     assert "takes about 46 MB of memory to read, and 20 MB are free; close other" in line
     assert not list(Path().glob("submissions/**/*.csv"))
+
+
+def test_records_that_do_not_fit_are_refused_too(here, toy_folder, monkeypatch, capsys):
+    typed = here("from foldwise import FileFormat", "file_format=FileFormat(json_records=True),")
+    file = Path("competitions/wide.py")
+    file.write_text(
+        file.read_text().replace("train.csv", "train.json").replace("test.csv", "test.json")
+    )
+    for name in ("train", "test"):
+        rows = pd.read_csv(toy_folder / f"{name}.csv")
+        rows.to_json(toy_folder / f"{name}.json", orient="records")
+    free(monkeypatch, 20_000_000)
+    assert app.main(typed) == 6
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "train.json: a table of about 9" in line
+    free(monkeypatch, 10 * GB)
+    assert app.main(typed) == 0
 
 
 def test_memory_that_will_be_short_is_told_once_and_the_run_goes_on(here, monkeypatch, capsys):
