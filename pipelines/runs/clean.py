@@ -61,8 +61,10 @@ def clean(request: CleanRequest, narrator: Narrator) -> None:
         narrator.say("nothing", "to remove")
     elif request.dry_run:
         narrator.say("dry run", f"nothing was removed; {_gain(going)}")
-    elif request.yes or narrator.ask(f"remove {_counted(going)}? {_gain(going)}"):
-        _remove_all(going, narrator)
+    elif request.yes or narrator.ask(f"remove {_folders(len(going))}? {_gain(going)}"):
+        workspace.all_runs.mkdir(parents=True, exist_ok=True)
+        with files.locked(workspace.cleaning_lock, wait=True):
+            _remove_all(going, narrator)
     else:
         narrator.say("kept", "nothing was removed")
 
@@ -82,14 +84,18 @@ def _table(workspace: Workspace, items: Sequence[Item]) -> Table:
 
 
 def _remove_all(items: Sequence[Item], narrator: Narrator) -> None:
-    freed, removed = n_freed([item.path for item in items]), 0
+    freed = n_removed = 0
     for item in items:
+        if not item.path.is_dir():  # another process has removed it
+            continue
+        n_item = n_freed([item.path])
         try:
             _remove(item)
-            removed += 1
         except files.LockedError as error:
             narrator.warn(f"{item.path} stays: {error}")
-    narrator.say("removed", f"{removed} folders, {_size(freed)}")
+            continue
+        freed, n_removed = freed + n_item, n_removed + 1
+    narrator.say("removed", f"{_folders(n_removed)}, {_size(freed)}")
 
 
 def _remove(item: Item) -> None:
@@ -116,8 +122,8 @@ def _held(lock: Path | None) -> Iterator[None]:
         yield
 
 
-def _counted(items: Sequence[Item]) -> str:
-    return "1 folder" if len(items) == 1 else f"{len(items)} folders"
+def _folders(count: int) -> str:
+    return "1 folder" if count == 1 else f"{count} folders"
 
 
 def _gain(items: Sequence[Item]) -> str:

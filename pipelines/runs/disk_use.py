@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -110,7 +113,7 @@ def _raw_files(workspace: Workspace, competition: str, staying: Iterable[Path]) 
     top = workspace.data / competition
     lock = top / LOCK_FILE
     whole = {folder: stated for folder in _folders(top) if (stated := manifest.read(folder))}
-    newest = max(whole, key=lambda folder: folder.stat().st_mtime, default=None)
+    newest = max(whole, key=_modified, default=None)
     for folder, stated in whole.items():
         user = used.get(stated.digest) or unknown
         why = f"run {user} was made of them" if user else "the newest" if folder == newest else None
@@ -118,6 +121,11 @@ def _raw_files(workspace: Workspace, competition: str, staying: Iterable[Path]) 
     for folder in _folders(top):
         if folder.name.endswith(GATHERING) and not _is_held(lock):
             yield Item(folder, "leftovers", True, "of a download that was stopped", lock)
+
+
+def _modified(folder: Path) -> float:
+    """When it was last changed; 0 if it is gone."""
+    return next((status.st_mtime for status in _within(folder)), 0.0)
 
 
 def _made_of(runs: Iterable[Path]) -> tuple[dict[str, str], str | None]:
@@ -157,7 +165,7 @@ def _is_held(lock: Path) -> bool:
 
 
 def _changed_lately(folder: Path) -> bool:
-    latest = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+    latest = max((status.st_mtime for status in _within(folder)), default=0.0)
     return time.time() - latest < IN_USE_S
 
 
@@ -182,7 +190,12 @@ def _distinct(paths: Iterable[Path]) -> dict[tuple[int, int], os.stat_result]:
 
 
 def _files(paths: Iterable[Path]) -> Iterator[os.stat_result]:
-    for top in paths:
-        for path in (top, *top.rglob("*")):
-            if path.is_file() and not path.is_symlink():
-                yield path.stat()
+    return (status for top in paths for status in _within(top) if stat.S_ISREG(status.st_mode))
+
+
+def _within(top: Path) -> Iterator[os.stat_result]:
+    """Of a file, or of a folder and all in it, but what goes meanwhile; links are not followed."""
+    inside = (Path(here, name) for here, *named in os.walk(top) for name in chain(*named))
+    for path in chain([top], inside):
+        with contextlib.suppress(FileNotFoundError):
+            yield path.lstat()

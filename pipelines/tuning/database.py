@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
 from pipelines.secret_texts import redacted, remember, without_password
-from pipelines.tuning.patience import Patience, is_busy, reason_of
+from pipelines.tuning.patience import Patience, full, is_busy, is_full, reason_of
 from pipelines.tuning.storage import Say, StorageError
 
 HEARTBEAT_S, GRACE_S = 15, 60  # a trial without a heartbeat for so long is freed
@@ -82,6 +82,7 @@ def open_database(address: str, say: Say | None = None) -> Database:
 
     Raises:
         StorageError: It cannot be opened.
+        StorageFullError: There is no room on its disk.
     """
     remember(address)
     url = _parsed(address)
@@ -154,6 +155,8 @@ def _no_driver(url: URL, error: ImportError) -> StorageError:
 def _refused(url: URL, error: Exception) -> StorageError:
     if isinstance(error, RuntimeError):
         return _of_another_version(url, error)
+    if is_full(error):
+        return full(_shown(url), redacted(reason_of(error)))
     return StorageError(
         f"the storage {_shown(url)} cannot be opened: {redacted(reason_of(error))}; {EXAMPLE}"
     )

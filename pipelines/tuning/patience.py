@@ -17,10 +17,11 @@ from sqlalchemy.exc import (
 )
 
 from pipelines.secret_texts import redacted
-from pipelines.tuning.storage import Say, StorageError, StorageLostError
+from pipelines.tuning.storage import Say, StorageError, StorageFullError, StorageLostError
 
 LIMIT_S = 300.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 15.0
+FULL = ("disk is full", "disk i/o error", "no space left", "could not extend file", "is full")
 BUSY = ("locked", "starting up", "shutting down", "too many", "deadlock")
 
 Result = TypeVar("Result")
@@ -47,6 +48,7 @@ class Patience:
 
         Raises:
             StorageError: The database answers that it cannot.
+            StorageFullError: It has no room on its disk.
             StorageLostError: It did not answer for five minutes.
         """
         pause = FIRST_PAUSE_S
@@ -70,6 +72,8 @@ class Patience:
 
     def _failed(self, error: Exception) -> None:
         reason = redacted(reason_of(error))
+        if is_full(error):
+            raise full(self.name, reason) from error
         if not is_away(error):
             raise StorageError(
                 f"the storage {self.name} failed: {reason}; what it holds is kept: mend it, and "
@@ -104,6 +108,20 @@ def is_away(error: Exception) -> bool:
     is_cut = isinstance(cause, DBAPIError) and cause.connection_invalidated
     # Optuna asks again by the connection that was cut.
     return is_cut or isinstance(cause, OperationalError | InterfaceError | PendingRollbackError)
+
+
+def is_full(error: Exception) -> bool:
+    """Whether the database's disk refuses to write."""
+    text = str(_cause(error)).lower()
+    return isinstance(_cause(error), DBAPIError) and any(words in text for words in FULL)
+
+
+def full(name: str, reason: str) -> StorageFullError:
+    """The error of a storage of that name whose disk refuses to write."""
+    return StorageFullError(
+        f"the storage {name}: not written: {reason}; what it holds is kept: free some room on its "
+        "disk, then type the same command again to continue"
+    )
 
 
 def is_busy(error: Exception) -> bool:

@@ -20,6 +20,12 @@ class StorageError(RuntimeError):
     exit_code = 2
 
 
+class StorageFullError(StorageError):
+    """The disk of the study's database refuses to write, most often because it is full."""
+
+    exit_code = 3
+
+
 class StorageLostError(RuntimeError):
     """The study's database went away and did not come back."""
 

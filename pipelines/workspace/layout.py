@@ -52,6 +52,11 @@ class Workspace:
         return self.all_runs / ERROR_LOG
 
     @property
+    def cleaning_lock(self) -> Path:
+        """Held by the one process that removes folders."""
+        return self.all_runs / ".cleaning.lock"
+
+    @property
     def speeds(self) -> Path:
         """How fast this machine trains, as it was measured."""
         return self.all_runs / "speeds.json"

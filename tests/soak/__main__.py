@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import forks
 import full_disk
+import full_study
 import inputs
 import killed
 import outcome
@@ -29,6 +30,7 @@ import toy
 
 PAGE = Path(__file__).parents[2] / "docs" / "robustness.md"
 BEGIN, END = "<!-- counts -->", "<!-- end of counts -->"
+STUDIES = 0.3  # of the full disks
 TIMES = ("never", "once", "twice", "three times")
 NAMES = {
     "full": "a disk that is full at the k-th write",
@@ -134,10 +136,14 @@ class Soak:
         for is_lean in (True, False):
             alone[is_lean], _ = self._alone(is_lean=is_lean)
             n_writes[is_lean] = full_disk.counted(self.fresh, self.case, is_lean=is_lean)
+        studies = full_study.undisturbed(self.fresh, self.case)
 
         def attempt(rng: random.Random, number: int) -> tuple[str, list[str], list[str]]:
             del number
-            what, ended, found = full_disk.tried(rng, self.fresh, self.case, alone, n_writes)
+            if rng.random() < STUDIES:
+                what, ended, found = full_study.tried(rng, self.fresh, self.case, studies)
+            else:
+                what, ended, found = full_disk.tried(rng, self.fresh, self.case, alone, n_writes)
             return what, [f"with exit code {ended.code}"], found
 
         return attempt

@@ -7,6 +7,7 @@ os.environ |= {"OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}  #
 import contextlib
 import gc
 import importlib
+import io
 import pkgutil
 import resource
 import shutil
@@ -142,8 +143,8 @@ def prepare(home: Path) -> None:
             if not module.name.endswith("__main__") and ".competitions." not in module.name:
                 importlib.import_module(module.name)
     for name in LIBRARIES:
-        with contextlib.suppress(SystemExit):  # kaggle, without credentials
-            importlib.import_module(name)
+        with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
+            importlib.import_module(name)  # kaggle ends with a page of advice without credentials
     _warm(home / "warm")
     gc.collect()
     gc.freeze()  # so that a child's collector does not copy the pages of what it has from here

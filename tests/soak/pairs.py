@@ -18,6 +18,7 @@ OTHER = ("--set", "mlp.train.lr=0.1")
 RUN, RUN_OTHER = ("run", NAME, *SOURCE), ("run", NAME, *SOURCE, *OTHER)
 TUNE = ("tune", NAME, *SOURCE, "--member", "trees", "--trials", "2")
 PREDICT = ("predict", NAME, "--csv", "files/test.csv", "--out", "made.csv")
+BLEND = ("blend", NAME)
 NEW = ("new", "fresh", *SOURCE, "--metric", "accuracy", "--force")
 # In a workspace without any run.
 FRESH = (
@@ -39,6 +40,8 @@ USED = (
         (("clean", "--yes", "--keep", "1"), ("clean", "--yes", "--keep", "1")),
         (TUNE, ("show", NAME)),
     ),
+    *((TUNE, TUNE), (("sync",), ("sync",)), (RUN_OTHER, ("sync",)), (BLEND, RUN_OTHER)),
+    *((BLEND, BLEND), (("clean", "--yes", "--keep", "1"), ("report", NAME))),
 )
 
 
@@ -58,16 +61,17 @@ class Known:
 
 
 def known(fresh: Path, used: Path, folder: Path) -> Known:
-    """Make both runs alone."""
+    """Make both runs alone, and a blend of them."""
     stages = {}
-    for words in (RUN, RUN_OTHER):
+    for words, template in ((RUN, fresh), (RUN_OTHER, fresh), (BLEND, used)):
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(fresh, folder)
+        shutil.copytree(template, folder)
+        before = set(outcome.runs(folder))
         ended = typed(
             Command((*words, "--no-track"), folder, without_figures), folder.with_name("log")
         )
         assert ended.code == 0, ended.err
-        (run,) = outcome.runs(folder)
+        (run,) = set(outcome.runs(folder)) - before
         stages[words] = outcome.of(folder, run).stages
     return Known(fresh, used, stages)
 

@@ -3,15 +3,21 @@
 import io
 import json
 import os
+import re
 import shutil
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from pipelines.commands import app
+from pipelines.console import Narrator
 from pipelines.raw_files.manifest import FILE, Facts, Manifest
+from pipelines.runs.clean import CleanRequest, clean
 from pipelines.runs.disk_use import n_bytes, n_freed, survey
 from pipelines.workspace import files
 from pipelines.workspace.layout import LEDGER, RunLayout, Workspace
@@ -151,10 +157,21 @@ def test_a_yes_removes_them_and_never_the_ledger(place, capsys):
     assert "2 folders" in capsys.readouterr().out
     left = {path.name for path in Path("runs/toy").iterdir()}
     assert left == {"run-2", "run-3", "run-5", "run-6"}
-    assert {path.name for path in Path("runs").iterdir()} == {"toy"}
+    assert {path.name for path in Path("runs").iterdir()} == {"toy", ".cleaning.lock"}
     assert Path(LEDGER).read_bytes() == book
     assert Path("submissions/toy/run-1.csv").exists()
     assert all((folder / FILE).exists() for folder in Path("data/toy").iterdir())
+
+
+def test_many_clean_at_once_and_remove_each_folder_once(place, capsys):
+    for number in range(600):
+        (place.run("toy", f"run-{1 + number % 4}").folder / f"{number}.npy").touch()
+    requests = [CleanRequest(n_keep=1, yes=True)] * 4
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda request: clean(request, Narrator(Console(file=sys.stdout))), requests))
+    told = re.findall(r"(\d+) folders?, ", capsys.readouterr().out)
+    assert sum(map(int, told)) == 3
+    assert {path.name for path in Path("runs/toy").iterdir()} == {"run-2", "run-3", "run-6"}
 
 
 def test_an_unknown_competition_gets_a_suggestion(place, capsys):

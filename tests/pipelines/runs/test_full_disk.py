@@ -1,12 +1,11 @@
 """A run on a disk without room: one line, nothing half-written, and the same bytes later."""
 
-import contextlib
-import resource
 from pathlib import Path
 
 import pytest
 
 from pipelines.commands import app
+from tests.small_disk import no_file_beyond
 
 FILE = """
 from foldwise import (
@@ -23,17 +22,6 @@ COMPETITION = Competition(
     ),),
 )
 """
-
-
-@contextlib.contextmanager
-def no_file_beyond(n_bytes):
-    """The kernel refuses to let a file grow beyond it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from postgres import PASSWORD
 
 from pipelines.tuning import database, patience
 from pipelines.tuning.database import open_database
-from pipelines.tuning.storage import StorageError, StorageLostError
+from pipelines.tuning.storage import StorageError, StorageFullError, StorageLostError
+from tests.small_disk import no_file_beyond
 
 
 def refused(address):
@@ -148,3 +149,26 @@ class TestPostgres:
     def test_a_password_in_the_environment_is_used(self, postgres, monkeypatch):
         monkeypatch.setenv("PGPASSWORD", PASSWORD)
         closed(open_database(f"postgresql://worker@127.0.0.1:{postgres.port}/postgres"))
+
+
+@pytest.mark.parametrize("n_bytes", [0, 60_000])
+def test_a_full_disk_under_a_new_database_is_told_as_such(tmp_path, n_bytes):
+    address = f"sqlite:///{tmp_path}/studies.db"
+    with no_file_beyond(n_bytes), pytest.raises(StorageFullError, match="free some room") as caught:
+        open_database(address)
+    assert caught.value.exit_code == 3
+    closed(open_database(address))
+
+
+def test_a_disk_that_fills_up_in_the_middle_of_a_study_keeps_its_trials(tmp_path):
+    storage = study_in(f"sqlite:///{tmp_path}/studies.db")
+    storage.create_new_trial(1)
+    with (
+        no_file_beyond((tmp_path / "studies.db").stat().st_size // 2),
+        pytest.raises(StorageFullError, match="what it holds is kept"),
+    ):
+        for number in range(1_000):
+            storage.set_study_user_attr(1, str(number), "x" * 100)
+    storage.create_new_trial(1)
+    assert storage.get_n_trials(1) == 2
+    closed(storage)
