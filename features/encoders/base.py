@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Protocol, Self, TypeVar
 
@@ -175,10 +175,10 @@ def require_columns(table: pd.DataFrame, names: Iterable[str], encoder: object) 
     Raises:
         EncodingError: It lacks some; all of them are named.
     """
-    absent = [name for name in names if name not in table.columns]
+    absent = [n for n in names if not isinstance(n, Hashable) or n not in table.columns]
     if absent:
         raise EncodingError(
-            f"{type(encoder).__name__} reads the columns {', '.join(absent)}, found only "
+            f"{type(encoder).__name__} reads the columns {', '.join(map(str, absent))}, found only "
             f"{', '.join(map(str, table.columns))}; add them in the competition's features"
         )
 

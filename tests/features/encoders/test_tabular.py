@@ -151,6 +151,14 @@ def test_a_changed_held_out_row_leaves_the_state_as_it_was(scaling):
     assert clone(encoder).fit(changed).state()["medians"][0] != expected["medians"][0]
 
 
+@pytest.mark.parametrize("name", [3, None, [3], {"a": 1}, object()])
+@pytest.mark.parametrize("kind", ["numeric", "categorical"])
+def test_what_is_no_name_of_a_column_is_reported(kind, name):
+    with pytest.raises(EncodingError) as caught:
+        TabularEncoder(**{kind: [name]}).fit(make_table())
+    assert f"TabularEncoder reads the columns {name}, found only age" in str(caught.value)
+
+
 def test_faults_are_reported():
     with pytest.raises(EncodingError, match="reads the columns fare, deck, found only age"):
         TabularEncoder(("age", "fare"), ("deck",)).fit(make_table())
