@@ -18,6 +18,7 @@ from pipelines.console import terminal
 from pipelines.runs import ledger_page, summary_page
 from pipelines.runs.request import RunRequest
 from pipelines.runs.run import run
+from pipelines.runs.sync import sync
 from pipelines.workspace import finished_runs
 from pipelines.workspace.finished_runs import NoRunError
 from pipelines.workspace.layout import Workspace
@@ -250,3 +251,26 @@ def test_pairs_by_pattern(preds, tmp_path):
         pairs_of((), (), (str(folder / "none_*.csv"),))
     with pytest.raises(PairError, match="1 files of --oof and 0 of --sub"):
         pairs_of((folder / "oof_b.csv",), (), ())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_what_a_damaged_store_has_missed_of_a_blend_is_sent_later(
+    blended, preds, spoken, signed_out, tmp_path
+):
+    from mlflow import MlflowClient
+
+    database = tmp_path / "mlflow.db"
+    database.write_text("garbage")
+    summary = blended(preds("a"), preds("b", seed=2), track=True)
+    assert "file is not a database" in spoken.text
+    assert (tmp_path / summary.submission).is_file()
+    database.unlink()
+    sync(tmp_path, spoken.narrator, everything=False)
+    client = MlflowClient(f"sqlite:///{database}")
+    experiment = client.get_experiment_by_name("shapes").experiment_id
+    (found,) = client.search_runs([experiment])
+    assert found.data.tags["kind"] == "blend"
+    assert found.data.metrics["cv"] == pytest.approx(summary.cv, abs=1e-6)
+    assert not list(Workspace(tmp_path).unsent.glob("*.json"))
