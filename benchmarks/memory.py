@@ -21,17 +21,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from features.encoders.tabular import TabularEncoder
 from features.fold_plan import FoldPlan
+from features.tables.json_records import read_json_records
 from features.tables.reader import read_table
 from features.tables.schema import Column
 from models.architectures.linear import LinearSettings
 from models.estimators.trees import TreesSettings
 from models.training.settings import TrainSettings
-from pipelines.configuration.competition import Competition, Kaggle
+from pipelines.configuration.competition import Competition, FileFormat, Kaggle
 from pipelines.members.member import members_of
 from pipelines.members.network import NetworkMember
 from pipelines.members.trees import TreesMember
@@ -46,15 +48,29 @@ WORDS = np.array(["red", "green", "blue", "a longer word", ""])
 
 
 class Shape(NamedTuple):
-    """A table: so many training rows, half as many test rows, columns of numbers and of texts."""
+    """A table: so many training rows, half as many test rows, columns of numbers and of texts.
+
+    It is a CSV, or JSON records, one on each line.
+    """
 
     n_rows: int
     n_numbers: int
     n_texts: int = 0
+    is_json: bool = False
 
     def __str__(self) -> str:
         texts = f" and {self.n_texts} texts" if self.n_texts else ""
-        return f"{self.n_rows:,} × {self.n_numbers}{texts}"
+        return f"{self.n_rows:,} × {self.n_numbers}{texts}{', JSON' if self.is_json else ''}"
+
+    @property
+    def stages(self) -> list[str]:
+        """Those that are measured: of records the two that read them."""
+        return list(STAGES)[:2] if self.is_json else list(STAGES)
+
+    @property
+    def suffix(self) -> str:
+        """Of the files of rows."""
+        return "json" if self.is_json else "csv"
 
 
 SHAPES = (
@@ -62,6 +78,8 @@ SHAPES = (
     Shape(100_000, 10),
     Shape(100_000, 50),
     Shape(100_000, 10, 10),
+    Shape(100_000, 10, 10, is_json=True),
+    Shape(500_000, 10, is_json=True),
     Shape(1_000_000, 10),
     Shape(1_000_000, 50),
 )
@@ -83,7 +101,7 @@ def _head() -> list[str]:
         f"{machine}. MB beyond the program itself, which takes some 400 MB with torch; five folds, "
         "a test file of half as many rows. Training is one epoch of a linear network, and three "
         "trees.\n",
-        "| table | CSV, MB | stage | measured | estimated | ratio | seconds |",
+        "| table | file, MB | stage | measured | estimated | ratio | seconds |",
         "|---|--:|---|--:|--:|--:|--:|",
     ]
 
@@ -93,8 +111,8 @@ def _lines(shape: Shape) -> list[str]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _write(folder, shape)
-        n_bytes = (folder / "train.csv").stat().st_size
-        for stage in STAGES:
+        n_bytes = (folder / f"train.{shape.suffix}").stat().st_size
+        for stage in shape.stages:
             typed = [sys.executable, "-m", "benchmarks.memory", stage, name, json.dumps(shape)]
             found = json.loads(subprocess.run(typed, check=True, capture_output=True).stdout)
             measured, estimated = found["measured"], found["estimated"]
@@ -113,8 +131,15 @@ def _write(folder: Path, shape: Shape) -> None:
         columns = {"Id": ids} | ({"y": rng.integers(0, 2, n_rows)} if name == "train" else {})
         columns |= {f"x{i}": rng.normal(size=n_rows).round(6) for i in range(shape.n_numbers)}
         columns |= {f"t{i}": rng.choice(WORDS, n_rows) for i in range(shape.n_texts)}
-        _write_csv(folder / f"{name}.csv", columns)
+        _write_rows(folder / f"{name}.{shape.suffix}", columns)
     _write_csv(folder / "sample.csv", {"Id": ids, "y": np.zeros(n_rows, np.int64)})
+
+
+def _write_rows(path: Path, columns: dict[str, np.ndarray]) -> None:
+    if path.suffix == ".json":
+        pd.DataFrame(columns).to_json(path, orient="records", lines=True)
+    else:
+        _write_csv(path, columns)
 
 
 def _write_csv(path: Path, columns: dict[str, np.ndarray]) -> None:
@@ -129,7 +154,12 @@ def competition(shape: Shape) -> Competition:
         name="wide",
         title="A wide table",
         kaggle=Kaggle(slug="wide"),
-        files={"train": "train.csv", "test": "test.csv", "sample_submission": "sample.csv"},
+        files={
+            "train": f"train.{shape.suffix}",
+            "test": f"test.{shape.suffix}",
+            "sample_submission": "sample.csv",
+        },
+        file_format=FileFormat(json_records=shape.is_json),
         id="Id",
         target="y",
         classes=(0, 1),
@@ -186,7 +216,9 @@ def _now() -> int:
 
 def _read(made: Competition, raw: RawFiles, _: Path) -> None:
     own = (Column(name="Id", kind="text", as_it_is=True), Column(name="y", kind="int"))
-    read_table(raw.files["train.csv"].path, (*own, *made.columns))
+    path = raw.files[made.files["train"]].path
+    read = read_json_records if made.file_format.json_records else read_table
+    read(path, (*own, *made.columns))
 
 
 def _preprocess(made: Competition, raw: RawFiles, folder: Path) -> None:
