@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from features.encoders.base import EncoderBlocks, chosen_blocks
+from features.encoders.base import EncoderBlocks, chosen_blocks, is_stateless
 from pipelines.configuration.canonical import canonical, text_of
 from pipelines.configuration.competition import Competition
 from pipelines.configuration.member_settings import Encoder, MemberSettings
@@ -23,6 +23,12 @@ LONGEST_NAME = 100  # characters, so that every file system takes the folder
 
 class EncoderNameError(RuntimeError):
     """Two different encoders have one name."""
+
+    exit_code = 2
+
+
+class NoEncoderError(RuntimeError):
+    """What should make an encoder makes something else."""
 
     exit_code = 2
 
@@ -55,6 +61,7 @@ def encoder_identities(competition: Competition) -> dict[str, EncoderIdentity]:
 
     Raises:
         EncoderNameError: two different encoders have one name.
+        NoEncoderError: What should make an encoder makes something else.
     """
     settings = _Settings()
     identity_of = {}
@@ -72,6 +79,7 @@ def check_encoders(competition: Competition) -> None:
 
     Raises:
         EncoderNameError: two different encoders have one name.
+        NoEncoderError: What should make an encoder makes something else.
     """
     members = (*competition.members, *competition.optional_members)
     encoder_identities(competition.model_copy(update={"members": members}))
@@ -139,9 +147,25 @@ class _Settings:
         for known, settings in self._known:
             if known is maker:
                 return settings
-        settings = canonical(maker())
+        settings = canonical(_made(maker))
         self._known.append((maker, settings))
         return settings
+
+
+def _made(maker: Maker) -> Encoder:
+    """A new encoder of it.
+
+    Raises:
+        NoEncoderError: It is none.
+    """
+    made = maker()
+    if not hasattr(made, "transform") or not (hasattr(made, "fit") or is_stateless(made)):
+        found = "nothing" if made is None else f"a {type(made).__name__}"
+        raise NoEncoderError(
+            f"{_origin(maker)} returns {found}, expected an encoder, which has fit and transform; "
+            "return one, for example TabularEncoder(numeric=[...]), in the competition's file"
+        )
+    return made
 
 
 def _name_of(maker: Maker) -> str | None:

@@ -162,6 +162,8 @@ def _is_held(lock: Path) -> bool:
             return False
     except files.LockedError:
         return True
+    except FileNotFoundError:  # its folder has just been removed
+        return False
 
 
 def _changed_lately(folder: Path) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pipelines.workspace.disk import writing
+from pipelines.workspace.stored import DamagedFileError
 
 
 class JournalFile:
@@ -19,16 +21,25 @@ class JournalFile:
     wait for half a minute; here the lock ends with its process. A line that a kill cut off is
     removed before the next one is written. Only the end of a trial is synchronised to disk:
     written lines survive a kill of the process in any case, and ended trials also a power cut.
+
+    Raises:
+        DamagedFileError: There is something else in its place.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():
+            raise damaged(path, "no ordinary file")
         path.touch()
         self._path = path
         self._starts = [0]  # byte offsets of the lines read so far, and of the next one
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
-        """The complete lines from that number on."""
+        """The complete lines from that number on.
+
+        Raises:
+            DamagedFileError: A line is not as it was written.
+        """
         known = min(log_number_from, len(self._starts) - 1)
         with self._path.open("rb") as file:
             file.seek(self._starts[known])
@@ -38,7 +49,16 @@ class JournalFile:
                 if number + 1 == len(self._starts):
                     self._starts.append(self._starts[number] + len(line))
                 if number >= log_number_from:
-                    yield json.loads(line)
+                    yield self._operation(number, line)
+
+    def _operation(self, number: int, line: bytes) -> dict[str, Any]:
+        try:
+            operation = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise damaged(self._path, f"no JSON in line {number + 1}") from error
+        if not isinstance(operation, dict):
+            raise damaged(self._path, f"a {type(operation).__name__} in line {number + 1}")
+        return operation
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append the lines in one write.
@@ -55,6 +75,13 @@ class JournalFile:
             file.flush()
             if any("state" in log for log in logs):
                 os.fsync(file.fileno())
+
+
+def damaged(path: Path, found: str) -> DamagedFileError:
+    """The error of a journal that was not written by a study alone."""
+    old = shlex.quote(f"{path}.old")
+    step = f"mend it, or begin the study anew: mv {shlex.quote(str(path))} {old}"
+    return DamagedFileError(path, found, step)
 
 
 def _end_of_whole_lines(descriptor: int) -> int:

@@ -8,7 +8,8 @@ from pathlib import Path
 from optuna.storages import BaseStorage
 from optuna.storages.journal import BaseJournalBackend, JournalStorage
 
-from pipelines.tuning.journal import JournalFile
+from pipelines.tuning.journal import JournalFile, damaged
+from pipelines.workspace.stored import DamagedFileError
 
 JOURNAL = "journal.log"
 Say = Callable[[str], None]
@@ -46,12 +47,28 @@ def open_storage(address: str | None, folder: Path, say: Say | None = None) -> B
 
     Raises:
         StorageError: It cannot be opened.
+        DamagedFileError: The journal holds something else than a study.
     """
     if address is None:
-        return JournalStorage(_Journal(folder / JOURNAL))
+        return _open_journal(folder / JOURNAL)
     from pipelines.tuning.database import open_database
 
     return open_database(address, say)
+
+
+def _open_journal(path: Path) -> JournalStorage:
+    """The journal, of which each operation is replayed.
+
+    Raises:
+        DamagedFileError: One cannot be.
+    """
+    try:
+        return JournalStorage(_Journal(path))
+    except DamagedFileError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, AssertionError) as error:
+        what = f"what is no study ({type(error).__name__}: {error})"
+        raise damaged(path, what) from error
 
 
 def check_storage(address: str | None) -> None:

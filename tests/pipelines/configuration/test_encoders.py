@@ -18,7 +18,12 @@ from pipelines import competitions
 from pipelines.commands import app
 from pipelines.configuration.assignments import choose_members
 from pipelines.configuration.competition import Competition
-from pipelines.configuration.encoders import EncoderNameError, check_encoders, encoder_identities
+from pipelines.configuration.encoders import (
+    EncoderNameError,
+    NoEncoderError,
+    check_encoders,
+    encoder_identities,
+)
 from pipelines.members.trees import TreesMember
 from pipelines.prediction.predictor import Predictor
 from pipelines.raw_files.sources import choose_source
@@ -236,6 +241,22 @@ def test_one_name_declared_for_two_encoders_is_refused(toy_of):
     )
     with pytest.raises(EncoderNameError, match=r"members one and two .* of one name.*'numbers'"):
         encoder_identities(competition)
+
+
+class NoTransform:
+    def fit(self, table, target):
+        return self
+
+
+@pytest.mark.parametrize(
+    ("made", "found"), [(None, "nothing"), (3, "a int"), (NoTransform(), "a N")]
+)
+def test_what_makes_no_encoder_is_named_with_what_it_returns(toy_of, made, found):
+    def forgets():
+        return made
+
+    with pytest.raises(NoEncoderError, match=rf"forgets returns {found}.*has fit and transform"):
+        check_encoders(toy_of(member("one", forgets)))
 
 
 def test_a_person_reads_one_line(toy_of, monkeypatch, tmp_path, capsys):

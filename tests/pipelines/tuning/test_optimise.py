@@ -27,6 +27,7 @@ from pipelines.tuning.proposals import N_STARTUP
 from pipelines.tuning.snapshot import WORKER
 from pipelines.tuning.storage import JOURNAL, StorageError
 from pipelines.tuning.trials import Bench
+from pipelines.workspace.stored import DamagedFileError
 
 SPACE = {
     "train.lr": Real(low=1e-4, high=1.0, log=True),
@@ -301,6 +302,33 @@ def test_a_storage_that_cannot_be_opened_is_reported_without_its_password(bench,
         run_study(plan(tmp_path, storage=address), bench)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("not json", "no JSON in line 2"),
+        ("[" * 100_000, "no JSON in line 2"),
+        ("[]", "a list in line 2"),
+        ('{"op_code": 99}', "what is no study"),
+        ('{"op_code": 4}', "what is no study"),
+        ("{}", "what is no study"),
+    ],
+)
+def test_a_damaged_line_of_a_journal_is_told_with_its_path(bench, tmp_path, line, found):
+    run_study(plan(tmp_path, n_trials=2), bench)
+    journal = tmp_path / JOURNAL
+    lines = journal.read_text().splitlines()
+    journal.write_text("\n".join([lines[0], line, *lines[2:], ""]))
+    with pytest.raises(DamagedFileError, match=found) as caught:
+        run_study(plan(tmp_path, n_trials=3), bench)
+    assert f"begin the study anew: mv {journal} {journal}.old" in str(caught.value)
+
+
+def test_what_is_no_file_in_the_place_of_a_journal_is_told(tmp_path):
+    (tmp_path / JOURNAL).symlink_to("/dev/null")
+    with pytest.raises(DamagedFileError, match="no ordinary file"):
+        storages.open_storage(None, tmp_path)
 
 
 def test_a_torn_line_is_taken_away_before_the_next_one(tmp_path):
