@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pipelines.drafting.code import Node, call, listed, literal, literals, mapped, names, statement
 from pipelines.drafting.folds import FoldGuess
@@ -23,7 +23,7 @@ def constants(inputs: Inputs, n_means: int) -> Iterator[str]:
     if inputs.dates:
         yield 'DAYS = [f"{name}_days" for name in DATES]'
     if inputs.n_numbers:
-        yield statement("NUMBERS = ", _all_numbers(inputs))
+        yield statement("NUMBERS = ", _only_list(_all_numbers(inputs)))
     if inputs.few:
         levels = {column.name: literals(column.levels) for column in inputs.few}
         yield statement("LEVELS = ", mapped(levels))
@@ -41,11 +41,11 @@ def constants(inputs: Inputs, n_means: int) -> Iterator[str]:
             )
 
 
-def _all_numbers(inputs: Inputs) -> Node:
+def _all_numbers(inputs: Inputs) -> list[Node]:
     kinds = {column.kind for column in inputs.numbers}
     lists = (("INTS", "int" in kinds), ("FLOATS", "float" in kinds), ("FLAGS", "bool" in kinds))
     has_parts = any(date.parts for date in inputs.dates)
-    return listed(f"*{name}" for name, is_there in (*lists, ("DATE_PARTS", has_parts)) if is_there)
+    return [f"*{name}" for name, is_there in (*lists, ("DATE_PARTS", has_parts)) if is_there]
 
 
 def _means(n_means: int) -> Node:
@@ -101,7 +101,11 @@ def for_trees(inputs: Inputs, n_means: int, *, shows_days: bool) -> Iterator[str
     steps = _steps(inputs, n_means)
     whole = call("EncoderChain", listed([*steps, tabular])) if steps else tabular
     yield f"def for_trees() -> {'EncoderChain' if steps else 'TabularEncoder'}:"
-    yield '    """Numbers as they are, categories as codes."""'
+    what = {
+        "numbers as they are": numbers,
+        "categories as codes": coded,
+    }
+    yield _docstring(what)
     yield statement("return ", whole, indent=4)
 
 
@@ -125,8 +129,20 @@ def for_networks(inputs: Inputs, n_means: int, size: NetworkSize) -> Iterator[st
     if inputs.n_numbers:
         blocks["bins"] = call("BinPlaces", "NUMBERS", n_bins=str(size.n_bins), fill="True")
     yield "def for_networks() -> EncoderBlocks:"
-    yield '    """Numbers by their ranks and in bins, categories as columns of 0 and 1."""'
+    what = {
+        "numbers ranked and in bins": inputs.n_numbers,
+        "few levels one-hot" if inputs.many else "categories one-hot": inputs.few,
+        "many as frequencies" if inputs.few else "categories as frequencies": inputs.many,
+        "texts as components": inputs.n_components,
+    }
+    yield _docstring(what)
     yield statement("return ", call("EncoderBlocks", mapped(blocks)), indent=4)
+
+
+def _docstring(what: Mapping[str, object]) -> str:
+    """A function's, of those parts that are there."""
+    text = ", ".join(part for part, is_there in what.items() if is_there)
+    return f'    """{text.capitalize()}."""'
 
 
 def _made(inputs: Inputs, n_means: int) -> list[Node]:
