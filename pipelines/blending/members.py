@@ -109,13 +109,17 @@ def from_files(
 def runs_to_blend(root: Path, competition: Competition, ids: Sequence[str]) -> list[Summary]:
     """The finished runs that were named, else all of the competition; the oldest first.
 
+    A run that is damaged is passed over, unless a person named it.
+
     Raises:
         NoRunError: A named run does not exist, is unfinished, or is a blend itself.
+        DamagedFileError: A named run's files were changed.
     """
     workspace = Workspace(root)
     known = finished(workspace, competition.name)
     if not ids:
-        return [summary for summary in known if summary.kind == "run"][::-1]
+        runs = [summary for summary in known if summary.kind == "run"]
+        return [summary for summary in runs if _is_whole(summary, workspace)][::-1]
     chosen = [named(workspace, competition.name, run_id, known) for run_id in ids]
     for summary in chosen:
         if summary.kind != "run":
@@ -123,23 +127,33 @@ def runs_to_blend(root: Path, competition: Competition, ids: Sequence[str]) -> l
                 f"run {summary.run} is a blend, and a blend of blends cannot be scored honestly; "
                 "name the runs of its members"
             )
+        stage_cache.check(workspace.run(summary.competition, summary.run))
     return chosen
+
+
+def _is_whole(summary: Summary, workspace: Workspace) -> bool:
+    """Whether no file of the run's stages has changed; where one has, it is told."""
+    try:
+        stage_cache.check(workspace.run(summary.competition, summary.run))
+    except DamagedFileError as error:
+        pass_over(error)
+        return False
+    return True
 
 
 def from_runs(
     runs: Iterable[Summary], root: Path, prepared: Prepared, *, are_named: bool
 ) -> Iterator[BlendMember]:
-    """The members of runs; a run that is damaged is passed over, unless a person named it.
+    """The members of runs; a run of other rows is passed over, unless a person named it.
 
     Raises:
         NoRunError: A named run has other rows than the newest.
-        DamagedFileError: A named run's files were changed.
     """
     seen: dict[str, str] = {}
     for summary in runs:
         try:
             found = list(_members_of(summary, root, prepared))
-        except (DamagedFileError, NoRunError) as error:
+        except NoRunError as error:
             if are_named:
                 raise
             pass_over(error)
@@ -152,7 +166,6 @@ def from_runs(
 
 def _members_of(summary: Summary, root: Path, prepared: Prepared) -> Iterator[BlendMember]:
     layout = Workspace(root).run(summary.competition, summary.run)
-    stage_cache.check(layout)
     contents = RunContents(layout)
     train, test = (
         _places(summary, of_run, wanted)

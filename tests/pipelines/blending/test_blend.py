@@ -22,6 +22,7 @@ from pipelines.runs.sync import sync
 from pipelines.workspace import finished_runs
 from pipelines.workspace.finished_runs import NoRunError
 from pipelines.workspace.layout import Workspace
+from pipelines.workspace.stored import DamagedFileError, PassedOverWarning
 from submissions import ledger
 
 
@@ -251,6 +252,21 @@ def test_pairs_by_pattern(preds, tmp_path):
         pairs_of((), (), (str(folder / "none_*.csv"),))
     with pytest.raises(PairError, match="1 files of --oof and 0 of --sub"):
         pairs_of((folder / "oof_b.csv",), (), ())
+
+
+def test_a_damaged_run_is_passed_over_unless_it_is_named(
+    shapes, blended, made_run, preds, tmp_path, narrator
+):
+    request = RunRequest(source="sample", track=False, root=tmp_path)
+    newer = run(shapes.model_copy(update={"seed": 5}), request, narrator)
+    layout = Workspace(tmp_path).run("shapes", newer.run)
+    (layout.preprocess / "train.parquet").unlink()  # a link that the other run has too
+    (layout.preprocess / "train.parquet").write_bytes(b"garbage")
+    with pytest.warns(PassedOverWarning, match=r"train\.parquet: found other bytes"):
+        summary = blended(preds("a"), source=None)
+    assert [line.name for line in summary.members] == ["few", "more", "a"]
+    with pytest.raises(DamagedFileError, match=r"train\.parquet: found other bytes"):
+        blended(preds("a"), source=None, runs=(made_run.run, newer.run))
 
 
 @pytest.mark.slow
