@@ -14,6 +14,7 @@ from pipelines.blending.given_folds import FoldFileError
 from pipelines.blending.prediction_files import PredictionFileError
 from pipelines.blending.request import BlendRequest, BlendRequestError, Files
 from pipelines.blending.unscored_csv import is_by_hand_alone, write_unscored
+from pipelines.configuration.assignments import configure
 from pipelines.console import terminal
 from pipelines.runs import ledger_page, summary_page
 from pipelines.runs.request import RunRequest
@@ -258,7 +259,7 @@ def test_a_damaged_run_is_passed_over_unless_it_is_named(
     shapes, blended, made_run, preds, tmp_path, narrator
 ):
     request = RunRequest(source="sample", track=False, root=tmp_path)
-    newer = run(shapes.model_copy(update={"seed": 5}), request, narrator)
+    newer = run(configure(shapes, sets=["few.trees.n_estimators=6"]), request, narrator)
     layout = Workspace(tmp_path).run("shapes", newer.run)
     (layout.preprocess / "train.parquet").unlink()  # a link that the other run has too
     (layout.preprocess / "train.parquet").write_bytes(b"garbage")
