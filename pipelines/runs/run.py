@@ -15,7 +15,7 @@ import numpy as np
 from features.folds import FoldPlan
 from models.ensembling.selection import standard_error
 from models.executor import LOCAL, Executor
-from models.training.hardware import choose_device
+from models.training.device import choose_device
 from pipelines import faults
 from pipelines.configuration.assignments import changes, resolved
 from pipelines.configuration.competition import Competition

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from models.training.hardware import choose_device
+from models.training.device import choose_device
 from pipelines.configuration.competition import Competition
 from pipelines.console import Narrator
 from pipelines.faults import Attempt, reason
@@ -175,7 +175,7 @@ class _TimedRun:
 
     def _make_first(self, submissions: Submissions, options: Options, n_rows: int) -> None:
         """A submission of a cheap member, before it is known what the others take."""
-        first = options.first(n_rows, self._first_by)
+        first = options.first(n_rows, max(self._first_by, FIRST_SHARE * self._left))
         if first is None:
             return
         with Attempt() as attempt:
