@@ -2,9 +2,10 @@
 
 One of the four is varied at a time. Each stage of each size runs in a process of its own, forked
 from one that has loaded all libraries. Its seconds on the clock and of the processor are measured,
-and its peak of memory (`resource.getrusage`) less what the process took before. An exponent is the
-slope of the logarithms, over the sizes that took long enough to say something. `--quick` measures
-small sizes only. Prints the page and writes it to `growth.md` next to this file.
+and its peak of memory (`resource.getrusage`) less what it is for a tiny table: the program itself.
+An exponent is the slope of the logarithms of what lies beyond the tiny table, over the sizes where
+that is more than a fiftieth of the most. `--quick` measures smaller sizes. Prints the page and
+writes it to `growth.md` next to this file.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ from pipelines.stages.download import download
 
 PAGE = Path(__file__).with_suffix(".md")
 N_FOLDS = 5
-LEAST_S, LEAST_BYTES = 0.2, 50e6  # that say something
+LEAST_S, LEAST_BYTES = 0.1, 5e6  # that say something
+SMALL_SHARE = 0.02  # of the largest value, which says nothing of how it grows
 STAGES = ("preprocess", "dataset", "network", "trees", "ensemble", "submission")
 MOST_EXPONENT = 1.1  # aimed at, in rows
 Found = dict[str, float]
@@ -74,11 +76,12 @@ VARIED = {
     "replicas": (1, 5, 50, 500),
 }
 QUICK = {
-    "rows": (1_000, 10_000, 50_000),
-    "columns": (10, 100, 300),
-    "classes": (2, 20, 60),
-    "replicas": (1, 5, 50),
+    "rows": (1_000, 10_000, 100_000),
+    "columns": (10, 100, 1_000),
+    "classes": (2, 20, 200),
+    "replicas": (1, 5, 50, 200),
 }
+TINY = Size(rows=200, columns=3)
 
 
 def competition(size: Size) -> Competition:
@@ -197,7 +200,6 @@ def forked(work: Callable[[], None]) -> Found:
 
 
 def _measured(work: Callable[[], None]) -> Found:
-    before = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     clock, used = time.perf_counter(), time.process_time()
     try:
         work()
@@ -206,7 +208,7 @@ def _measured(work: Callable[[], None]) -> Found:
         raise
     clock, used = time.perf_counter() - clock, time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"clock": clock, "processor": used, "bytes": max(peak - before, 1)}
+    return {"clock": clock, "processor": used, "bytes": peak}
 
 
 def measured(size: Size) -> dict[str, Found]:
@@ -220,7 +222,8 @@ def measured(size: Size) -> dict[str, Found]:
 
 
 def exponent(sizes: Sequence[float], values: Sequence[float], least: float) -> float | None:
-    """The slope of the logarithms over the values above the least; None with fewer than two."""
+    """The slope of the logarithms over the large values; None with fewer than two of them."""
+    least = max(least, SMALL_SHARE * max(values))
     pairs = [(size, value) for size, value in zip(sizes, values, strict=True) if value > least]
     if len(pairs) < 2:
         return None
@@ -228,8 +231,13 @@ def exponent(sizes: Sequence[float], values: Sequence[float], least: float) -> f
     return float(np.polyfit(x, y, 1)[0])
 
 
-def page(found: dict[str, dict[int, dict[str, Found]]]) -> str:
-    """The whole page."""
+def page(found: dict[str, dict[int, dict[str, Found]]], tiny: dict[str, Found]) -> str:
+    """The whole page.
+
+    Args:
+        found: By what is varied and its size, what each stage takes.
+        tiny: What each stage takes of a tiny table.
+    """
     title, how = (__doc__ or "").split("\n\n")
     lines = [
         f"# {title.partition(':')[0]}\n",
@@ -238,10 +246,14 @@ def page(found: dict[str, dict[int, dict[str, Found]]]) -> str:
         f"{Size.columns} columns, {Size.classes} classes, {Size.replicas} replicas. × is the peak "
         "over the bytes of the float32 arrays that stage 3 wrote for a member.\n",
     ]
-    return "\n".join([*lines, *(line for name in found for line in _table(name, found[name]))])
+    return "\n".join(
+        [*lines, *(line for name in found for line in _table(name, found[name], tiny))]
+    )
 
 
-def _table(name: str, by_size: dict[int, dict[str, Found]]) -> Iterator[str]:
+def _table(
+    name: str, by_size: dict[int, dict[str, Found]], tiny: dict[str, Found]
+) -> Iterator[str]:
     yield f"## {name.capitalize()}\n"
     sizes = "".join(f" {size:,} |" for size in by_size)
     yield f"| stage | of |{sizes} exponent |"
@@ -250,9 +262,10 @@ def _table(name: str, by_size: dict[int, dict[str, Found]]) -> Iterator[str]:
         cells = [by_size[size][stage] for size in by_size]
         for what in ("clock", "processor"):
             seconds = [cell[what] for cell in cells]
+            beyond = [s - tiny[stage][what] for s in seconds]
             row = "".join(f" {s:.2f} |" for s in seconds)
-            yield f"| {stage} | s, {what} |{row} {_slope(by_size, seconds, LEAST_S)} |"
-        peaks = [cell["bytes"] for cell in cells]
+            yield f"| {stage} | s, {what} |{row} {_slope(by_size, beyond, LEAST_S)} |"
+        peaks = [max(cell["bytes"] - tiny[stage]["bytes"], 0.0) for cell in cells]
         arrays = [by_size[size]["arrays"]["bytes"] for size in by_size]
         row = "".join(
             f" {peak / 1e6:,.0f} ({peak / array:.1f} ×) |"
@@ -284,6 +297,7 @@ def main() -> None:
     varied = QUICK if arguments.quick else VARIED
     if arguments.only:
         varied = {arguments.only: varied[arguments.only]}
+    tiny = measured(TINY)
     found: dict[str, dict[int, dict[str, Found]]] = {}
     for name, sizes in varied.items():
         found[name] = {}
@@ -291,7 +305,7 @@ def main() -> None:
             begun = time.perf_counter()
             found[name][size] = measured(replace(Size(), **{name: size}))
             print(f"{name} {size:,}: {time.perf_counter() - begun:.0f} s", file=sys.stderr)
-    text = page(found)
+    text = page(found, tiny)
     print(text)
     if not arguments.only:
         PAGE.write_text(text)

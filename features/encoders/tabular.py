@@ -267,10 +267,10 @@ def _scaler(
 
 def expanded(names: Sequence[str], table: pd.DataFrame) -> list[str]:
     """The names, each with a `*` replaced by the table's columns that it fits."""
-    found = []
+    columns, found = list(map(str, table.columns)), list[str]()
     for name in names:
-        fits = [c for c in map(str, table.columns) if fnmatch.fnmatchcase(c, name)]
-        found += fits if "*" in name and fits else [name]
+        fits = [c for c in columns if fnmatch.fnmatchcase(c, name)] if "*" in name else []
+        found += fits or [name]
     return list(dict.fromkeys(found))
 
 
