@@ -25,7 +25,7 @@ from pipelines.planning.plan import Plan, Step
 from pipelines.planning.planner import Choices, cost_of, is_everything, least
 from pipelines.planning.schedule import Budget, Schedule, member_step, schedule
 from pipelines.planning.speeds import Speeds
-from pipelines.runs import aftermath, plan_told
+from pipelines.runs import aftermath, plan_shown
 from pipelines.runs import run as runs
 from pipelines.runs.request import RunRequest
 from pipelines.runs.submissions_so_far import Submissions
@@ -187,7 +187,7 @@ class _TimedRun:
             member_step(first.folds, name, level, first.seconds, publishes=True, quick=True)
             for name, level in first.levels.items()
         ]
-        plan_told.submission(self.narrator, submissions, self.clock.spent)
+        plan_shown.submission(self.narrator, submissions, self.clock.spent)
 
     def _scheduled(
         self, submissions: Submissions, variants: Sequence[tuple[Options, Costs]]
@@ -238,7 +238,7 @@ class _TimedRun:
         return best
 
     def _show(self, found: Found) -> None:
-        plan_told.plan(self.narrator, found.options, found.schedule)
+        plan_shown.plan(self.narrator, found.options, found.schedule)
 
     def _make_quick(self, submissions: Submissions, found: Found) -> tuple[float, float]:
         """The first submission, on few folds; the seconds expected, and those that it took."""
@@ -247,19 +247,19 @@ class _TimedRun:
         options = found.options
         seconds = submissions.make(options.run_of(quick.folds, quick.levels, quick.levels))
         self.steps += [one for one in found.schedule.plan.steps if one.is_quick]
-        plan_told.submission(self.narrator, submissions, self.clock.spent)
+        plan_shown.submission(self.narrator, submissions, self.clock.spent)
         return quick.seconds / found.choices.safety, sum(seconds.values())
 
     def _carry_out(self, submissions: Submissions, options: Options, going: Going) -> None:
         """Train one member after the other, and make submissions of them."""
         is_published = True
         while (step := going.next(self._left, self._first_by_of(submissions))) is not None:
-            plan_told.changes(self.narrator, going)
+            plan_shown.changes(self.narrator, going)
             self._train(submissions, options, going, step)
             is_published = step.publishes
             if is_published:
                 self._publish(submissions, options, going)
-        plan_told.changes(self.narrator, going)
+        plan_shown.changes(self.narrator, going)
         if not is_published:
             self._publish(submissions, options, going)
 
@@ -306,7 +306,7 @@ class _TimedRun:
         competition = options.run_of(going.choice.folds, going.done, going.readers)
         seconds = submissions.make(competition, is_asked=self._is_asked(options, going))
         going.learn_blend(len(going.done), seconds.get(ENSEMBLE, 0.0))
-        plan_told.submission(self.narrator, submissions, self.clock.spent)
+        plan_shown.submission(self.narrator, submissions, self.clock.spent)
 
     def _is_asked(self, options: Options, going: Going) -> bool:
         """Whether what is trained is all of the file, or all members that were asked for."""

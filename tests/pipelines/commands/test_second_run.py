@@ -37,6 +37,7 @@ def made(tmp_path_factory):
     printed, loaded = again(root)
     assert "mlflow run" in printed
     assert loaded & HEAVY
+    assert "mlflow" not in loaded  # a process of its own has loaded it meanwhile
     return root
 
 

@@ -1,4 +1,4 @@
-"""What a run with a time limit tells while it goes on: its plan, changes of it, and submissions."""
+"""What a run with a time limit shows while it goes on: its plan, changes of it, and submissions."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def submission(narrator: Narrator, submissions: Submissions, spent_s: float) -> 
 
 
 def changes(narrator: Narrator, going: Going) -> None:
-    """What changed of the plan since it was told last."""
+    """What changed of the plan since it was shown last."""
     if going.changes:
         narrator.say("plan", f"changed to what fits now: {'; '.join(going.changes)}")
         going.changes.clear()
