@@ -3,7 +3,9 @@
 Each piece of work runs in a process of its own, with OpenMP's threads spinning while they wait, as
 they do by default, and sleeping, as Foldwise's commands have them (`pipelines/process.py`); alone,
 and beside a busy process for each core, where a fair share is half of the machine. Settings take
-turns. Prints a table of seconds and writes it to `busy.md` next to this file.
+turns. Prints a table of seconds and writes it to `busy.md` next to this file. `--grid` measures
+between the two as well: threads that spin for a while and then sleep (`GOMP_SPINCOUNT`). It prints
+a table, and writes it to `busy_grid.md`.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +26,12 @@ import numpy as np
 from pipelines.process import prepare
 
 PAGE = Path(__file__).with_suffix(".md")
+GRID_PAGE = PAGE.with_name("busy_grid.md")
 SPINS = "GOMP_SPINCOUNT"
 SETTINGS = {"spinning": {SPINS: "300000"}, "sleeping": {}}  # libgomp's default; ours
+COUNTS = (0, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000)  # the last is libgomp's default
+GRID = {f"{count:,}": {SPINS: f"{count}"} for count in COUNTS}
+MOST_SLOWER_ALONE, MOST_TIMES_BUSY = 1.05, 3.0  # aimed at
 N_ROWS, N_COLUMNS, N_CLASSES, N_FOLDS = 10_000, 93, 9, 5
 REPEATS = 2
 
@@ -91,23 +97,25 @@ def beside(n_busy: int) -> Iterator[None]:
             process.wait()
 
 
-def seconds(work: str, setting: str) -> float:
+def seconds(work: str, setting: dict[str, str]) -> float:
     """Of one process from its start to its end; that of `network` and `trees` without imports."""
     environment = {k: v for k, v in os.environ.items() if k not in (SPINS, "OMP_WAIT_POLICY")}
     typed = [sys.executable, "-m", "benchmarks.busy", "--one", work]
     done = subprocess.run(
-        typed, env=environment | SETTINGS[setting], check=True, capture_output=True, text=True
+        typed, env=environment | setting, check=True, capture_output=True, text=True
     )
     return float(done.stdout.split()[-1])
 
 
-def measured(n_busy: int) -> dict[tuple[str, str], float]:
+def measured(
+    n_busy: int, settings: dict[str, dict[str, str]], work: Iterable[str], repeats: int
+) -> dict[tuple[str, str], float]:
     """The least seconds of each work and setting."""
-    found: dict[tuple[str, str], list[float]] = {(w, s): [] for w in WORK for s in SETTINGS}
+    found: dict[tuple[str, str], list[float]] = {(w, s): [] for w in work for s in settings}
     with beside(n_busy):
-        for _ in range(REPEATS):
-            for work, setting in found:
-                found[work, setting].append(seconds(work, setting))
+        for _ in range(repeats):
+            for name, setting in found:
+                found[name, setting].append(seconds(name, settings[setting]))
     return {key: min(several) for key, several in found.items()}
 
 
@@ -131,6 +139,30 @@ def page(alone: dict[tuple[str, str], float], busy: dict[tuple[str, str], float]
     return "\n".join([*lines, ""])
 
 
+def grid_page(
+    alone: dict[tuple[str, str], float], busy: dict[tuple[str, str], float], repeats: int
+) -> str:
+    """The whole page of the settings between spinning and sleeping."""
+    default = next(reversed(GRID))
+    lines = [
+        "# How long OpenMP's threads spin before they sleep\n",
+        f"{os.cpu_count()} cores, {processor()}. Seconds alone and beside a busy process for each "
+        f"core, the least of {repeats}, by `{SPINS}`; {default} is libgomp's default. Aimed at: at "
+        f"most {MOST_SLOWER_ALONE:.2f} times the default alone, and beside busy processes at most "
+        f"{MOST_TIMES_BUSY:g} times the default alone.\n",
+        "| work | spins | alone | × default | busy | × default alone | within both |",
+        "|---|--:|--:|--:|--:|--:|---|",
+    ]
+    for work, setting in alone:
+        a, b, least = alone[work, setting], busy[work, setting], alone[work, default]
+        is_within = a <= MOST_SLOWER_ALONE * least and b <= MOST_TIMES_BUSY * least
+        lines.append(
+            f"| {work} | {setting} | {a:.2f} | {a / least:.2f} | {b:.2f} | {b / least:.1f} | "
+            f"{'yes' if is_within else ''} |"
+        )
+    return "\n".join([*lines, ""])
+
+
 def processor() -> str:
     """Its name, and whether it has AVX-512."""
     text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
@@ -142,6 +174,8 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--one", choices=WORK, help=argparse.SUPPRESS)
+    parser.add_argument("--grid", action="store_true", help="settings between the two as well")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="times that each is measured")
     arguments = parser.parse_args()
     if arguments.one:
         prepare()
@@ -152,9 +186,13 @@ def main() -> None:
         WORK[arguments.one]()
         print(time.perf_counter() - begun)
         return
-    text = page(measured(0), measured(os.cpu_count() or 1))
+    settings, work = (GRID, ("network", "trees")) if arguments.grid else (SETTINGS, tuple(WORK))
+    alone, busy = (
+        measured(n_busy, settings, work, arguments.repeats) for n_busy in (0, os.cpu_count() or 1)
+    )
+    text = grid_page(alone, busy, arguments.repeats) if arguments.grid else page(alone, busy)
     print(text)
-    PAGE.write_text(text)
+    (GRID_PAGE if arguments.grid else PAGE).write_text(text)
 
 
 if __name__ == "__main__":

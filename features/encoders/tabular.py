@@ -267,12 +267,12 @@ def _scaler(
 
 def expanded(names: Sequence[str], table: pd.DataFrame) -> list[str]:
     """The names, each with a `*` replaced by the table's columns that it fits."""
-    found = []
+    columns, found = list(map(str, table.columns)), list[str]()
     for name in names:
         if not isinstance(name, str) or "*" not in name:
             found.append(name if isinstance(name, Hashable) else str(name))
             continue
-        fits = [c for c in map(str, table.columns) if fnmatch.fnmatchcase(c, name)]
+        fits = [c for c in columns if fnmatch.fnmatchcase(c, name)]
         found += fits or [name]
     return list(dict.fromkeys(found))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ class BagSettings(Architecture):
 
     Source: Joulin et al., "Bag of Tricks for Efficient Text Classification", EACL 2017.
     """
+
+    rough_row_s: ClassVar[float] = 1e-4
 
     embedding_size: int = Field(default=64, ge=1, description="numbers per word and per word pair")
     n_buckets: int = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -32,6 +32,8 @@ class SmallConvNetSettings(Architecture):
 
 class PixelMLPSettings(Architecture):
     """Settings of `PixelMLP`."""
+
+    rough_row_s: ClassVar[float] = 1e-4
 
     hidden: tuple[int, ...] = Field(
         default=(512, 256, 128, 64), description="width of each hidden layer"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 class LinearSettings(Architecture):
     """Settings of `Linear`."""
+
+    rough_row_s: ClassVar[float] = 3e-6
 
     embedding_size: int = Field(
         default=4, ge=1, description="numbers per categorical column (never more than its codes)"

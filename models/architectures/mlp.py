@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ Activation = Literal["relu", "gelu", "silu", "tanh", "sigmoid"]
 
 class MLPSettings(Architecture):
     """Settings of `MLP`."""
+
+    rough_row_s: ClassVar[float] = 3e-5
 
     hidden: tuple[int, ...] = Field(default=(64, 64), description="width of each hidden layer")
     dropout: float = Field(

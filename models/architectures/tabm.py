@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 class TabMSettings(Architecture):
     """Settings of `TabM`."""
+
+    rough_row_s: ClassVar[float] = 3e-4
 
     k: int = Field(default=16, ge=1, description="perceptrons in one network")
     hidden: tuple[int, ...] = Field(

@@ -211,7 +211,8 @@ def _greedy(
     mixable: Mixable, seen: np.ndarray, allowed: np.ndarray, settings: BlendSettings
 ) -> np.ndarray:
     """The greedy search in every bag: rows `(B, n)`, members `(B, M) bool` -> weights `(B, M)`."""
-    rows = mixable.members[:, seen].swapaxes(0, 1)  # (M, B, n, k) -> (B, M, n, k)
+    # (M, B, n, k) -> (B, M, n, k), with the rows side by side, over which losses are summed
+    rows = np.ascontiguousarray(mixable.members[:, seen].swapaxes(0, 1))
     bags, at = np.arange(len(rows)), seen[:, None]
     counts = _start(mixable, rows, seen, allowed)
     total = _mixed(counts[:, None], rows)[:, 0]  # (B, n, k), sum over the drawn members

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.data import FoldData
 from models.ensembling.blending import BlendSettings, mean_over_repeats, nested
 from models.ensembling.calibration import nested_temperature, scale, temperature
 from models.ensembling.checks import check_folds, check_members
@@ -28,6 +27,7 @@ from models.ensembling.combiners import (
 )
 from models.ensembling.goal import Goal
 from models.estimators.fold_models import FoldModelSettings
+from models.fold_data import FoldData
 from models.target import Target
 
 SEEDS = (0,)  # a stacker has one model per fold

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -13,6 +13,8 @@ from models.estimators.sklearn_models import EstimatorSettings
 
 class NgramSettings(EstimatorSettings):
     """Logistic regression on the tf-idf of runs of one to `longest` tokens."""
+
+    rough_row_s: ClassVar[float] = 1e-4
 
     longest: int = Field(
         3,

@@ -12,30 +12,9 @@ from typing import TypeVar
 
 import torch
 
+from models.training.device import DeviceError
 from models.training.settings import Precision
 from models.vectorised.strategy import StrategyError
-
-
-class DeviceError(ValueError):
-    """A device that does not exist or is not available."""
-
-    exit_code = 2
-
-
-def choose_device(requested: str) -> str:
-    """What `--device` means on this machine: `auto` is CUDA if available, else the CPU.
-
-    Raises:
-        DeviceError: If the device is unknown, or CUDA is requested without a card.
-    """
-    if requested not in ("auto", "cpu", "cuda"):
-        raise DeviceError(f"unknown device {requested!r}: type --device auto, cpu or cuda")
-    has_cuda = torch.cuda.is_available()
-    if requested == "cuda" and not has_cuda:
-        raise DeviceError(
-            f"--device cuda: torch {torch.__version__} finds no CUDA card; type --device cpu"
-        )
-    return "cuda" if has_cuda and requested != "cpu" else "cpu"
 
 
 def training_device(name: str, precision: Precision) -> torch.device:

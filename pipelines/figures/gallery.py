@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from features.encoders.text import tokens
-from models.training.trained import WEIGHTS
 from pipelines.configuration.competition import Competition
 from pipelines.faults import Attempt
 from pipelines.figures import curves, images, predictions, scores, texts, values
 from pipelines.figures.output import save
-from pipelines.figures.word_effects import explain
 from pipelines.members.network import NetworkMember, networks_of
 from pipelines.members.predictions import mean_defined
 from pipelines.stages import dataset
@@ -132,6 +130,8 @@ def _images(pipeline: Pipeline, *, note: str | None) -> Named:
             oof = pipeline.blend.oof
             yield "mistakes", partial(images.mistakes, pixels, target, oof, names, note=note)
         models = TrainFiles(pipeline.contents.layout.train(member.name)).models
+        from models.training.trained import WEIGHTS
+
         weights = first_weights(models / WEIGHTS, pixels.shape[1:])
         if weights is not None:
             draw_filters = partial(images.first_filters, weights, member=member.name, note=note)
@@ -172,6 +172,8 @@ def _texts(pipeline: Pipeline, *, note: str | None) -> Named:
         return
     rows = prepared.train[competition.text].to_list()
     target, oof, names = prepared.target, pipeline.blend.oof, _class_names(competition)
+    from pipelines.figures.word_effects import explain
+
     n_words = np.array([len(tokens(text)) for text in rows])
     yield "by_length", lambda: texts.accuracy_by_length(target, oof, n_words, note=note)
     yield "losses", lambda: texts.largest_losses(rows, target, oof, names, note=note)

@@ -97,6 +97,10 @@ class EstimatorMember(Member):
 
         return split_by_split(len(variants), data, report, train)
 
+    def rough_seconds(self, n_rows: int) -> float:
+        """Of its rows, by the estimator."""
+        return self.estimator.rough_row_s * n_rows
+
     def trains_again(self, folder: Path) -> bool:
         """Estimators that save nothing are trained again from the rows that the run encoded."""
         return not any(path.suffix == SUFFIX for path in folder.rglob("*"))

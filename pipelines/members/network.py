@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 DROPOUT = "model.dropout"
 REPLICA_KEYS = ("train.lr", "train.weight_decay", DROPOUT)  # may differ from replica to replica
 PROBE_STEPS = 2  # of an epoch, at least
+STEP_S = 1e-3  # of a training, however few its rows, roughly
 MOST_COLUMNS = 300  # wider tables are pictures; networks take minutes for ten thousand of them
 
 
@@ -128,6 +129,11 @@ class NetworkMember(Member):
     def probe_rows(self) -> int:
         """Those of a few steps."""
         return PROBE_STEPS * (self.train.batch_size or 1)
+
+    def rough_seconds(self, n_rows: int) -> float:
+        """Of its rows by the architecture, and of its steps."""
+        n_steps = -(-n_rows // (self.train.batch_size or n_rows))
+        return self.length * (STEP_S * n_steps + self.model.rough_row_s * n_rows)
 
     def last_step(self, n_splits: int) -> int:  # noqa: ARG002
         """100 per cent of the training."""

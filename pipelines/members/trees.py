@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from models.checkpoints import Checkpoints
     from pipelines.console import Advance
 
+ROUND_S, ROUND_ROW_S = 1e-3, 3e-6  # seconds of a round, and of each row in it, roughly
 FASTEST = 0.2  # learning rate up to which fewer rounds are made up for
 
 
@@ -100,6 +101,10 @@ class TreesMember(Member):
         rate = min(faster, max(FASTEST, settings.learning_rate))
         changed = {"n_estimators": length, "learning_rate": rate}
         return self.model_copy(update={"trees": settings.model_copy(update=changed)})
+
+    def rough_seconds(self, n_rows: int) -> float:
+        """Of its rounds, each of which looks at all rows."""
+        return self.length * (ROUND_S + ROUND_ROW_S * n_rows)
 
     @property
     def n_side_by_side(self) -> int:

@@ -79,12 +79,22 @@ class Going:
             step: Which one.
             seconds: What it took with its encoder; None where an earlier run had made it.
         """
-        expected, _ = self.expected(step)
-        if seconds is not None and max(seconds, expected) > TOO_SHORT_S:
-            self._set_pace(seconds / max(expected, 1e-6), evidence_s=max(seconds, expected))
+        if seconds is not None:
+            self.learn_pace(self.expected(step)[0], seconds)
         known = with_encoder(self.choices, self.choice.folds, step.member)
         level = self.choice.levels[step.member]
         self.choices = replace(known, done={**known.done, step.member: level})
+
+    def learn_pace(self, expected_s: float, seconds: float) -> None:
+        """Note what other work of the plan took: a first submission on folds of its own.
+
+        Args:
+            expected_s: Seconds that it was planned to take, without safety.
+            seconds: Those that it took.
+        """
+        if max(seconds, expected_s) > TOO_SHORT_S:
+            ratio = seconds / max(expected_s, 1e-6)
+            self._set_pace(ratio, evidence_s=max(seconds, expected_s))
 
     def learn_blend(self, n_members: int, seconds: float) -> None:
         """Note what stage 5 took."""

@@ -51,6 +51,17 @@ class Measuring:
     def __post_init__(self) -> None:
         self._encodings: dict[str, Encoding] = {}
 
+    @property
+    def knows_all(self) -> bool:
+        """Whether an earlier run on this machine has measured every member and encoder."""
+        members = [self.speeds.of(self.key_of(one)) for one in members_of(self.competition)]
+        encoders = [
+            self.speeds.of(self._encoder_key(name, maker))
+            for parts in encoder_parts(self.competition).values()
+            for name, maker in parts.items()
+        ]
+        return None not in members and None not in encoders
+
     def costs(self, preprocess_s: float, tell: Callable[[str], None]) -> Costs:
         """All costs; tells the name of what is measured.
 
@@ -100,12 +111,15 @@ class Measuring:
         return encoder_identities(self.competition)
 
     def _encoder(self, name: str, maker: Callable[[], Encoder]) -> EncoderCost:
-        key = self._key("encoder", name, canonical(maker()))
+        key = self._encoder_key(name, maker)
         kept = self.speeds.of(key)
         if kept is None or kept.encoder is None:
             kept = self.speeds.keep(key, encoder=self._tried_encoder(name, maker))
         assert kept.encoder is not None, "it was kept as an encoder's"
         return kept.encoder
+
+    def _encoder_key(self, name: str, maker: Callable[[], Encoder]) -> dict[str, Any]:
+        return self._key("encoder", name, canonical(maker()))
 
     def _tried_encoder(self, name: str, maker: Callable[[], Encoder]) -> EncoderCost:
         """Few rows are encoded once, to try the members on; that shows the cost as well."""

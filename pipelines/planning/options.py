@@ -12,7 +12,8 @@ from pipelines.configuration.competition import Competition
 from pipelines.configuration.encoders import encoder_identities, encoder_parts, with_read_blocks
 from pipelines.members.member import Member, members_of
 from pipelines.planning.costs import Costs
-from pipelines.planning.planner import ONE_SEED, Candidate, Choices, Folds, Level
+from pipelines.planning.first import first_choice
+from pipelines.planning.planner import ONE_SEED, Candidate, Choice, Choices, Folds, Level
 
 if TYPE_CHECKING:
     from pipelines.planning.clock import TimeLimit
@@ -114,6 +115,22 @@ class Options:
         """The fewest of them, for a first submission."""
         few = tuple(folds for folds in self.folds if folds.n_folds in QUICK_FOLDS)
         return few or self.folds[-1:]
+
+    def first(self, n_rows: int, within_s: float) -> Choice | None:
+        """A first submission of a cheap member, before costs are known; None where none is cheap.
+
+        Args:
+            n_rows: Training rows.
+            within_s: Seconds that there are for it.
+        """
+        candidates = {each.name: each for each in self.choices(Costs(0.0), 1.0).candidates}
+        return first_choice(
+            members_of(self.competition),
+            candidates,
+            self.quick_folds,
+            n_rows=n_rows,
+            within_s=within_s,
+        )
 
     def run_of(
         self, folds: Folds, levels: Mapping[str, Level], readers: Collection[str]

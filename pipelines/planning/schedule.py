@@ -149,12 +149,13 @@ def steps_of(choices: Choices, choice: Choice, *, first_by_s: float) -> list[Ste
         is_last = n_done == len(choice.levels)
         is_first = is_late and not choices.done and not steps
         publishes = is_last or is_first or further < PUBLISH_SHARE * since
-        steps.append(step(choice.folds, name, choice.levels[name], seconds, publishes=publishes))
+        level = choice.levels[name]
+        steps.append(member_step(choice.folds, name, level, seconds, publishes=publishes))
         since = 0.0 if publishes else since
     return steps
 
 
-def step(
+def member_step(
     folds: Folds, name: str, level: Level, seconds: float, *, publishes: bool, quick: bool = False
 ) -> Step:
     """One member's step."""

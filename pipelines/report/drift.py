@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from pipelines.report.evidence import ColumnDrift, Drift
 
@@ -92,6 +90,8 @@ def _cross_validate(
     numbers: pd.DataFrame, is_test: np.ndarray, groups: pd.Series | None
 ) -> tuple[list[float], Floats]:
     """The AUC on each fold, and each column's gain summed over folds."""
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
     rows = np.ascontiguousarray(numbers.to_numpy())
     codes = None if groups is None else pd.factorize(groups, use_na_sentinel=False)[0]
     n_groups = N_FOLDS if codes is None else int(codes.max()) + 1
@@ -108,9 +108,15 @@ def _cross_validate(
         if len(np.unique(is_test[held_out])) < 2:  # possible with very unequal groups
             continue
         booster = _boost(rows[train_rows], is_test[train_rows])
-        aucs.append(float(roc_auc_score(is_test[held_out], booster.predict(rows[held_out]))))
+        aucs.append(_auc(is_test[held_out], booster.predict(rows[held_out])))
         gains += booster.feature_importance("gain")
     return aucs or [0.5], gains
+
+
+def _auc(is_test: np.ndarray, predicted: np.ndarray) -> float:
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(is_test, predicted))
 
 
 def _boost(rows: Floats, is_test: np.ndarray) -> Any:
@@ -139,7 +145,7 @@ def _column(
     bins = [b for b in range(-1, len(edges) + 1) if (place == b).any()]
     counts = np.array([[(place[is_test == t] == b).sum() for b in bins] for t in (0, 1)])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    alone = float(roc_auc_score(is_test, np.nan_to_num(values, nan=-1e30)))
+    alone = _auc(is_test, np.nan_to_num(values, nan=-1e30))
     return ColumnDrift(
         name=_shown_name(name, both),
         share=share,

@@ -15,7 +15,7 @@ from pipelines.figures import curves
 from pipelines.figures.predictions import Bins, confusion_counts
 from pipelines.figures.values import ValueBins
 from pipelines.raw_files.raw import RawFiles
-from pipelines.report import html, reproduce
+from pipelines.report import html, kept_page, reproduce
 from pipelines.report.drift import adversarial
 from pipelines.report.evidence import (
     Band,
@@ -206,6 +206,8 @@ def write(
     run: RunContents,
     tell: Tell = lambda _: None,
 ) -> dict[str, str]:
-    """Write the finished run's page; the parts that it lacks, and why."""
+    """Write the finished run's page, unless it is there; the parts that it lacks, and why."""
     evidence = evidence_of(competition, raw, run, tell)
+    if kept_page.is_kept(run.layout.report_file, kept_page.mark_of(summary, evidence)):
+        return {}
     return html.write(summary, evidence, run.layout.folder).failed

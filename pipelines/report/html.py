@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from models.ensembling.selection import BEST_MEMBER
-from pipelines.report import charts
+from pipelines.report import charts, kept_page
 from pipelines.report.evidence import Drift, Evidence
 from pipelines.report.parts import Parts
 from pipelines.workspace import files
@@ -53,10 +53,11 @@ class Page:
 
 
 def write(summary: Summary, evidence: Evidence, folder: Path) -> Page:
-    """Write `report.html` whole or not at all."""
+    """Write `report.html` whole or not at all; one that lacks nothing is marked as such."""
     layout = RunLayout(folder)
     page = page_of(summary, evidence, layout)
-    files.write_text(page.path, page.text)
+    mark = kept_page.mark_of(summary, evidence)
+    files.write_text(page.path, page.text if page.failed else kept_page.marked(page.text, mark))
     return page
 
 

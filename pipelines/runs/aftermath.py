@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from pipelines import faults
@@ -17,6 +18,7 @@ from pipelines.figures.gallery import draw
 from pipelines.prediction import mlflow_model
 from pipelines.report import gather as report
 from pipelines.runs import mlflow_record
+from pipelines.runs.mlflow_process import MLflowProcess
 from pipelines.stages import publish
 from pipelines.stages.pipeline import Pipeline
 from pipelines.stages.run_contents import RunContents
@@ -124,13 +126,20 @@ def tracker(root: Path, narrator: Narrator) -> Tracker | None:
 
 
 def track(
-    tracker: Tracker | None, summary: Summary, run: RunContents, narrator: Narrator
+    tracker: Tracker | None,
+    summary: Summary,
+    run: RunContents,
+    narrator: Narrator,
+    process: MLflowProcess | None = None,
 ) -> Summary:
-    """Log the run to MLflow; what fails is a warning."""
+    """Log the run to MLflow, from the process that has loaded it; what fails is a warning."""
     if tracker is None:
         return summary
+    elsewhere = None
+    if process is not None:
+        elsewhere = partial(process.log, run.layout.folder, tracker.root, tracker.store)
     with Attempt() as tracking:
-        return mlflow_record.track(tracker, summary, run)
+        return mlflow_record.track(tracker, summary, run, elsewhere)
     _tell(tracking, "MLflow did not take the run", summary, run, narrator)
     return summary
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -24,11 +24,23 @@ from submissions import ledger
 DECIMALS = 6
 
 
-def track(tracker: Tracker, summary: Summary, run: RunContents) -> Summary:
-    """Log a finished run unless it is logged already; the summary with its MLflow id."""
+def track(
+    tracker: Tracker,
+    summary: Summary,
+    run: RunContents,
+    elsewhere: Callable[[], str | None] | None = None,
+) -> Summary:
+    """Log a finished run unless it is logged already; the summary with its MLflow id.
+
+    Args:
+        tracker: Where runs go.
+        summary: The run's.
+        run: What its stages returned.
+        elsewhere: Logs it in another process, if there is one; see `Tracker.run`.
+    """
     if summary.mlflow_run_id is not None:
         return summary
-    run_id = tracker.run(of_run(summary, run, tracker.root), summary.competition)
+    run_id = tracker.run(of_run(summary, run, tracker.root), summary.competition, elsewhere)
     if run_id is None:
         return summary
     tracked = summary.tracked(run_id, is_local=tracker.store.is_local)

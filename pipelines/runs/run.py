@@ -15,7 +15,7 @@ import numpy as np
 from features.folds import FoldPlan
 from models.ensembling.selection import standard_error
 from models.executor import LOCAL, Executor
-from models.training.hardware import choose_device
+from models.training.device import choose_device
 from pipelines import faults
 from pipelines.configuration.assignments import changes, resolved
 from pipelines.configuration.competition import Competition
@@ -27,7 +27,7 @@ from pipelines.faults import Attempt
 from pipelines.members.member import file_digests, members_of
 from pipelines.members.predictions import mean_defined
 from pipelines.raw_files.raw import RawFiles
-from pipelines.runs import aftermath
+from pipelines.runs import aftermath, mlflow_process
 from pipelines.runs.request import RunRequest
 from pipelines.stages import publish, stage_code
 from pipelines.stages.download import fetch
@@ -82,11 +82,14 @@ def _run(
     start = time.perf_counter()
     tracker = aftermath.tracker(request.root, narrator) if request.track else None
     begun = begin(competition, request, narrator, start=start)
-    with opened(begun, begun.competition, narrator, executor) as pipeline:
+    with (
+        opened(begun, begun.competition, narrator, executor) as pipeline,
+        mlflow_process.loading(tracker, pipeline.contents.layout) as process,
+    ):
         summary = made(pipeline, begun, narrator)
         note(pipeline, begun, summary, narrator)
         summary = aftermath.complete(pipeline, summary, narrator)
-        return aftermath.track(tracker, summary, pipeline.contents, narrator)
+        return aftermath.track(tracker, summary, pipeline.contents, narrator, process)
 
 
 def begin(

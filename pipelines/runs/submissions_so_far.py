@@ -1,8 +1,13 @@
-"""The submissions that a run with a time limit makes one after the other; the last one counts."""
+"""The submissions that a run with a time limit makes one after the other; the best one counts.
+
+Their cross-validated scores are compared, each of which says what its own CSV is worth: models of
+fewer folds have learned from fewer rows, in the score as in the CSV.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,22 +17,35 @@ from pipelines.configuration.competition import Competition
 from pipelines.console import Narrator
 from pipelines.runs import run as runs
 from pipelines.runs.run import Begun
+from pipelines.stages import publish
 from pipelines.stages.pipeline import Pipeline
 from pipelines.workspace.layout import RunLayout, Workspace, submission_csv
 from pipelines.workspace.summary import Summary
 
 
 @dataclass(frozen=True)
-class Best:
-    """The last submission that was made.
+class Made:
+    """A submission.
 
     Attributes:
         competition: What made it.
         summary: Its summary.
+        is_asked: Whether it holds all that was asked for, and so replaces any that does not.
     """
 
     competition: Competition
     summary: Summary
+    is_asked: bool = False
+
+    def replaces(self, earlier: Made) -> bool:
+        """Whether it is kept rather than an earlier one: unless it is worse beyond the noise."""
+        if self.is_asked != earlier.is_asked:
+            return self.is_asked
+        worse_by = self.summary.cv - earlier.summary.cv
+        if self.competition.greater_is_better:
+            worse_by = -worse_by
+        noise = math.hypot(_error(self.summary), _error(earlier.summary))
+        return not worse_by > noise
 
 
 @dataclass
@@ -37,14 +55,16 @@ class Submissions:
     Attributes:
         begun: What they are run for.
         narrator: Tells what is done.
-        best: The last one that was made.
+        best: The one that is kept.
+        last: The one that was made last.
         n_made: How many were made.
         spent: By stage, the seconds of all of them.
     """
 
     begun: Begun
     narrator: Narrator
-    best: Best | None = None
+    best: Made | None = None
+    last: Made | None = None
     n_made: int = 0
     spent: dict[str, float] = field(default_factory=dict)
 
@@ -63,33 +83,64 @@ class Submissions:
                 for name, seconds in pipeline.seconds.items():
                     self.spent[name] = self.spent.get(name, 0.0) + seconds
 
-    def make(self, competition: Competition) -> float:
-        """Make that configuration's submission; returns the seconds of its stage 5."""
+    def make(self, competition: Competition, *, is_asked: bool = False) -> dict[str, float]:
+        """Make that configuration's submission, and keep it unless an earlier one is better.
+
+        Args:
+            competition: What is trained.
+            is_asked: Whether it is all that was asked for.
+
+        Returns:
+            The seconds of its stages.
+        """
         with self.pipeline(competition) as pipeline:
             summary = runs.made(pipeline, self.begun, self.narrator, is_named=False)
-            earlier, self.best = self.best, Best(competition, summary)
+            self.last = Made(competition, summary, is_asked)
             self.n_made += 1
-            if earlier is not None:
-                self._withdraw(earlier)
-            return pipeline.seconds.get("ensemble", 0.0)
+            self._keep_better(self.last)
+            return dict(pipeline.seconds)
 
     def clear(self) -> None:
-        """Remove the folders that this command made, but for that of the last submission."""
+        """Remove the folders that this command made, but for that of the best submission."""
+        self._copy_best()
         kept = None if self.best is None else self.best.summary.run
         for folder in self._new:
             if folder.name != kept:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _withdraw(self, earlier: Best) -> None:
-        """Remove the CSV of a submission that a better one replaced, if this command made it."""
+    def _keep_better(self, made: Made) -> None:
+        earlier = self.best
+        if earlier is None or made.replaces(earlier):
+            self.best, earlier = made, earlier
+        else:
+            earlier = made
+            self._copy_best()
+        if earlier is not None:
+            self._withdraw(earlier)
+
+    def _copy_best(self) -> None:
+        """Put the best CSV where a person looks for it; a worse one may lie in its place."""
+        if self.best is None:
+            return
+        summary, request = self.best.summary, self.begun.request
+        folder = Workspace(request.root).runs(summary.competition) / summary.run
+        publish.copies(summary, folder, request.root, request.out)
+
+    def _withdraw(self, worse: Made) -> None:
+        """Remove the CSV of a submission that is not kept, if this command made it."""
         assert self.best is not None, "the better one was made"
-        run = earlier.summary.run
-        folder = Workspace(self.begun.request.root).runs(earlier.summary.competition) / run
+        run = worse.summary.run
+        folder = Workspace(self.begun.request.root).runs(worse.summary.competition) / run
         if run != self.best.summary.run and folder in self._new:
-            (self.begun.request.root / submission_csv(earlier.summary.competition, run)).unlink(
+            (self.begun.request.root / submission_csv(worse.summary.competition, run)).unlink(
                 missing_ok=True
             )
 
     def _folders(self) -> Iterator[Path]:
         runs_ = Workspace(self.begun.request.root).runs(self.begun.competition.name)
         return (path.parent for path in runs_.glob(f"*/{RunLayout(runs_).run_file.name}"))
+
+
+def _error(summary: Summary) -> float:
+    """The standard error of its mean score, from what it is on each split."""
+    return summary.cv_std / math.sqrt(max(summary.n_splits - 1, 1))

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from models.training.hardware import choose_device
+from models.training.device import choose_device
 from pipelines.configuration.competition import Competition
-from pipelines.console import Narrator, print_table
+from pipelines.console import Narrator
+from pipelines.faults import Attempt, reason
 from pipelines.members.member import members_of
 from pipelines.pace import spoken
 from pipelines.planning import probe
@@ -20,17 +21,23 @@ from pipelines.planning.costs import Costs
 from pipelines.planning.going import SAFETY, TOO_SHORT_S, Going
 from pipelines.planning.measure import Measuring
 from pipelines.planning.options import Options
-from pipelines.planning.plan import Plan, Step, table
+from pipelines.planning.plan import Plan, Step
 from pipelines.planning.planner import Choices, cost_of, is_everything, least
-from pipelines.planning.schedule import Budget, Schedule, schedule
+from pipelines.planning.schedule import Budget, Schedule, member_step, schedule
 from pipelines.planning.speeds import Speeds
-from pipelines.runs import aftermath
+from pipelines.runs import aftermath, plan_shown
 from pipelines.runs import run as runs
 from pipelines.runs.request import RunRequest
 from pipelines.runs.submissions_so_far import Submissions
 from pipelines.stages.pipeline import Pipeline
 from pipelines.workspace import out, run_folders
-from pipelines.workspace.layout import PREPROCESS, Workspace, train_stage
+from pipelines.workspace.layout import (
+    ENSEMBLE,
+    PREPROCESS,
+    Workspace,
+    dataset_stage,
+    train_stage,
+)
 from pipelines.workspace.summary import Summary, TimeLine
 
 MARGIN = 0.03  # share of the limit that no plan uses
@@ -102,7 +109,7 @@ class _TimedRun:
         self.steps: list[Step] = []
 
     def run(self) -> Summary:
-        """Make submissions until time is up, and report the last one."""
+        """Make submissions until time is up, and report the best one."""
         ended: Ended = "planned"
         try:
             with self.clock.watched():
@@ -126,33 +133,31 @@ class _TimedRun:
             begun, self.narrator, spent={START: started_s, "download": begun.download_s}
         )
         variants = self._measured(self.submissions)
-        found: Found | None = self._scheduled(variants)
+        found: Found | None = self._scheduled(self.submissions, variants)
         while found is not None:
-            if found.schedule.quick is not None:
-                self._make_quick(self.submissions, found)
             going = Going(found.choices, found.schedule.choice)
+            if found.schedule.quick is not None:
+                going.learn_pace(*self._make_quick(self.submissions, found))
             self._carry_out(self.submissions, found.options, going)
             found = self._better(variants, going)
 
     def _measured(self, submissions: Submissions) -> list[tuple[Options, Costs]]:
-        """What was left open, and what it costs on this machine; last without what takes long."""
+        """What was left open, and what it costs on this machine; last without what takes long.
+
+        Before anything is measured there is a first submission.
+        """
         begun = submissions.begun
         with submissions.pipeline(begun.competition) as pipeline, self.narrator.stages():
             prepared = pipeline.prepare()
         refits = int(prepared.folds.refit is not None)
         options = Options(begun.competition, self.limit, prepared.folds.n_folds, refits)
-        start = time.perf_counter()
         speeds = Speeds(Workspace(begun.request.root).speeds)
-        with (
-            self.narrator.stages(),
-            self.narrator.stage(PLAN) as line,
-            probe.work_folder() as place,
-        ):
+        with probe.work_folder() as place:
             data, device = begun.raw.digest, begun.request.device
             measuring = Measuring(begun.competition, prepared, data, device, speeds, Path(place))
-            costs = measuring.costs(submissions.spent[PREPROCESS], line.note)
-            submissions.spent[PLAN] = time.perf_counter() - start
-            line.end(status="made", seconds=submissions.spent[PLAN])
+            if not measuring.knows_all:
+                self._make_first(submissions, options, len(prepared.train))
+            costs = self._costs(submissions, measuring)
         speeds.write()
         self.measuring = measuring
         lean = options.lean(costs)
@@ -160,13 +165,42 @@ class _TimedRun:
             return [(options, costs)]
         return [(options, costs), (lean, measuring.known(members_of(lean.competition), costs))]
 
-    def _scheduled(self, variants: Sequence[tuple[Options, Costs]]) -> Found:
-        """The best plan, shown.
+    def _costs(self, submissions: Submissions, measuring: Measuring) -> Costs:
+        start = time.perf_counter()
+        with self.narrator.stages(), self.narrator.stage(PLAN) as line:
+            costs = measuring.costs(submissions.spent[PREPROCESS], line.note)
+            submissions.spent[PLAN] = time.perf_counter() - start
+            line.end(status="made", seconds=submissions.spent[PLAN])
+        return costs
+
+    def _make_first(self, submissions: Submissions, options: Options, n_rows: int) -> None:
+        """A submission of a cheap member, before it is known what the others take."""
+        first = options.first(n_rows, max(self._first_by, FIRST_SHARE * self._left))
+        if first is None:
+            return
+        with Attempt() as attempt:
+            submissions.make(options.run_of(first.folds, first.levels, first.levels))
+        if attempt.error is not None:  # so short a training may give nothing; a planned one does
+            self.narrator.say("note", f"no first submission: {reason(attempt.error)}")
+            return
+        self.steps += [
+            member_step(first.folds, name, level, first.seconds, publishes=True, quick=True)
+            for name, level in first.levels.items()
+        ]
+        plan_shown.submission(self.narrator, submissions, self.clock.spent)
+
+    def _scheduled(
+        self, submissions: Submissions, variants: Sequence[tuple[Options, Costs]]
+    ) -> Found | None:
+        """The best plan, shown; None where nothing more than the first submission fits.
 
         Raises:
             TimeLimitError: Nothing fits.
         """
-        found = self._found(variants, self._first_by, SAFETY)
+        found = self._found(variants, self._first_by_of(submissions), SAFETY)
+        if found is None and submissions.best is not None and not self.limit.binds_members:
+            self.narrator.say("plan", "nothing more fits; the first submission is the result")
+            return None
         if found is None:
             cheapest = [least(options.choices(costs, SAFETY)) for options, costs in variants]
             raise self._too_short(min(choice.seconds for choice in cheapest))
@@ -204,38 +238,28 @@ class _TimedRun:
         return best
 
     def _show(self, found: Found) -> None:
-        plan, options = found.schedule.plan, found.options
-        ends = plan.planned_at_s + plan.seconds
-        what = "all that the competition asks for" if plan.is_whole else "what fits"
-        self.narrator.say(
-            "time limit",
-            f"{spoken(plan.limit_s)}, {plan.planned_at_s:.0f} s of it gone; the plan is {what} and "
-            f"ends after about {spoken(ends)}",
-        )
-        print_table(self.narrator.console, table(plan, options.competition))
-        if options.without and options.reduced & set(found.schedule.choice.levels):
-            self.narrator.say("without", f"{', '.join(options.without)}: they take long to encode")
-        if plan.left_out:
-            self.narrator.say("left out", f"{', '.join(plan.left_out)}: no time for them")
+        plan_shown.plan(self.narrator, found.options, found.schedule)
 
-    def _make_quick(self, submissions: Submissions, found: Found) -> None:
-        """The first submission, on few folds."""
+    def _make_quick(self, submissions: Submissions, found: Found) -> tuple[float, float]:
+        """The first submission, on few folds; the seconds expected, and those that it took."""
         quick = found.schedule.quick
         assert quick is not None, "the caller looks"
-        submissions.make(found.options.run_of(quick.folds, quick.levels, quick.levels))
-        self.steps += [step for step in found.schedule.plan.steps if step.is_quick]
-        self._tell_submission(submissions)
+        options = found.options
+        seconds = submissions.make(options.run_of(quick.folds, quick.levels, quick.levels))
+        self.steps += [one for one in found.schedule.plan.steps if one.is_quick]
+        plan_shown.submission(self.narrator, submissions, self.clock.spent)
+        return quick.seconds / found.choices.safety, sum(seconds.values())
 
     def _carry_out(self, submissions: Submissions, options: Options, going: Going) -> None:
         """Train one member after the other, and make submissions of them."""
         is_published = True
         while (step := going.next(self._left, self._first_by_of(submissions))) is not None:
-            self._tell_changes(going)
+            plan_shown.changes(self.narrator, going)
             self._train(submissions, options, going, step)
             is_published = step.publishes
             if is_published:
                 self._publish(submissions, options, going)
-        self._tell_changes(going)
+        plan_shown.changes(self.narrator, going)
         if not is_published:
             self._publish(submissions, options, going)
 
@@ -243,8 +267,13 @@ class _TimedRun:
         """One member, with its encoder where it is the first to use it."""
         levels = {**going.done, step.member: going.choice.levels[step.member]}
         competition = options.run_of(going.choice.folds, levels, going.readers)
+        start = time.perf_counter()
         with submissions.pipeline(competition) as pipeline, self.narrator.stages():
-            pipeline.train()
+            try:
+                pipeline.train()
+            except TimeUpError:
+                self._learn_overrun(going, step, pipeline, time.perf_counter() - start)
+                raise
         self.steps.append(step)
         self._learn(going, step, pipeline)
 
@@ -254,37 +283,41 @@ class _TimedRun:
         if pipeline.stages[name].status != "made":
             going.learn(step, None)
             return
-        _, alone = going.expected(step)
-        if pipeline.seconds[name] > TOO_SHORT_S:
-            one = next(m for m in members_of(pipeline.competition) if m.name == step.member)
-            cost = going.choices.costs.members[step.member]
-            self.measuring.remember(one, cost, pipeline.seconds[name] / max(alone, 1e-6))
+        self._remember(going, step, pipeline, pipeline.seconds[name])
         going.learn(step, sum(pipeline.seconds.values()) - pipeline.seconds[PREPROCESS])
+
+    def _learn_overrun(self, going: Going, step: Step, pipeline: Pipeline, seconds: float) -> None:
+        """Of a training that the end of the time cut off: it takes so long at least."""
+        encoder = pipeline.encoders[step.member].name
+        trained_s = seconds - sum(pipeline.seconds.values())
+        if dataset_stage(encoder) in pipeline.stages and trained_s > going.expected(step)[1]:
+            self._remember(going, step, pipeline, trained_s)
+
+    def _remember(self, going: Going, step: Step, pipeline: Pipeline, seconds: float) -> None:
+        """Keep a member's cost for later runs, unless its training was too short to show it."""
+        if seconds <= TOO_SHORT_S:
+            return
+        _, alone = going.expected(step)
+        one = next(m for m in members_of(pipeline.competition) if m.name == step.member)
+        cost = going.choices.costs.members[step.member]
+        self.measuring.remember(one, cost, seconds / max(alone, 1e-6))
 
     def _publish(self, submissions: Submissions, options: Options, going: Going) -> None:
         competition = options.run_of(going.choice.folds, going.done, going.readers)
-        seconds = submissions.make(competition)
-        going.learn_blend(len(going.done), seconds)
-        self._tell_submission(submissions)
+        seconds = submissions.make(competition, is_asked=self._is_asked(options, going))
+        going.learn_blend(len(going.done), seconds.get(ENSEMBLE, 0.0))
+        plan_shown.submission(self.narrator, submissions, self.clock.spent)
 
-    def _tell_submission(self, submissions: Submissions) -> None:
-        best = submissions.best
-        assert best is not None, "one was made"
-        summary = best.summary
-        members = ", ".join(line.name for line in summary.members)
-        self.narrator.say(
-            f"after {self.clock.spent:.0f} s",
-            f"{summary.metric} {summary.cv:.4f} ± {summary.cv_std:.4f} by {members} on "
-            f"{summary.folds}: {summary.submission}",
-        )
-
-    def _tell_changes(self, going: Going) -> None:
-        if going.changes:
-            self.narrator.say("plan", f"changed to what fits now: {'; '.join(going.changes)}")
-            going.changes.clear()
+    def _is_asked(self, options: Options, going: Going) -> bool:
+        """Whether what is trained is all of the file, or all members that were asked for."""
+        members = {member.name for member in options.competition.members}
+        if self.limit.binds_members and members <= set(going.done):
+            return True
+        reached = cost_of(going.choices, going.done)
+        return is_everything(options.choices(going.choices.costs, 1.0), reached)
 
     def _reported(self, submissions: Submissions, ended: Ended) -> Summary:
-        """Ledger and summary of the last submission, then figures, report and MLflow."""
+        """Ledger and summary of the best submission, then figures, report and MLflow."""
         best = submissions.best
         assert best is not None, "the caller looks"
         with submissions.pipeline(best.competition) as pipeline:

@@ -72,7 +72,9 @@ def encode_fold(prepared: Prepared, encoder: Encoder, split: Split) -> FoldView:
     seen, target = prepared.train.iloc[split.train_rows], prepared.target[split.train_rows]
     trained_on = encoder.fit_transform(seen, target)
     # With folds by time these are more rows than those that are held out.
-    others = np.setdiff1d(np.arange(len(prepared.train)), split.train_rows)
+    is_other = np.ones(len(prepared.train), dtype=bool)
+    is_other[split.train_rows] = False
+    others = np.flatnonzero(is_other)
     encoded = encoder.transform(prepared.train.iloc[others])
     rows = split.train_rows, others
     train = {key: _interleave(trained_on[key], encoded[key], *rows) for key in trained_on}

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from features.folds import Folds
-from models.data import FoldData
 from models.decisions import Decision
 from models.ensembling.blending import BlendSettings, greedy_weights, nested
 from models.ensembling.combiners import Combiner, Weighted, from_description, stacker_inputs
@@ -32,6 +31,7 @@ from models.ensembling.stacking import (
     weighted_mean,
 )
 from models.estimators.fold_models import FoldModels, TrainingSource
+from models.fold_data import FoldData
 from models.metrics import Metric
 from models.target import Target
 from models.tasks import Task

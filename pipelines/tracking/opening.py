@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import random
 import time
 from collections.abc import Iterator
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 N_TRIES = 8  # of opening a database server's store while another process makes its tables
 HALF_MADE = ("already exists", "duplicate", "locked")
+
+
+def load() -> None:
+    """Import what opening a store needs, which takes seconds."""
+    for name in ("alembic.util", "mlflow.tracking", "mlflow.store.tracking.sqlalchemy_store"):
+        importlib.import_module(name)
 
 
 @contextlib.contextmanager

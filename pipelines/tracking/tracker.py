@@ -6,6 +6,7 @@ missed is kept, and `foldwise sync` sends it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,10 +58,19 @@ class Tracker:
             return cls(root, stores.local(root), is_instead=True, narrator=narrator)
         return cls(root, store, is_instead=False, narrator=narrator)
 
-    def run(self, record: Record, experiment: str) -> str | None:
-        """Log a finished run; the MLflow run's id, or None where the store did not take it."""
+    def run(
+        self, record: Record, experiment: str, elsewhere: Callable[[], str | None] | None = None
+    ) -> str | None:
+        """Log a finished run; the MLflow run's id, or None where the store did not take it.
+
+        Args:
+            record: The run.
+            experiment: By name.
+            elsewhere: Logs it in another process; None where that could not, and this one does.
+        """
         try:
-            run_id = log.log_family(
+            run_id = elsewhere() if elsewhere else None
+            run_id = run_id or log.log_family(
                 Family(record, ()),
                 experiment=experiment,
                 root=self.root,

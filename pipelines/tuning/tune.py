@@ -15,7 +15,7 @@ from typing import get_args
 
 import numpy as np
 
-from models.training.hardware import choose_device
+from models.training.device import choose_device
 from pipelines import faults
 from pipelines.configuration import tuned_values
 from pipelines.configuration.assignments import choose_members, resolved, settings_of

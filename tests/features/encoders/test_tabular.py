@@ -4,6 +4,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+from features.encoders import tabular
 from features.encoders.base import EncodingError
 from features.encoders.tabular import TabularEncoder
 
@@ -167,3 +168,12 @@ def test_faults_are_reported():
         encoder.transform(make_table()[["port"]])
     with pytest.raises(NotFittedError):
         TabularEncoder(("age",)).transform(make_table())
+
+
+def test_names_without_a_star_are_not_compared_with_every_column(monkeypatch):
+    table = pd.DataFrame({"a": [1.0, 2.0], "b_1": [3.0, 5.0], "b_2": [4.0, 6.0]})
+    assert TabularEncoder(["b_*", "a"]).fit(table).numeric_ == ["b_1", "b_2", "a"]
+    compared = []
+    monkeypatch.setattr(tabular.fnmatch, "fnmatchcase", lambda *pair: compared.append(pair))
+    TabularEncoder(["a", "b_1"]).fit(table)  # with two thousand columns, four million comparisons
+    assert compared == []

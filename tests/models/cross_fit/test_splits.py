@@ -11,7 +11,7 @@ import foldwise
 from features.folds import make_folds
 from models.cross_fit.fit import FitWarning
 from models.data import TrainingDataError, TrainingFailedError
-from models.training.hardware import DeviceError
+from models.training.device import DeviceError
 from tests.line_fit import LABELS, N_ROWS, QUICK, VALUES, X, line
 
 GROUPS = np.arange(N_ROWS) % 60

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from models.ensembling import blending
 from models.ensembling.blending import BlendSettings, blend
 from models.ensembling.checks import BlendError
-from models.ensembling.goal import Goal
+from models.ensembling.goal import Goal, Mixable
 from models.metrics import METRICS, metric_named
 from models.tasks import Task
 
@@ -276,3 +276,20 @@ def test_rows_that_no_fold_holds_out_are_not_looked_at():
     single = np.where(np.arange(200) < 150, -1, 0)
     oof, target = make(200, [0.5, 0.8])
     assert nested(oof, target, single, metric=METRICS["log_loss"]).weights.tolist() == [[0.5, 0.5]]
+
+
+def test_losses_are_summed_along_memory(monkeypatch):
+    strides, mean = [], Mixable.mean
+
+    def noted(self, losses, rows=None):
+        if losses.ndim == 3:
+            strides.append(losses.strides[-1])
+        return mean(self, losses, rows)
+
+    monkeypatch.setattr(Mixable, "mean", noted)
+    rng = np.random.default_rng(0)
+    oof = rng.dirichlet(np.ones(2), size=(3, 400))
+    target = (oof.mean(axis=0)[:, 1] > 0.5).astype(int)
+    blending.greedy_weights(oof, Goal(target, Task("binary", 2), METRICS["accuracy"]))
+    assert strides
+    assert set(strides) == {np.dtype(np.float64).itemsize}

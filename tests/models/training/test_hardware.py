@@ -6,10 +6,8 @@ import pytest
 import torch
 
 from models.training.hardware import (
-    DeviceError,
     Workers,
     accept_compacted_weights,
-    choose_device,
     split_evenly,
 )
 
@@ -35,13 +33,6 @@ def test_workers_compute_on_one_core_each_and_leave_the_setting_alone() -> None:
         assert workers.map(lambda _: torch.get_num_threads(), [1]) == [2]
     finally:
         torch.set_num_threads(before)
-
-
-def test_a_device_is_chosen_or_refused() -> None:
-    assert choose_device("cpu") == "cpu"
-    assert choose_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
-    with pytest.raises(DeviceError, match="unknown device 'gpu'"):
-        choose_device("gpu")
 
 
 def test_advice_to_compact_weights_is_silenced() -> None:

@@ -105,6 +105,15 @@ def test_a_fast_machine_trains_more_than_was_planned():
     assert sum(length for _, length in trained) > planned
 
 
+def test_a_first_submission_that_took_longer_slows_what_follows():
+    going = Going(dataclasses.replace(possible(), safety=1.3), whole(possible()))
+    going.learn_pace(10.0, 40.0)
+    assert 2 < going.choices.safety < 40 / 10 * 1.3
+    slow = going.choices.safety
+    going.learn_pace(0.1, 0.4)  # too short to say anything
+    assert going.choices.safety == slow
+
+
 def test_members_that_an_earlier_run_trained_say_nothing_of_the_pace():
     everything = dataclasses.replace(possible(), safety=1.3)
     going = Going(everything, whole(everything))

@@ -1,5 +1,6 @@
 """Runs with a time limit: real stages of the toy, whose kept speeds are edited to force a plan."""
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -77,6 +78,13 @@ def slow_down(root, factor):
     path.write_text(book.model_dump_json())
 
 
+def member_seconds(root):
+    """By what they were measured of, the seconds of members that are known."""
+    book = Book.model_validate_json((root / "runs" / "speeds.json").read_text())
+    known = [pair for costs in book.machines.values() for pair in costs.items()]
+    return {key: kept.member.round_s for key, kept in known if kept.member is not None}
+
+
 def test_where_everything_fits_the_bytes_are_those_without_a_limit(first, toy, tmp_path, narrator):
     _, made = first
     plain = whole(toy, tmp_path, narrator)
@@ -97,6 +105,14 @@ def test_it_ends_with_one_csv_one_line_in_the_ledger_and_its_plan(first):
     assert plan["is_whole"]
     assert plan["planned_at_s"] + plan["seconds"] <= plan["limit_s"] == AMPLE_S
     assert {step["member"] for step in plan["done"]} == {"linear", "mlp", "trees"}
+
+
+def test_the_first_submission_is_of_one_member_on_the_fewest_folds(first):
+    root, made = first
+    steps = describe(root / "runs" / "toy" / made.run)["plan"]["done"]
+    assert [step["is_quick"] for step in steps] == [True, False, False, False]
+    assert (steps[0]["n_folds"], steps[0]["n_repeats"], steps[0]["publishes"]) == (2, 1, True)
+    assert made.time.n_steps >= 2
 
 
 def test_the_seconds_of_all_submissions_are_counted(first):
@@ -131,14 +147,30 @@ def test_a_limit_that_the_bound_members_exceed_is_one_line(go, toy, tmp_path):
         go(toy, seconds=600.0, has_members=True)
 
 
+def is_time(submissions):
+    folder = Path(submissions)
+    return not (folder.parent / "unlimited").exists() and any(folder.glob("*.csv"))
+
+
+@contextlib.contextmanager
+def unlimited(root):
+    """Within it nothing is interrupted; what it made is gone behind it, but for the speeds."""
+    flag = root / "submissions" / "unlimited"
+    flag.parent.mkdir(exist_ok=True)
+    flag.touch()
+    yield
+    for folder in ("runs/toy", "submissions"):
+        shutil.rmtree(root / folder)
+
+
 class StoppedSettings(LogisticSettings):
-    """A model whose training is interrupted once there is a submission."""
+    """A model whose training is interrupted once there is a submission, if that is wanted."""
 
     submissions: str
     fault: str
 
     def build(self, seed):
-        if any(Path(self.submissions).glob("*.csv")):
+        if is_time(self.submissions):
             raise {"ctrl-c": KeyboardInterrupt, "time": TimeUpError}[self.fault]
         return LogisticSettings().build(seed)
 
@@ -166,10 +198,8 @@ def make_last_member_late(root):
 
 def test_ctrl_c_and_the_limit_leave_the_best_so_far(interrupted, go, tmp_path):
     fault, competition = interrupted
-    shutil.rmtree(tmp_path / "submissions")
-    go(competition)  # for its speeds
-    for folder in ("runs/toy", "submissions"):
-        shutil.rmtree(tmp_path / folder)
+    with unlimited(tmp_path):
+        go(competition)  # for its speeds
     make_last_member_late(tmp_path)
     summary = go(competition)
     assert [line.name for line in summary.members] == ["trees"]
@@ -181,6 +211,42 @@ def test_ctrl_c_and_the_limit_leave_the_best_so_far(interrupted, go, tmp_path):
     assert (summary.time.after_s is None) == (fault == "ctrl-c")
     (entry,) = ledger.read(tmp_path / ledger.FILE)
     assert entry.run == summary.run
+
+
+def test_time_that_is_up_while_speeds_are_measured_leaves_the_first_submission(
+    interrupted, tmp_path, narrator
+):
+    fault, competition = interrupted
+    summary = timed(competition, narrator, tmp_path)
+    assert [line.name for line in summary.members] == ["trees"]
+    assert summary.folds == "2 folds"
+    assert summary.time.ended == ("interrupted" if fault == "ctrl-c" else "time")
+    assert (tmp_path / summary.submission).is_file()
+
+
+class OverrunSettings(StoppedSettings):
+    """A model whose training takes long, until the limit ends it."""
+
+    def build(self, seed):
+        if is_time(self.submissions):
+            time.sleep(0.8)
+        return super().build(seed)
+
+
+def test_a_training_that_the_limit_cut_off_is_known_to_take_longer(go, toy, tmp_path):
+    folder = tmp_path / "submissions" / "toy"
+    settings = OverrunSettings(submissions=str(folder), fault="time")
+    last = EstimatorMember(name="last", encoder=toy.members[0].encoder, estimator=settings)
+    competition = toy.model_copy(update={"members": (toy.members[2], last)})
+    others = member_seconds(tmp_path)
+    with unlimited(tmp_path):
+        go(competition)
+    ((key, before),) = [pair for pair in member_seconds(tmp_path).items() if pair[0] not in others]
+    folder.mkdir(parents=True)
+    (folder / "earlier.csv").touch()  # so that the first training of that member is cut off
+    with pytest.raises(TimeLimitError, match="time was up before the first submission"):
+        go(competition.model_copy(update={"members": (last,)}))
+    assert member_seconds(tmp_path)[key] > 1.5 * before
 
 
 def test_a_cluster_has_no_time_limit(toy, narrator, tmp_path):
