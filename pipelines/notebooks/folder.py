@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.competitions import OWN_FOLDER, SHIPPED, load_competition
+from pipelines.competitions import OWN_FOLDER, load_competition, own_file
 from pipelines.configuration.assignments import changes
 from pipelines.configuration.competition import Competition
 from pipelines.notebooks.cells import Contents, predict_cells, train_cells
@@ -20,7 +20,7 @@ from pipelines.notebooks.wheel import write_wheel
 from pipelines.prediction.kept_files import kept_files
 from pipelines.prediction.predictor import Predictor
 from pipelines.workspace import files, finished_runs, stage_cache
-from pipelines.workspace.competition_code import code_of
+from pipelines.workspace.competition_code import with_files_beside
 from pipelines.workspace.layout import RunLayout, Workspace
 from pipelines.workspace.summary import Summary
 
@@ -104,15 +104,27 @@ def write_notebook(name: str, request: NotebookRequest) -> Written:
 def _contents(name: str, request: NotebookRequest) -> tuple[Contents, RunLayout | None]:
     """What the notebook shows, and the run that it goes back to."""
     competition = load_competition(name)
-    own = next((path for path in _own_files(competition) if path.stem == _stem(name)), None)
+    own = own_file(name)
     if request.kind == "train" and request.run_id is None:
         return Contents(competition, None, {}, own), None
     workspace = Workspace(request.root)
     summary = finished_runs.newest(workspace, name, request.run_id)
     run = workspace.run(name, summary.run)
-    stage_cache.check(run)
     then = Predictor.open(run.folder, competition).competition
+    if request.kind == "predict":
+        _check_stages(run, then)
     return Contents(then, summary, changes(then, competition), own), run
+
+
+def _check_stages(run: RunLayout, competition: Competition) -> None:
+    """Check that what predictions need is there, as the run has left it.
+
+    Raises:
+        DamagedFileError: A file is gone or has changed.
+    """
+    trained = [run.train(member.name) for member in competition.members]
+    for stage in (run.preprocess, *trained, run.ensemble):
+        stage_cache.check(run, stage=stage.name)
 
 
 def _wants_gpu(kind: Kind, run: RunLayout | None) -> bool:
@@ -130,23 +142,13 @@ def _write_dataset(written: Written, contents: Contents, run: RunLayout | None) 
     _write_json(target / DATASET_FILE, dataset_metadata(written.names))
     write_wheel(target)
     if contents.own_file is not None:
-        for path in _own_files(contents.competition):
+        for path in with_files_beside(contents.own_file):
             beside = path.relative_to(contents.own_file.parent)
             files.copy(path, target / OWN_FOLDER / beside)
     if run is not None:
         copy = Workspace(target).run(run.competition, run.run_id).folder
         for path in (*kept_files(run.folder, contents.competition), run.summary_file):
             files.copy(path, copy / path.relative_to(run.folder))
-
-
-def _own_files(competition: Competition) -> list[Path]:
-    """The competition's own file and those beside it that it imports; none for ours."""
-    paths = (source.path.resolve() for source in code_of([competition]).files.values())
-    return sorted(path for path in paths if not path.is_relative_to(SHIPPED.resolve()))
-
-
-def _stem(name: str) -> str:
-    return name.replace("-", "_")
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

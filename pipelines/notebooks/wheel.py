@@ -48,8 +48,9 @@ def _modules() -> Iterator[tuple[str, bytes]]:
     for package in sorted(PROJECT):
         spec = find_spec(package)
         assert spec is not None, "a package of the project is there"
-        (root,) = spec.submodule_search_locations or ()
-        for path in sorted(Path(root).rglob("*")):
+        assert spec.submodule_search_locations, "and it is a folder"
+        root = Path(spec.submodule_search_locations[0])
+        for path in sorted(root.rglob("*")):
             if path.suffix in SUFFIXES and path.is_file():
                 yield f"{package}/{path.relative_to(root).as_posix()}", path.read_bytes()
 

@@ -29,12 +29,6 @@ def python(tmp_path_factory):
     return sealed(tmp_path_factory.mktemp("kaggle") / "env", NOT_THERE)
 
 
-@pytest.fixture
-def newest(workspace):
-    """The id of the workspace's newest run."""
-    return max(path.name for path in Path("runs/titanic").glob("2*"))
-
-
 def execute(python, written, files, machine):
     """Run a notebook's cells in order in one process, on a machine laid out as Kaggle's are."""
     shutil.copytree(written / "dataset", machine / "input" / "dataset")
@@ -108,3 +102,14 @@ def test_it_trains_the_run_again_there(python, newest, titanic_files, tmp_path):
     (summary,) = (tmp_path / "machine" / "working").glob("runs/titanic/*/summary.json")
     before = json.loads(Path(f"runs/titanic/{newest}/summary.json").read_text())
     assert json.loads(summary.read_text())["cv"] == before["cv"]
+
+
+@pytest.mark.slow
+def test_a_competition_s_own_file_is_found_there(
+    python, workspace, write_own, titanic_files, tmp_path
+):
+    write_own(workspace)
+    assert app.main(["notebook", "titanic-mine", "--user", "somebody"]) == 0
+    written = Path("notebooks/titanic-mine-train")
+    made, _ = execute(python, written, titanic_files, tmp_path / "machine")
+    assert len(made.splitlines()) == 419
