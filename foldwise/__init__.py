@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from pipelines.members.estimator import EstimatorMember as EstimatorMember
     from pipelines.members.network import NetworkMember as NetworkMember
     from pipelines.members.trees import TreesMember as TreesMember
+    from pipelines.prediction.whole_files import predict_file as predict_file
     from pipelines.runs.from_python import RunResult as RunResult
     from pipelines.runs.from_python import run as run
     from pipelines.runs.load import load as load

@@ -79,6 +79,7 @@ MODULES: Mapping[str, str] = {
     "load": "pipelines.runs.load",
     "run": "pipelines.runs.from_python",
     "RunResult": "pipelines.runs.from_python",
+    "predict_file": "pipelines.prediction.whole_files",
     "fit": "models.cross_fit.fit",
     "CrossFit": "models.cross_fit.fit",
     "FitWarning": "models.cross_fit.fit",

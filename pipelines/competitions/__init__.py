@@ -75,6 +75,17 @@ def load_competition(name: str) -> Competition:
     return _competition(paths[0], name)
 
 
+def own_file(name: str) -> Path | None:
+    """The file of a person's own that defines that competition; None for those of the package.
+
+    Raises:
+        UnknownCompetitionError: No file has that name; suggests the nearest one.
+    """
+    check_name(name)
+    path = _files()[name][0]
+    return None if path.parent == SHIPPED.resolve() else path
+
+
 def check_name(name: str) -> None:
     """Check that a competition has that name; imports none of the files.
 

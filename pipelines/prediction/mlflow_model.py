@@ -16,20 +16,14 @@ import pandas as pd
 
 from pipelines import competitions
 from pipelines.configuration.competition import Competition
-from pipelines.configuration.encoders import encoder_identities
-from pipelines.members.member import members_of
 from pipelines.prediction import new_rows
+from pipelines.prediction.kept_files import kept_files
 from pipelines.prediction.predictor import Predictor, PredictorError
 from pipelines.stages.input_tables import test_columns
 from pipelines.tracking.record import LoggedModel
 from pipelines.workspace import files, run_folders
 from pipelines.workspace.layout import RunLayout
-from pipelines.workspace.stage_files import (
-    DatasetFiles,
-    EnsembleFiles,
-    PreprocessFiles,
-    TrainFiles,
-)
+from pipelines.workspace.stage_files import PreprocessFiles
 
 LARGEST_COPY = 32 << 20  # bytes; the files of a larger run stay where they are
 REFERENCE, CSV = "elsewhere.json", "rows.csv"
@@ -136,7 +130,7 @@ def describe(run: Path, competition: Competition) -> None:
         "inputs": inputs,
         "date_formats": {column.name: column.format for column in dates},
         "outputs": _outputs(competition),
-        "files": [path.relative_to(run).as_posix() for path in _needed(run, competition)],
+        "files": [path.relative_to(run).as_posix() for path in kept_files(run, competition)],
     }
     files.write_text(RunLayout(run).model_file, json.dumps(description) + "\n")
 
@@ -187,28 +181,6 @@ def fill(folder: Path, run: Path) -> None:
         target = folder / path.relative_to(run)
         target.parent.mkdir(parents=True, exist_ok=True)
         files.link_or_copy(path, target)
-
-
-def _needed(run: Path, competition: Competition) -> list[Path]:
-    """The run's files that predictions need."""
-    layout, encoders = RunLayout(run), encoder_identities(competition)
-    needed = [layout.run_file, *_files(layout.preprocess), *_files(layout.ensemble)]
-    for member in members_of(competition):
-        trained = TrainFiles(layout.train(member.name))
-        dataset = DatasetFiles(layout.dataset(encoders[member.name].name))
-        again = member.trains_again(trained.models)
-        needed += _files(trained.models) + _files(trained.refit_models)
-        needed += dataset.all_train() if again else dataset.all_expensive()
-    stackers = EnsembleFiles(layout.ensemble).stackers.glob("*")
-    if not all(any(stacker.iterdir()) for stacker in stackers):  # one is trained again
-        for member in members_of(competition):
-            made = TrainFiles(layout.train(member.name))
-            needed += [made.member, made.curves, made.predictions]
-    return list(dict.fromkeys(needed))
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _as_declared(competition: Competition, table: pd.DataFrame) -> pd.DataFrame:

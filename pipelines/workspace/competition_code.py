@@ -112,6 +112,17 @@ def code_of(values: Iterable[Any]) -> CompetitionCode:
     return code
 
 
+def with_files_beside(path: Path) -> list[Path]:
+    """A competition's own file, and those beside it that it imports, directly or not.
+
+    Args:
+        path: The file, which was imported: what lies beside it can be found by its name.
+    """
+    code = CompetitionCode()
+    code._add_file(Source(path.stem, path, path.read_bytes()))
+    return sorted(source.path for source in code.files.values())
+
+
 def used_by(function: FunctionType) -> Iterator[Any]:
     """The values that a function refers to: globals, what it imports, and what it encloses."""
     names = set(_names(function.__code__))

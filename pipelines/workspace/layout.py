@@ -119,6 +119,10 @@ class Workspace:
         """A member's study, its figures and its tuned values."""
         return self.root / "studies" / competition / member
 
+    def notebook(self, competition: str, kind: str) -> Path:
+        """A notebook for Kaggle's machines that trains or predicts, and its dataset."""
+        return self.root / "notebooks" / f"{competition}-{kind}"
+
     def submissions(self, competition: str) -> Path:
         """CSVs of a competition's runs, there to be sent."""
         return self.root / "submissions" / competition

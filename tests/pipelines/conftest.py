@@ -29,6 +29,7 @@ def _load(name):
 
 kaggle_server = _load("kaggle_server")
 kaggle_faults = _load("kaggle_faults")
+environments = _load("environments")
 
 
 @pytest.fixture

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
-import venv
 from pathlib import Path
 
 import pytest
+from environments import installation
 
 from pipelines import extras, faults
 from pipelines.extras import EXTRAS, MissingLibraryError
@@ -20,24 +19,6 @@ COMMANDS = {  # what a person types who lacks the extra
     "tuning": ("tune", "titanic", "--source", "sample", "--member", "logistic", "--trials", "1"),
     "report": ("compare-losses", "names", "--source", "sample"),
 }
-
-
-def installation(folder, lacking):
-    """This environment in a new folder, by links, without those libraries; its Python."""
-    venv.create(folder, symlinks=True)
-    python = folder / "bin" / "python"
-    (packages,) = folder.glob("lib/*/site-packages")
-    for entry in site_packages().iterdir():
-        distribution = entry.name.partition("-")[0].partition(".")[0].lower()
-        is_ours = "foldwise" in entry.name
-        if not is_ours and distribution not in lacking and not (packages / entry.name).exists():
-            (packages / entry.name).symlink_to(entry)
-    return python
-
-
-def site_packages():
-    (found,) = {Path(p) for p in sys.path if p.endswith("site-packages")}
-    return found
 
 
 def typed(python, arguments, folder):
