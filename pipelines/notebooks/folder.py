@@ -23,6 +23,7 @@ from pipelines.workspace import files, finished_runs, stage_cache
 from pipelines.workspace.competition_code import with_files_beside
 from pipelines.workspace.layout import RunLayout, Workspace
 from pipelines.workspace.summary import Summary
+from submissions.whole_file import WRITING
 
 KERNEL, DATASET = "kernel", "dataset"
 KERNEL_FILE, DATASET_FILE = f"{KERNEL}-metadata.json", f"{DATASET}-metadata.json"
@@ -166,7 +167,7 @@ def _replaced(folder: Path) -> Iterator[Path]:
         raise NotOurFolderError(
             f"{folder} holds something else than a notebook of foldwise; give another --out"
         )
-    new = folder.with_name(f".{folder.name}{files.WRITING}")
+    new = folder.with_name(f".{folder.name}{WRITING}")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     try:
