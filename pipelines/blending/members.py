@@ -132,7 +132,7 @@ def runs_to_blend(root: Path, competition: Competition, ids: Sequence[str]) -> l
 
 
 def _is_whole(summary: Summary, workspace: Workspace) -> bool:
-    """Whether no file of the run's stages has changed; where one has, it is told."""
+    """Whether no file of the run's stages has changed; where one has, it is reported."""
     try:
         stage_cache.check(workspace.run(summary.competition, summary.run))
     except DamagedFileError as error:
