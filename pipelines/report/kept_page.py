@@ -26,9 +26,17 @@ def mark_of(summary: Summary, evidence: Evidence) -> str:
     stages = summary.stage_seconds.items()
     shown["stage_seconds"] = {name: s for name, s in stages if name not in LATER_STAGES}
     folder = Path(__file__).parent
-    made_with = [importlib.metadata.version(name) for name in LIBRARIES]
+    made_with = [_version(name) for name in LIBRARIES]
     made_with += [(folder / name).read_text(encoding="utf-8") for name in TEMPLATES]
     return fingerprint([shown, evidence.model_dump(mode="json"), code_digest([MAKER]), made_with])
+
+
+def _version(library: str) -> str:
+    """Its version; nothing where it is not installed."""
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def marked(text: str, mark: str) -> str:

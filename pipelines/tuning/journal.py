@@ -80,7 +80,7 @@ class JournalFile:
 def damaged(path: Path, found: str) -> DamagedFileError:
     """The error of a journal that was not written by a study alone."""
     old = shlex.quote(f"{path}.old")
-    step = f"mend it, or begin the study anew: mv {shlex.quote(str(path))} {old}"
+    step = f"mend it, or begin the study again: mv {shlex.quote(str(path))} {old}"
     return DamagedFileError(path, found, step)
 
 

@@ -322,7 +322,7 @@ def test_a_damaged_line_of_a_journal_is_told_with_its_path(bench, tmp_path, line
     journal.write_text("\n".join([lines[0], line, *lines[2:], ""]))
     with pytest.raises(DamagedFileError, match=found) as caught:
         run_study(plan(tmp_path, n_trials=3), bench)
-    assert f"begin the study anew: mv {journal} {journal}.old" in str(caught.value)
+    assert f"begin the study again: mv {journal} {journal}.old" in str(caught.value)
 
 
 def test_what_is_no_file_in_the_place_of_a_journal_is_told(tmp_path):
