@@ -14,8 +14,8 @@ from models.training.hardware import split_evenly
 from models.training.plan import TrainingPlan
 from models.training.stack_size import ACTIVATION_BYTES, products_per_row, step_bytes
 
-# A core does about 1e10 multiplications per second (benchmarks/NOTES.md). Less than a minute of it is
-# not worth a task of its own, and narrower stacks than these cost more than one wide one.
+# A core does about 1e10 multiplications per second (benchmarks/NOTES.md). Less than a minute of it
+# is not worth a task of its own, and narrower stacks than these cost more than one wide one.
 PRODUCTS_PER_S = 1e10
 MOST_PRODUCTS = 60 * PRODUCTS_PER_S
 LEAST_WIDTH = 5

@@ -34,6 +34,7 @@ pytest.importorskip("ray", reason="Ray is not installed: pip install 'foldwise[r
 HERE = Path(__file__).parent
 FOLDER = "competitions"
 MOST_TRIES = 3
+NEEDS_HIDING = "FOLDWISE_TESTS_HIDE"  # set where a skipped test of the hidden checkout is a failure
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +126,10 @@ def pipeline(folder: Path, narrator: Narrator, executor: Any, names: Any = None)
 def run(folder: Path, narrator: Narrator, executor: Any, names: Any = None) -> dict[str, bytes]:
     """Every file that the stages write, but for what tells when and how long."""
     with narrator.stages():
-        pipeline(folder, narrator, executor, names).run()
+        made = pipeline(folder, narrator, executor, names)
+        made.run()
+    trained = [name for name in made.stages if name.startswith("train-")]
+    assert trained == [f"train-{member.name}" for member in members_of(made.competition)]
     stages = folder / "run" / "stages"
     return {
         str(path.relative_to(stages)): path.read_bytes()
@@ -158,16 +162,55 @@ def test_nodes_with_other_versions_are_refused(
 
 
 def test_every_kind_of_member_ends_with_the_bytes_of_one_machine(
-    executor: Any, at_home: dict[str, bytes], tmp_path: Path, person: Told
+    executor: Any,
+    at_home: dict[str, bytes],
+    tmp_path: Path,
+    person: Told,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """CSV, OOF and weights of an MLP, one that stops early, TabM, a GRU, trees and a forest."""
+    """CSV, OOF and weights of an MLP, one that stops early, TabM, a GRU, trees and a forest.
+
+    The tasks of all six are with the executor before the first result is.
+    """
     assert executor.slots == 2
+    seen: list[str] = []
+    do = executor.run
+
+    def seen_run(tasks: Any, hear: Any = None, **further: Any) -> Any:
+        seen.append("tasks")
+        for result in do(tasks, hear, **further):
+            seen.append("result")
+            yield result
+
+    monkeypatch.setattr(executor, "run", seen_run)
     there = run(tmp_path, person, executor)
     assert sorted(there) == sorted(at_home)
     assert [name for name in there if there[name] != at_home[name]] == []
     assert any(name.endswith("replicas.safetensors") for name in there)
     assert any(name.endswith(".csv") for name in there)
+    assert seen[:7] == ["tasks"] * 6 + ["result"]
     assert person.warnings == []
+
+
+def sees(path: str, _arguments: None, call: Call) -> bool:
+    """Whether that lies where the task runs; long enough for every node to get one."""
+    for _ in range(20):
+        call.check()
+        time.sleep(0.05)
+    return Path(path).exists()
+
+
+def test_the_second_node_has_no_checkout(cluster: Any, executor: Any, person: Told) -> None:
+    if cluster["not_hidden"] is not None:
+        reason = f"the checkout cannot be hidden from a node here: {cluster['not_hidden']}"
+        assert NEEDS_HIDING not in os.environ, reason
+        pytest.skip(reason)
+    checkout = executor.share(str(Path(__file__).resolve()))
+    for _ in range(MOST_TRIES):  # where workers are slow to start, one node may do it all
+        seen = {result for _, result in executor.run([Task(sees, checkout, None)] * 6)}
+        if len(seen) == 2:
+            break
+    assert seen == {True, False}
 
 
 def counted(base: int, n_steps: int, call: Call) -> int:
@@ -201,12 +244,18 @@ def endless(_shared: None, _arguments: None, call: Call) -> None:
         time.sleep(0.05)
 
 
-def threads() -> tuple[int, int]:
-    """Cores that torch and joblib would take."""
+def threads() -> set[int]:
+    """Cores that torch, joblib, and the pools of LightGBM and of linear algebra would take."""
     import joblib
+    import lightgbm
+    import sklearn
     import torch
+    from threadpoolctl import threadpool_info
 
-    return torch.get_num_threads(), joblib.cpu_count()
+    assert lightgbm.__version__ and sklearn.__version__
+    pools = [pool["num_threads"] for pool in threadpool_info()]
+    assert len(pools) > 1
+    return {torch.get_num_threads(), joblib.cpu_count(), *pools}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -242,7 +291,7 @@ def test_tasks_keep_to_what_every_executor_does(
     found: list[Any] = []
     ends = executor.run([Task(endless, nothing, None)], lambda _, report: not found.append(report))
     assert list(ends) == [(0, STOPPED)]
-    assert found == [(1, 1)]
+    assert found == [{1}]
 
     reports: list[int] = []
     marks = executor.share(str(tmp_path))
