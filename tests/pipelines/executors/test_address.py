@@ -98,7 +98,7 @@ def test_a_run_at_home_does_not_import_ray(tmp_path: Path) -> None:
         "from pipelines.executors.opening import opened\n"
         "with opened(None, None) as executor:\n"
         "    assert executor.slots == 1\n"
-        "asked = ['--source', 'files', '--no-track', '--members', 'forest,gru', '--device', 'cpu']\n"
+        "asked = ['--source', 'files', '--no-track', '--members', 'forest,gru']\n"
         "assert main(['run', 'own', *asked]) == 0\n"
         "print('ray' in sys.modules)\n"
     )
