@@ -8,13 +8,14 @@ reported.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 
+from models.executor import LOCAL, Executor
 from models.training.hardware import choose_device
 from pipelines import faults
 from pipelines.configuration import tuned_values
@@ -22,6 +23,7 @@ from pipelines.configuration.assignments import choose_members, resolved, settin
 from pipelines.configuration.competition import Competition
 from pipelines.configuration.encoders import encoder_identities
 from pipelines.console import Narrator, StageLine
+from pipelines.executors import opening
 from pipelines.faults import Attempt
 from pipelines.members.member import Member, members_of
 from pipelines.raw_files.raw import RawFiles
@@ -46,7 +48,7 @@ TUNING_SEED = 1_000_003  # added to the folds' seed; nobody types such a seed fo
 
 
 class TuneError(ValueError):
-    """A member without a search space, or an unknown pruner."""
+    """A member without a search space, an unknown pruner, or options that exclude each other."""
 
     exit_code = 2
 
@@ -72,6 +74,7 @@ class TuneRequest:
         score: Whether to score the best values on the folds of a run.
         track: Whether to write MLflow runs.
         join: Whether to try trials alone, and leave all else to the command without it.
+        on: The cluster that trains the trials, as `--on` names it; None for this process.
         root: The folder that holds `data/`, `runs/` and `studies/`.
     """
 
@@ -85,6 +88,7 @@ class TuneRequest:
     score: bool = True
     track: bool = True
     join: bool = False
+    on: str | None = None
     root: Path = Path()
 
 
@@ -92,7 +96,8 @@ def tune(competition: Competition, request: TuneRequest, narrator: Narrator) -> 
     """Tune one member after the other; each result is yielded when it is complete.
 
     Raises:
-        TuneError: There is nothing to search, or the pruner is unknown.
+        TuneError: There is nothing to search, the pruner is unknown, or options exclude each other.
+        ClusterError: The cluster named in the request does not exist or is not like this machine.
         NothingFoundError: No trial of a study ran to its end.
         StorageError: The studies' storage cannot be opened.
         StorageLostError: It went away, and did not come back.
@@ -102,16 +107,35 @@ def tune(competition: Competition, request: TuneRequest, narrator: Narrator) -> 
     if request.pruner not in ("auto", *get_args(Pruner)):
         known = ", ".join(("auto", *get_args(Pruner)))
         raise TuneError(f"unknown pruner {request.pruner!r}; known: {known}")
+    _check_rounds(request)
     request = replace(request, device=choose_device(request.device))
     check_storage(request.study.storage)
     raw = fetch(competition, narrator, source=request.source, root=request.root)
-    for member, study in _shares(members, request.study):
-        one = replace(request, study=study)
-        tuner = _Tuner(competition, member, raw, one, narrator)
-        if request.join:
-            tuner.join()
-        else:
-            yield tuner.tune()
+    with opening.opened(request.on, narrator) as executor:
+        for member, study in _shares(members, request.study):
+            one = replace(request, study=study)
+            tuner = _Tuner(competition, member, raw, one, narrator, executor)
+            if request.join:
+                tuner.join()
+            else:
+                yield tuner.tune()
+
+
+def _check_rounds(request: TuneRequest) -> None:
+    """Check that nobody else proposes trials between two rounds.
+
+    Raises:
+        TuneError: Somebody does.
+    """
+    if request.study.rounds is None:
+        return
+    if request.join:
+        raise TuneError("--rounds and --join exclude each other: rounds belong to one command")
+    if request.study.at_once > 1:
+        raise TuneError(
+            "--rounds and --trials-at-once exclude each other: in a round each trial is trained "
+            "on its own; leave --trials-at-once out"
+        )
 
 
 def _shares(
@@ -149,7 +173,9 @@ class _Tuner:
         raw: RawFiles,
         request: TuneRequest,
         narrator: Narrator,
+        executor: Executor = LOCAL,
     ) -> None:
+        self._executor = executor
         self._competition = competition.model_copy(update={"members": (member,)})
         self._member, self._raw, self._request = member, raw, request
         self._narrator = narrator
@@ -217,12 +243,19 @@ class _Tuner:
                 "configuration": resolved(self._on_tuning_folds()),
                 "encoder": encoder_identities(self._competition)[self._member.name].as_settings(),
                 "space": space,
+                **self._in_rounds,
                 "n_seeds": self._request.n_seeds,
                 "data": self._raw.digest,
                 "device": self._request.device,
                 "code": stage_code.of_run(self._competition),
             }
         )[:8]
+
+    @property
+    def _in_rounds(self) -> dict[str, int]:
+        """Trials of other rounds learn from others, so they belong to another study."""
+        size = self._request.study.round_size
+        return {} if size is None else {"round": size}
 
     def _on_tuning_folds(self) -> Competition:
         """The competition with folds that no run is scored on."""
@@ -255,12 +288,14 @@ class _Tuner:
         with self._narrator.stage(f"tune · {self._member.name}") as line:
             start = time.perf_counter()
             try:
-                study = optimise.run_study(
-                    self._plan,
-                    bench,
-                    lambda study: self._hear(study, line, writer),
-                    self._narrator.warn,
-                )
+                with self._executor.shown(f"tune · {self._member.name}", self._note(line)):
+                    study = optimise.run_study(
+                        self._plan,
+                        bench,
+                        lambda study: self._hear(study, line, writer),
+                        self._narrator.warn,
+                        self._executor,
+                    )
             except (KeyboardInterrupt, StorageLostError):
                 left = self._known
                 if left is not None and left.best is not None and not self._request.join:
@@ -268,6 +303,16 @@ class _Tuner:
                 raise
             line.end(status=_progress(study), seconds=time.perf_counter() - start)
         return study
+
+    def _note(self, line: StageLine) -> Callable[[str], None]:
+        """Takes what the executor says of its tasks, of which the study has its own count."""
+
+        def note(text: str) -> None:
+            rest = text.partition(" · ")[2]
+            so_far = "" if self._known is None else _progress(self._known)
+            line.note(f"{so_far} · {rest}")
+
+        return note
 
     def _hear(self, study: Study, line: StageLine, writer: StudyWriter) -> None:
         self._known = study
@@ -344,6 +389,7 @@ class _Tuner:
             StageStore(run),
             self._narrator,
             device=self._request.device,
+            executor=self._executor,
         )
 
     def _parent(self) -> mlflow_records.Parent:
