@@ -98,7 +98,7 @@ def tune(name: Name, search: SearchOptions, trial: TrialOptions) -> None:
     from pipelines.console import Narrator
     from pipelines.tuning.optimise import StudyOptions
     from pipelines.tuning.page import show
-    from pipelines.tuning.tune import TuneRequest
+    from pipelines.tuning.request import TuneRequest
     from pipelines.tuning.tune import tune as tune_members
 
     competition = configure(

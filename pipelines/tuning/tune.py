@@ -8,24 +8,22 @@ reported.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
-
-import numpy as np
 
 from models.executor import LOCAL, Executor
 from models.training.hardware import choose_device
 from pipelines import faults
 from pipelines.configuration import tuned_values
-from pipelines.configuration.assignments import choose_members, resolved, settings_of
+from pipelines.configuration.assignments import resolved, settings_of
 from pipelines.configuration.competition import Competition
 from pipelines.configuration.encoders import encoder_identities
 from pipelines.console import Narrator, StageLine
 from pipelines.executors import opening
 from pipelines.faults import Attempt
-from pipelines.members.member import Member, members_of
+from pipelines.members.member import Member
 from pipelines.raw_files.raw import RawFiles
 from pipelines.stages import stage_code
 from pipelines.stages.download import fetch
@@ -35,7 +33,8 @@ from pipelines.tracking.stores import TrackingError
 from pipelines.tracking.tracker import Tracker
 from pipelines.tuning import figures as study_figures
 from pipelines.tuning import mlflow_records, optimise, results
-from pipelines.tuning.optimise import Pruner, StudyOptions
+from pipelines.tuning.optimise import Pruner
+from pipelines.tuning.request import TuneRequest, check, searched, shares
 from pipelines.tuning.results import Scored, Tuning
 from pipelines.tuning.storage import StorageLostError, check_storage
 from pipelines.tuning.study import Study, Values
@@ -47,49 +46,10 @@ from pipelines.workspace.stage_cache import StageStore
 TUNING_SEED = 1_000_003  # added to the folds' seed; nobody types such a seed for a run
 
 
-class TuneError(ValueError):
-    """A member without a search space, an unknown pruner, or options that exclude each other."""
-
-    exit_code = 2
-
-
 class NothingFoundError(RuntimeError):
     """A study without a complete trial."""
 
     exit_code = 3
-
-
-@dataclass(frozen=True)
-class TuneRequest:
-    """What to tune, and how, beside the configuration.
-
-    Attributes:
-        members: Those to tune; none for all that have a search space.
-        study: How far each study goes; the time limit is for all studies together.
-        pruner: `auto` is `median` for networks and `wilcoxon` for kinds that go fold by fold.
-        source: `auto`, `kaggle`, `sample` or a path.
-        n_repeats: How often the rows are split into folds for tuning.
-        n_seeds: Replicas per fold in tuning.
-        device: `auto`, `cpu` or `cuda`.
-        score: Whether to score the best values on the folds of a run.
-        track: Whether to write MLflow runs.
-        join: Whether to try trials alone, and leave all else to the command without it.
-        on: The cluster that trains the trials, as `--on` names it; None for this process.
-        root: The folder that holds `data/`, `runs/` and `studies/`.
-    """
-
-    members: tuple[str, ...] = ()
-    study: StudyOptions = field(default_factory=StudyOptions)
-    pruner: str = "auto"
-    source: str = "auto"
-    n_repeats: int = 1
-    n_seeds: int = 1
-    device: str = "auto"
-    score: bool = True
-    track: bool = True
-    join: bool = False
-    on: str | None = None
-    root: Path = Path()
 
 
 def tune(competition: Competition, request: TuneRequest, narrator: Narrator) -> Iterator[Tuning]:
@@ -103,64 +63,19 @@ def tune(competition: Competition, request: TuneRequest, narrator: Narrator) -> 
         StorageLostError: It went away, and did not come back.
         Exception: The stages' own errors; every one has an `exit_code`.
     """
-    members = _searched(competition, request.members)
-    if request.pruner not in ("auto", *get_args(Pruner)):
-        known = ", ".join(("auto", *get_args(Pruner)))
-        raise TuneError(f"unknown pruner {request.pruner!r}; known: {known}")
-    _check_rounds(request)
+    members = searched(competition, request.members)
+    check(request)
     request = replace(request, device=choose_device(request.device))
     check_storage(request.study.storage)
     raw = fetch(competition, narrator, source=request.source, root=request.root)
     with opening.opened(request.on, narrator) as executor:
-        for member, study in _shares(members, request.study):
+        for member, study in shares(members, request.study):
             one = replace(request, study=study)
             tuner = _Tuner(competition, member, raw, one, narrator, executor)
             if request.join:
                 tuner.join()
             else:
                 yield tuner.tune()
-
-
-def _check_rounds(request: TuneRequest) -> None:
-    """Check that nobody else proposes trials between two rounds.
-
-    Raises:
-        TuneError: Somebody does.
-    """
-    if request.study.rounds is None:
-        return
-    if request.join:
-        raise TuneError("--rounds and --join exclude each other: rounds belong to one command")
-    if request.study.at_once > 1:
-        raise TuneError(
-            "--rounds and --trials-at-once exclude each other: in a round each trial is trained "
-            "on its own; leave --trials-at-once out"
-        )
-
-
-def _shares(
-    members: Sequence[Member], options: StudyOptions
-) -> Iterator[tuple[Member, StudyOptions]]:
-    """Each member with its share of the time that is left when its turn comes."""
-    end = time.monotonic() + (np.inf if options.time_limit_s is None else options.time_limit_s)
-    for n_done, member in enumerate(members):
-        left = (end - time.monotonic()) / (len(members) - n_done)
-        time_limit_s = None if options.time_limit_s is None else max(0.0, left)
-        yield member, replace(options, time_limit_s=time_limit_s)
-
-
-def _searched(competition: Competition, names: Sequence[str]) -> list[Member]:
-    """The members to tune: those named, which must have a search space, else all that have one."""
-    chosen = members_of(choose_members(competition, names))
-    searched = [member for member in chosen if member.search]
-    without = [member.name for member in chosen if not member.search]
-    if searched and not (names and without):
-        return searched
-    known = ", ".join(m.name for m in members_of(competition) if m.search) or "none"
-    raise TuneError(
-        f"{competition.name}: no search space for {', '.join(without)}; those that have one: "
-        f"{known}; give the member one in the competition's file, `search={{...}}`"
-    )
 
 
 class _Tuner:

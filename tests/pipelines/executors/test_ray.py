@@ -16,6 +16,7 @@ import pytest
 from models.executor import LOCAL, STOPPED, Call, Needs, Task, in_order
 from pipelines import competitions
 from pipelines.commands.app import main
+from pipelines.configuration.search_space import Real, Search, Whole
 from pipelines.console import Narrator
 from pipelines.executors import machines
 from pipelines.executors.machines import Facts
@@ -25,6 +26,9 @@ from pipelines.members.member import members_of
 from pipelines.raw_files.sources import choose_source
 from pipelines.stages.download import download
 from pipelines.stages.pipeline import Pipeline
+from pipelines.tuning.optimise import StudyOptions, StudyPlan, run_study
+from pipelines.tuning.study import Study
+from pipelines.tuning.trials import Bench
 from pipelines.workspace.layout import RunLayout
 from pipelines.workspace.stage_cache import StageStore
 from tests.pipelines.executors import own_competition
@@ -385,3 +389,41 @@ def test_a_cancelled_worker_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     assert next(attempt) == b"the node"
     with pytest.raises(SystemExit):
         next(attempt)
+
+
+SPACES: dict[str, Search] = {
+    "mlp": {"train.lr": Real(low=1e-3, high=0.5, log=True)},
+    "trees": {"trees.num_leaves": Whole(low=2, high=16)},
+}
+
+
+def study(folder: Path, name: str, narrator: Narrator, executor: Any, **options: Any) -> Study:
+    """A study of a member of the own competition, in a folder of its own."""
+    made = pipeline(folder, narrator, LOCAL, [name])
+    (member,) = members_of(made.competition)
+    space = SPACES[name]
+    with narrator.stages():
+        bench = Bench(made.competition, member, made.dataset_of(member), 1, "cpu")
+    plan = StudyPlan("own", folder, space, {}, True, options=StudyOptions(n_trials=4, **options))
+    return run_study(plan, bench, executor=executor)
+
+
+@pytest.mark.parametrize("name", list(SPACES))
+def test_a_study_in_rounds_is_that_of_one_machine(
+    executor: Any, tmp_path: Path, person: Told, name: str
+) -> None:
+    here, there = (
+        study(tmp_path / str(where), name, person, where, rounds=2) for where in (LOCAL, executor)
+    )
+    assert [(t.values, t.score, t.curve) for t in there.trials] == [
+        (t.values, t.score, t.curve) for t in here.trials
+    ]
+
+
+def test_trials_are_proposed_as_soon_as_there_is_room(
+    executor: Any, tmp_path: Path, person: Told
+) -> None:
+    made = study(tmp_path, "mlp", person, executor)
+    assert [trial.state for trial in made.trials] == ["complete"] * 4
+    begun = sorted((t.start_ms or 0, (t.start_ms or 0) + 1000 * t.seconds) for t in made.trials)
+    assert begun[1][0] < begun[0][1]  # two at once
