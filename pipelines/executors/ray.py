@@ -21,9 +21,10 @@ from typing import Any, TypeVar
 import ray
 from ray import cloudpickle
 from ray import exceptions as faults
+from ray._private import worker as ray_worker
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from models.executor import STOPPED, Hear, Task
+from models.executor import STOPPED, Call, Hear, Task
 from pipelines.console import Narrator
 from pipelines.executors.address import ClusterAddress, ClusterError, causes
 from pipelines.executors.attempts import Attempt, own_error
@@ -115,6 +116,7 @@ def joined(address: ClusterAddress) -> Iterator[tuple[OwnModule, ...]]:
             is_of_token = any("Authentication" in repr(cause) for cause in causes(error))
             text = " ".join(str(error).split())
             raise ClusterError(address.refusal(text, is_of_token=is_of_token)) from error
+        ray_worker._worker_logs_enabled = False  # what was lost is told here, in our words
         try:
             yield own
         finally:
@@ -202,26 +204,31 @@ class _Sent:
 def _attempt(sent: _Sent) -> Generator[bytes, None, None]:
     """Do a task on a worker: the node's id, its reports, and the result, each pickled.
 
-    A worker that is cancelled ends: in the middle of an import it could not import that again.
+    What is cancelled ends at its next report, and its worker goes on to another task; but one that
+    was importing ends, since what it had begun to import could not be imported again.
     """
+    work: Callable[[Call], Any] | None = None
     try:
-        yield from _done(sent)
+        node = ray.get_runtime_context().get_node_id()
+        check_alike(node, facts(), sent.here)  # a node that came after the others were asked
+        yield pickle.dumps(node)
+        work = _loaded(sent)
+        for item in reports_of(work):
+            yield cloudpickle.dumps(item)
     except KeyboardInterrupt:
-        os._exit(1)
+        if work is None:
+            os._exit(1)
 
 
-def _done(sent: _Sent) -> Generator[bytes, None, None]:
+def _loaded(sent: _Sent) -> Callable[[Call], Any]:
+    """The task's work, with everything that it needs imported and fetched."""
     from pipelines.process import keep_freed_memory
 
-    node = ray.get_runtime_context().get_node_id()
-    check_alike(node, facts(), sent.here)  # a node that came after the others were asked
-    yield pickle.dumps(node)
     keep_freed_memory()
     load_own(sent.own, Path.cwd())
     work, arguments = pickle.loads(sent.work)
     value = _value(sent.shared)
-    for item in reports_of(lambda call: work(value, arguments, call)):
-        yield cloudpickle.dumps(item)
+    return lambda call: work(value, arguments, call)
 
 
 @dataclass

@@ -372,23 +372,44 @@ def test_a_lost_node_is_told_and_its_blocks_are_done_again(
     assert lost
 
 
-def test_a_cancelled_worker_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def cancelled(*_: Any) -> Any:
+    raise KeyboardInterrupt
+
+
+def test_a_worker_that_was_cancelled_while_it_imported_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """One that was stopped in the middle of importing torch could never import it again."""
     from pipelines.executors import ray as on_ray
-
-    def cancelled(_: Any) -> Any:
-        yield b"the node"
-        raise KeyboardInterrupt
 
     def leave(code: int) -> None:
         raise SystemExit(code)
 
-    monkeypatch.setattr(on_ray, "_done", cancelled)
+    monkeypatch.setattr(on_ray, "_loaded", cancelled)
     monkeypatch.setattr(os, "_exit", leave)
-    attempt = on_ray._attempt(None)  # type: ignore[arg-type]
-    assert next(attempt) == b"the node"
+    sent = on_ray._Sent((), machines.facts(), None, b"")
     with pytest.raises(SystemExit):
-        next(attempt)
+        list(on_ray._attempt(sent))
+
+
+def test_a_stopped_task_leaves_its_worker_to_the_next_one(executor: Any) -> None:
+    nothing, processes = executor.share(None), set()
+
+    def hear(_: int, report: Any) -> bool:
+        processes.add(report)
+        return True
+
+    for _ in range(3):
+        ended = executor.run([Task(its_process, nothing, None)], hear)
+        assert list(ended) == [(0, STOPPED)]
+    # Two nodes of one core: at most one worker each.
+    assert len(processes) <= 2
+
+
+def its_process(_shared: None, _arguments: None, call: Call) -> None:
+    while True:
+        call.tell(os.getpid())
+        time.sleep(0.05)
 
 
 SPACES: dict[str, Search] = {
