@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from models.checkpoints import Checkpoints
 
+T = TypeVar("T")
 Hear = Callable[[int, Any], bool]  # the number of a task and its report -> is it to end?
 
 
@@ -89,7 +90,7 @@ class Task:
         arguments: What this task alone gets; small.
         here: What only a task of this process gets as `Call.here`; it never travels.
         needs: What it takes.
-        cost: How long it takes beside the others; the longest begin first.
+        cost: How long it takes, in seconds of a core, about; the longest begin first.
     """
 
     work: Callable[[Any, Any, Call], Any]
@@ -132,6 +133,17 @@ class Executor(Protocol):
                 whether that task is to end, with `STOPPED` as its result.
             side_by_side: Tasks that run at once on threads, if they run in this process.
             unit: What the tasks are called, for the person.
+        """
+        ...
+
+    def each(self, works: Sequence[Callable[[], T]]) -> list[T]:
+        """Do pieces of the caller's own work; their results, in order.
+
+        Where tasks are done elsewhere, those of all pieces are handed over at once, and a piece
+        that waits for its own lets the others go on. No two pieces ever compute at a time.
+
+        Args:
+            works: Each may call `run`. The error of one ends the others.
         """
         ...
 
@@ -209,6 +221,10 @@ class Local:
             numbers = {pool.submit(_done, task, call): call.number for task, call in pairs}
             for future in as_completed(list(numbers)):
                 yield numbers.pop(future), future.result()
+
+    def each(self, works: Sequence[Callable[[], T]]) -> list[T]:
+        """Do the pieces one after the other."""
+        return [work() for work in works]
 
     def shown(
         self,

@@ -107,6 +107,13 @@ class Unruly:
             self.attempts.append(n_attempts)
             return result if result is STOPPED else pickle.loads(pickle.dumps(result))
 
+    def each(self, works: Sequence[Callable[[], Any]]) -> list[Any]:
+        """The pieces in any order."""
+        order = list(range(len(works)))
+        random.Random(self.seed).shuffle(order)
+        results = {number: works[number]() for number in order}
+        return [results[number] for number in range(len(works))]
+
     def shown(self, title: str, note: Any) -> AbstractContextManager[object]:
         return nullcontext()
 

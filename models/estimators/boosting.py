@@ -17,7 +17,7 @@ import numpy as np
 from models.checkpoints import Snapshot
 from models.estimators.boosters import Boosters, matrix, predict_columns
 from models.estimators.fold_models import Inputs, Owner
-from models.estimators.unit_fits import Units, fit_units, needs_of
+from models.estimators.unit_fits import Units, fit_units, needs_of, seconds_of
 from models.executor import HERE, Call, Place
 from models.target import Scales, Target
 
@@ -169,6 +169,7 @@ def fit_trees(
         _Shared(folds, tests, target, settings, n_threads),
         owners,
         needs_of(folds, tests, threads=n_threads),
+        seconds_of(folds, settings.n_estimators * target.task.n_columns),
         layout={"n_threads": n_threads},
         side_by_side=n_workers,
     )

@@ -12,7 +12,7 @@ import numpy as np
 
 from models.checkpoints import Snapshot
 from models.estimators.fold_models import Inputs, Owner, with_absent
-from models.estimators.unit_fits import Units, fit_units, needs_of
+from models.estimators.unit_fits import Units, fit_units, needs_of, seconds_of
 from models.executor import HERE, Call, Place
 from models.target import Target
 from models.tasks import Task
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from models.estimators.sklearn_models import EstimatorSettings
 
 BLOCK = 4096  # rows predicted at a time
+OTHER_TREES = 100  # what an estimator that is no forest is taken to cost
 
 
 class EstimatorError(ValueError):
@@ -111,7 +112,8 @@ def fit_estimators(
     test_sum = np.zeros((len(tests[0]["x_num"]), target.task.n_columns))
     owners = [(fold, seed) for fold in range(len(folds)) for seed in seeds]
     shared = _Shared(folds, tests, target, settings)
-    units = Units(_fitted, shared, owners, needs_of(folds, tests))
+    cost = seconds_of(folds, getattr(settings, "n_estimators", OTHER_TREES))
+    units = Units(_fitted, shared, owners, needs_of(folds, tests), cost)
     with closing(fit_units(units, place)) as models:
         for (fold, seed), found in zip(owners, models, strict=True):
             test_sum += found.arrays["test"]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 LIBRARIES_BYTES = 400_000_000  # what the interpreter and the libraries take
 
+VALUES_PER_S = 1e8  # that a core of a tree's training looks at, about
+
 
 @dataclass(frozen=True)
 class Units:
@@ -29,6 +31,7 @@ class Units:
         shared: What all share.
         owners: Fold and seed of each.
         needs: What one of them takes.
+        cost: How long one of them takes, in seconds of a core, about.
         layout: What decides their bytes beside data and settings.
         side_by_side: How many are fitted at once in this process.
     """
@@ -37,6 +40,7 @@ class Units:
     shared: Any
     owners: Sequence[Owner]
     needs: Needs = field(default_factory=Needs)
+    cost: float = 1.0
     layout: Layout = field(default_factory=dict)
     side_by_side: int = 1
 
@@ -61,7 +65,9 @@ def _results(
     yield from ((number, model) for number, model in found.items() if model is not None)
     left = [number for number, model in found.items() if model is None]
     shared = executor.share(units.shared)
-    tasks = [Task(units.work, shared, units.owners[n], needs=units.needs) for n in left]
+    tasks = [
+        Task(units.work, shared, units.owners[n], needs=units.needs, cost=units.cost) for n in left
+    ]
     with closing(executor.run(tasks, side_by_side=units.side_by_side)) as models:
         for at, model in models:
             kept.keep(names[left[at]], model)
@@ -77,6 +83,15 @@ def needs_of(
         default=0,
     )
     return Needs(threads=threads, n_bytes=LIBRARIES_BYTES + 2 * largest)
+
+
+def seconds_of(folds: Sequence[FoldData], n_trees: int) -> float:
+    """How long a model of so many trees takes on one fold's rows, in seconds of a core.
+
+    Only the order of magnitude: it decides which tasks of a cluster begin first.
+    """
+    sizes = (sum(int(np.prod(array.shape)) for array in fold.inputs.values()) for fold in folds)
+    return n_trees * max(sizes, default=0) / VALUES_PER_S
 
 
 def _n_bytes(inputs: Inputs) -> int:

@@ -14,9 +14,10 @@ from models.training.hardware import split_evenly
 from models.training.plan import TrainingPlan
 from models.training.stack_size import ACTIVATION_BYTES, products_per_row, step_bytes
 
-# About a minute of a core: 1e10 multiplications per second (benchmarks/NOTES.md). Less than that is
-# not worth a task of its own, and narrower stacks than these cost more than one wide one.
-MOST_PRODUCTS = 6e11
+# A core does about 1e10 multiplications per second (benchmarks/NOTES.md). Less than a minute of it
+# is not worth a task of its own, and narrower stacks than these cost more than one wide one.
+PRODUCTS_PER_S = 1e10
+MOST_PRODUCTS = 60 * PRODUCTS_PER_S
 LEAST_WIDTH = 5
 PASSES = 3  # one forward, and twice as much backward
 WEIGHTS_HELD = 5  # now, the best ones, gradients and two moments
@@ -71,6 +72,10 @@ class Blocks:
             sum(table.nbytes for table in context.tables.tables.values()),
             int(context.device.type == "cuda"),
         )
+
+    def seconds(self, number: int) -> float:
+        """How long a block keeps a core busy, about."""
+        return self.products * len(self.places[number]) / PRODUCTS_PER_S
 
     def needs(self, number: int) -> Needs:
         """What a block takes."""

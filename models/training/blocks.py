@@ -125,7 +125,7 @@ class _Work:
                 self.blocks.places[number],
                 here=self._checkpoints_of(number),
                 needs=self.blocks.needs(number),
-                cost=self.blocks.products * len(self.blocks.places[number]),
+                cost=self.blocks.seconds(number),
             )
             for number in left
         ]

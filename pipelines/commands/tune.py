@@ -12,6 +12,7 @@ from pipelines.commands.options import (
     Device,
     Folds,
     Name,
+    On,
     Sets,
     Source,
     Track,
@@ -55,6 +56,15 @@ class SearchOptions:
     trials_at_once: Annotated[
         int, typer.Option(metavar="N", min=1, help="trials of networks trained in one stack")
     ] = 1
+    rounds: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K",
+            min=1,
+            help="propose in K rounds, each after the results of the one before; "
+            "the same study on any number of machines",
+        ),
+    ] = None
     pruner: Annotated[
         str, typer.Option(metavar="auto|median|hyperband|wilcoxon|none", help="stops poor trials")
     ] = "auto"
@@ -72,6 +82,7 @@ class TrialOptions:
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="replicas per fold in tuning")] = 1
     set_: Sets = None
     device: Device = "auto"
+    on: On = None
     score: Annotated[
         bool,
         typer.Option("--score/--no-score", help="train the best on the folds that `run` uses"),
@@ -87,7 +98,7 @@ def tune(name: Name, search: SearchOptions, trial: TrialOptions) -> None:
     from pipelines.console import Narrator
     from pipelines.tuning.optimise import StudyOptions
     from pipelines.tuning.page import show
-    from pipelines.tuning.tune import TuneRequest
+    from pipelines.tuning.request import TuneRequest
     from pipelines.tuning.tune import tune as tune_members
 
     competition = configure(
@@ -99,6 +110,7 @@ def tune(name: Name, search: SearchOptions, trial: TrialOptions) -> None:
         storage=search.storage,
         seed=search.seed,
         at_once=search.trials_at_once,
+        rounds=search.rounds,
     )
     request = TuneRequest(
         members=tuple(names_in(search.members)),
@@ -111,6 +123,7 @@ def tune(name: Name, search: SearchOptions, trial: TrialOptions) -> None:
         score=trial.score,
         track=trial.track,
         join=search.join,
+        on=trial.on,
     )
     page = console()
     for tuning in tune_members(competition, request, Narrator(page)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.executor import Needs
+from models.executor import Needs, Task
 from pipelines.executors.address import ClusterError
 
 CPU, GPU, MEMORY = "CPU", "GPU", "memory"  # as Ray calls them
@@ -65,3 +65,14 @@ def _amount(name: str, amount: float) -> str:
     if name == MEMORY:
         return f"{amount / 1e9:.1f} GB of memory"
     return f"{amount:g} {'cores' if name == CPU else 'CUDA cards'}"
+
+
+def check_sizes(tasks: Sequence[Task], machines: Sequence[Node], unit: str, title: str) -> None:
+    """Check that some machine can do each of the tasks, once nothing else runs there.
+
+    Raises:
+        TooLargeError: No machine can ever do one of them.
+    """
+    for needs in dict.fromkeys(task.needs for task in tasks):
+        if not any(node.fits(needs) for node in machines):
+            raise TooLargeError(f"{title}: {too_large(needs, machines, unit)}")

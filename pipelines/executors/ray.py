@@ -11,28 +11,31 @@ import contextlib
 import os
 import pickle
 import tempfile
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import ray
 from ray import cloudpickle
 from ray import exceptions as faults
+from ray._private import worker as ray_worker
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from models.executor import STOPPED, Hear, Task
+from models.executor import STOPPED, Call, Hear, Task
 from pipelines.console import Narrator
 from pipelines.executors.address import ClusterAddress, ClusterError, causes
-from pipelines.executors.attempts import Attempt, Standing, own_error
+from pipelines.executors.attempts import Attempt, own_error
+from pipelines.executors.batches import Batch, Waiting
 from pipelines.executors.machines import Facts, check_alike, facts, unlike_processors
-from pipelines.executors.nodes import CPU, Node, TooLargeError, too_large
+from pipelines.executors.nodes import CPU, Node, check_sizes
+from pipelines.executors.pieces import done_together, until
 from pipelines.executors.quiet import quiet_stderr
 from pipelines.executors.reporting import Ended, Report, reports_of
 from pipelines.executors.shipped_code import ENVIRONMENT, OwnModule, load_own, pack
 
-MOST_RETRIES = 3
 WAIT_S = 0.5  # between two looks at how far the tasks are
 PROBE_S = 120.0  # for a node to say what it has
 AHEAD = 4  # tasks for each slot that the cluster knows of; the others wait here
@@ -46,10 +49,9 @@ LOST = (
 )
 
 
-class LostTaskError(RuntimeError):
-    """A task whose workers were lost again and again."""
-
-    exit_code = 3
+T = TypeVar("T")
+Note = Callable[[str], None]
+_shown: ContextVar[tuple[str, Note | None]] = ContextVar("shown", default=("tasks", None))
 
 
 def nodes() -> list[Node]:
@@ -114,6 +116,7 @@ def joined(address: ClusterAddress) -> Iterator[tuple[OwnModule, ...]]:
             is_of_token = any("Authentication" in repr(cause) for cause in causes(error))
             text = " ".join(str(error).split())
             raise ClusterError(address.refusal(text, is_of_token=is_of_token)) from error
+        ray_worker._worker_logs_enabled = False  # what was lost is told here, in our words
         try:
             yield own
         finally:
@@ -201,26 +204,31 @@ class _Sent:
 def _attempt(sent: _Sent) -> Generator[bytes, None, None]:
     """Do a task on a worker: the node's id, its reports, and the result, each pickled.
 
-    A worker that is cancelled ends: in the middle of an import it could not import that again.
+    What is cancelled ends at its next report, and its worker goes on to another task; but one that
+    was importing ends, since what it had begun to import could not be imported again.
     """
+    work: Callable[[Call], Any] | None = None
     try:
-        yield from _done(sent)
+        node = ray.get_runtime_context().get_node_id()
+        check_alike(node, facts(), sent.here)  # a node that came after the others were asked
+        yield pickle.dumps(node)
+        work = _loaded(sent)
+        for item in reports_of(work):
+            yield cloudpickle.dumps(item)
     except KeyboardInterrupt:
-        os._exit(1)
+        if work is None:
+            os._exit(1)
 
 
-def _done(sent: _Sent) -> Generator[bytes, None, None]:
+def _loaded(sent: _Sent) -> Callable[[Call], Any]:
+    """The task's work, with everything that it needs imported and fetched."""
     from pipelines.process import keep_freed_memory
 
-    node = ray.get_runtime_context().get_node_id()
-    check_alike(node, facts(), sent.here)  # a node that came after the others were asked
-    yield pickle.dumps(node)
     keep_freed_memory()
     load_own(sent.own, Path.cwd())
     work, arguments = pickle.loads(sent.work)
     value = _value(sent.shared)
-    for item in reports_of(lambda call: work(value, arguments, call)):
-        yield cloudpickle.dumps(item)
+    return lambda call: work(value, arguments, call)
 
 
 @dataclass
@@ -236,11 +244,11 @@ class RayExecutor:
     own: tuple[OwnModule, ...]
     warn: Callable[[str], None]
     slots: int = field(init=False)
-    _title: str = "tasks"
-    _note: Callable[[str], None] | None = None
+    _queue: _Queue = field(init=False)
 
     def __post_init__(self) -> None:
         self.slots = max(2, int(ray.cluster_resources().get(CPU, 0)))
+        self._queue = _Queue(self.own, max(FEWEST_AHEAD, AHEAD * self.slots))
 
     def share(self, value: Any) -> _Put:
         """Put the value into the object store."""
@@ -260,80 +268,83 @@ class RayExecutor:
             TooLargeError: A task that no machine can ever do.
             LostTaskError: A task was lost more than `MOST_RETRIES` times.
         """
-        self._check_sizes(tasks, unit)
-        run = _Run(tasks, hear, self.own, self._say, unit)
-        ahead = max(FEWEST_AHEAD, AHEAD * self.slots)
+        title, note = _shown.get()
+        check_sizes(tasks, nodes(), unit, title)
+        batch = Batch.of(tasks, hear, partial(self._say, title, note), unit)
+        self._queue.add(batch)
         try:
-            yield from run.results(ahead)
+            while batch.is_open:
+                until(lambda: batch.has_news, self._queue.step)
+                yield batch.next()
         finally:
-            run.cancel()
+            self._queue.cancel(batch)
 
-    def _say(self, text: str, *, is_warning: bool = False) -> None:
+    def each(self, works: Sequence[Callable[[], T]]) -> list[T]:
+        """Do the pieces of work side by side; see `models.executor.Executor`."""
+        return done_together(works, self._queue.step)
+
+    def _say(self, title: str, note: Note | None, text: str, *, is_warning: bool = False) -> None:
         if is_warning:
-            self.warn(f"{self._title}: {text}")
-        elif self._note is not None:
-            self._note(text)
-
-    def _check_sizes(self, tasks: Sequence[Task], unit: str) -> None:
-        for needs in dict.fromkeys(task.needs for task in tasks):
-            machines = nodes()
-            if not any(node.fits(needs) for node in machines):
-                raise TooLargeError(f"{self._title}: {too_large(needs, machines, unit)}")
+            self.warn(f"{title}: {text}")
+        elif note is not None:
+            note(text)
 
     @contextlib.contextmanager
-    def shown(self, title: str, note: Callable[[str], None] | None) -> Iterator[None]:
-        """Tell how far the tasks are within."""
-        before = self._title, self._note
-        self._title, self._note = title, note
+    def shown(self, title: str, note: Note | None) -> Iterator[None]:
+        """Tell how far the tasks are that are run within."""
+        before = _shown.set((title, note))
         try:
             yield
         finally:
-            self._title, self._note = before
+            _shown.reset(before)
 
     def close(self) -> None:
         """Leave the cluster; its tasks of ours end."""
         ray.shutdown()
 
 
-class _Run:
-    """The tasks of one call of `RayExecutor.run`."""
+class _Queue:
+    """The tasks of all calls of `RayExecutor.run` that have not ended."""
 
-    def __init__(
-        self,
-        tasks: Sequence[Task],
-        hear: Hear | None,
-        own: tuple[OwnModule, ...],
-        say: Callable[..., None],
-        unit: str,
-    ) -> None:
-        self._tasks, self._hear, self._own, self._say = tasks, hear, own, say
-        longest_first = sorted(range(len(tasks)), key=lambda n: tasks[n].cost)
-        self._waiting = [Attempt(number) for number in longest_first]  # the next one is last
-        self._running: dict[Any, Attempt] = {}
-        self._standing = Standing(len(tasks), unit, time.monotonic())
+    def __init__(self, own: tuple[OwnModule, ...], ahead: int) -> None:
+        self._own, self._ahead = own, ahead
+        self._batches: list[Batch] = []
+        self._waiting = Waiting()
+        self._running: dict[Any, tuple[Batch, Attempt]] = {}
 
-    def results(self, ahead: int) -> Generator[tuple[int, Any], None, None]:
-        """Each task's number and result, as they end."""
-        while self._waiting or self._running:
-            while self._waiting and len(self._running) < ahead:
-                self._begin(self._waiting.pop())
-            streams = list(self._running)
-            ready, _ = ray.wait(streams, num_returns=len(streams), timeout=0, fetch_local=False)
-            if not ready:
-                ready, _ = ray.wait(streams, num_returns=1, timeout=WAIT_S, fetch_local=False)
-            for stream in ready:
-                yield from self._next(stream)
-            self._tell()
+    def add(self, batch: Batch) -> None:
+        """Let its tasks wait for their turn."""
+        self._batches.append(batch)
+        self._waiting.add(batch, map(Attempt, range(len(batch.tasks))))
 
-    def cancel(self) -> None:
-        """End every task that still runs."""
-        for stream in self._running:
-            with contextlib.suppress(faults.RayError, ValueError):
-                ray.cancel(stream)
-        self._running.clear()
+    def cancel(self, batch: Batch) -> None:
+        """End every task of it that waits or runs."""
+        self._waiting.drop(batch)
+        for stream, (owner, _) in list(self._running.items()):
+            if owner is batch:
+                del self._running[stream]
+                with contextlib.suppress(faults.RayError, ValueError):
+                    ray.cancel(stream)
+        self._batches.remove(batch)
 
-    def _begin(self, running: Attempt) -> None:
-        task = self._tasks[running.number]
+    def step(self) -> None:
+        """Begin tasks, and take what those that run have told, or wait for it a moment."""
+        while self._waiting and len(self._running) < self._ahead:
+            self._begin(*self._waiting.next())
+        for batch in self._batches:
+            self._tell(batch)
+        for stream in self._ready():
+            self._take(stream, *self._running[stream])
+
+    def _ready(self) -> Sequence[Any]:
+        streams = list(self._running)
+        ready, _ = ray.wait(streams, num_returns=len(streams), timeout=0, fetch_local=False)
+        if not ready:
+            ready, _ = ray.wait(streams, num_returns=1, timeout=WAIT_S, fetch_local=False)
+        return list(ready)
+
+    def _begin(self, batch: Batch, attempt: Attempt) -> None:
+        task = batch.tasks[attempt.number]
         assert isinstance(task.shared, _Put), "shared by this executor"
         work = cloudpickle.dumps((task.work, task.arguments))
         needs = task.needs
@@ -348,58 +359,41 @@ class _Run:
             )
             .remote(_Sent(self._own, facts(), task.shared.reference, work))
         )
-        self._running[stream] = running
+        self._running[stream] = (batch, attempt)
 
-    def _next(self, stream: Any) -> Iterator[tuple[int, Any]]:
+    def _take(self, stream: Any, batch: Batch, attempt: Attempt) -> None:
         """Take a task's next report; its result, once it has one."""
-        running = self._running[stream]
         try:
             item = pickle.loads(ray.get(next(stream)))
         except StopIteration:
             del self._running[stream]
-            return
         except faults.RayTaskError as error:
-            raise own_error(error) from None
+            batch.error = own_error(error)
         except LOST as error:
-            self._again(stream, running, error)
-            return
+            self._again(stream, batch, attempt, error)
+        else:
+            self._hear(stream, batch, attempt, item)
+
+    def _hear(self, stream: Any, batch: Batch, attempt: Attempt, item: Any) -> None:
         if isinstance(item, Ended):
             del self._running[stream]
-            self._standing.n_done += 1
-            yield running.number, item.result
-        elif isinstance(item, Report):
-            yield from self._heard(stream, running, item.report)
-        else:
-            running.node = item
-
-    def _heard(self, stream: Any, running: Attempt, report: Any) -> Iterator[tuple[int, Any]]:
-        if running.is_news() and self._hear is not None and self._hear(running.number, report):
+            batch.end(attempt.number, item.result)
+        elif not isinstance(item, Report):
+            attempt.node = item
+        elif attempt.is_news() and batch.hear and batch.hear(attempt.number, item.report):
             del self._running[stream]
-            self._standing.n_done += 1
             ray.cancel(stream)
-            yield running.number, STOPPED
+            batch.end(attempt.number, STOPPED)
 
-    def _again(self, stream: Any, lost: Attempt, error: Exception) -> None:
-        """Do a lost task again.
-
-        Raises:
-            LostTaskError: It was lost too often.
-        """
+    def _again(self, stream: Any, batch: Batch, lost: Attempt, error: Exception) -> None:
+        """Let a lost task wait once more."""
         del self._running[stream]
-        n_lost = lost.n_lost + 1
         reason = "out of memory" if isinstance(error, faults.OutOfMemoryError) else "it is gone"
-        if n_lost > MOST_RETRIES:
-            raise LostTaskError(self._standing.lost(n_lost, reason)) from error
-        self._say(
-            f"a worker was lost ({reason}); its part is done again, {n_lost} of {MOST_RETRIES}",
-            is_warning=True,
-        )
-        self._waiting.append(Attempt(lost.number, n_heard=lost.n_heard, n_lost=n_lost))
+        again = batch.again(lost, reason)
+        if again is not None:
+            self._waiting.add(batch, [again])
 
-    def _tell(self) -> None:
+    def _tell(self, batch: Batch) -> None:
         """Say how far the tasks are, or that they wait."""
-        nodes_of = [attempt.node for attempt in self._running.values() if attempt.node is not None]
-        if self._standing.are_waiting(nodes_of, time.monotonic()):
-            self._say(self._standing.waiting(ray.available_resources().get(CPU, 0)))
-        elif nodes_of:
-            self._say(self._standing.running(nodes_of))
+        attempts = [attempt for owner, attempt in self._running.values() if owner is batch]
+        batch.tell(attempts, lambda: ray.available_resources().get(CPU, 0))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Iterable
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +79,15 @@ class Pipeline:
         self._preprocess()
         for member in self._one_of_each_encoder():
             self._dataset(member)
-        for member in members_of(self.competition):
-            self._train(member)
+        members = members_of(self.competition)
+        self._executor.each([partial(self._train, member) for member in members])
+        self._in_order(train_stage(member.name) for member in members)
+
+    def _in_order(self, names: Iterable[str]) -> None:
+        """Note stages that ended in any order as if each had ended after the one before."""
+        for name in names:
+            self.stages[name] = self.stages.pop(name)
+            self.seconds[name] = self.seconds.pop(name)
 
     def damaged_stages(self) -> list[str]:
         """Names of the stages of a finished run that are not as they were written, or gone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,11 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from pipelines.configuration.search_space import Search
+from pipelines.tuning.apart import Apart
 from pipelines.tuning.heartbeat import Heartbeat
 from pipelines.tuning.places import is_living, take
 from pipelines.tuning.proposals import PlacedSampler, decoded, distributions, encoded, suggest
+from pipelines.tuning.rounds import Rounds
 from pipelines.tuning.snapshot import GIVEN_BACK, WORKER
 from pipelines.tuning.storage import StorageLostError
 from pipelines.tuning.study import Values
@@ -34,6 +36,8 @@ class Shared:
         seed: Of the proposals.
         worker: This process.
         heartbeat: Of its running trials.
+        apart: Trains each trial on its own; None where those of a batch may share a stack.
+        rounds: What trials learn from; None where that is every trial that there is.
     """
 
     study: optuna.Study
@@ -42,6 +46,8 @@ class Shared:
     seed: int
     worker: Worker
     heartbeat: Heartbeat
+    apart: Apart | None = None
+    rounds: Rounds | None = None
 
 
 class Batch:
@@ -57,9 +63,9 @@ class Batch:
         try:
             self._propose(n_trials)
             values = [decoded(trial.params, self._shared.space) for trial in self._trials]
-            scores = self._bench.score(values, self._report) if values else []
-            for at in sorted(self._running):
-                self._end(at, scores[at])
+            for at, score in self._scores(values):
+                if at in self._running:
+                    self._end(at, score)
         except StorageLostError:
             self._running.clear()  # without a heartbeat others free them
             raise
@@ -68,6 +74,14 @@ class Batch:
             with contextlib.suppress(StorageLostError):
                 for at in sorted(self._running):
                     self._tell(at, state=TrialState.FAIL)
+
+    def _scores(self, values: Sequence[Values]) -> Iterator[tuple[int, float | None]]:
+        """The number and the score of each trial."""
+        if not values:
+            return iter(())
+        if self._shared.apart is not None:
+            return self._shared.apart.scores(values, self._report)
+        return enumerate(self._bench.score(values, self._report))
 
     def _propose(self, n_trials: int) -> None:
         fixed: Mapping[str, Any] = {}
@@ -80,7 +94,7 @@ class Batch:
             self._suggest(trial, place, fixed)
             last = place
             # Trials of one structure can be trained in one stack.
-            free = self._bench.replica_keys
+            free = () if self._shared.apart else self._bench.replica_keys
             fixed = {key: value for key, value in trial.params.items() if free and key not in free}
         return None
 
@@ -99,6 +113,7 @@ class Batch:
             seed=shared.seed,
             place=place,
             fixed=fixed if place else encoded(shared.defaults, shared.space),
+            learned=None if shared.rounds is None else shared.rounds.before(place, shared.study),
         )
         suggest(trial, shared.space)
 
@@ -127,10 +142,16 @@ class Batch:
             self._forget(trial)  # another worker freed it while this process was paused
             return True
         # A trial at its last step gets a score, hopeless or not.
-        is_hopeless = step < self._bench.last_step and self._trials[trial].should_prune()
+        is_hopeless = step < self._bench.last_step and self._should_prune(self._trials[trial])
         if is_hopeless:
             self._end(trial, None)
         return is_hopeless
+
+    def _should_prune(self, trial: optuna.Trial) -> bool:
+        shared = self._shared
+        if shared.rounds is None:
+            return trial.should_prune()
+        return shared.rounds.should_prune(shared.study, trial.number)
 
     def _end(self, at: int, score: float | None) -> None:
         if score is None or not np.isfinite(score):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,11 +20,15 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
+from models.executor import LOCAL, Executor
 from pipelines.configuration.search_space import Search
+from pipelines.tuning.apart import Apart
 from pipelines.tuning.batch import Batch, Shared
 from pipelines.tuning.heartbeat import Heartbeat, Reaper
+from pipelines.tuning.places import COUNTED
 from pipelines.tuning.proposals import N_STARTUP, PlacedSampler
-from pipelines.tuning.snapshot import COUNTED, as_study, importance
+from pipelines.tuning.rounds import Rounds
+from pipelines.tuning.snapshot import as_study, importance
 from pipelines.tuning.storage import Say, open_storage
 from pipelines.tuning.study import Study, Values
 from pipelines.tuning.trials import Bench
@@ -44,6 +49,8 @@ class StudyOptions:
         storage: A URL that Optuna knows; None for a journal file in the study's folder.
         seed: Seed of the proposals.
         at_once: Trials that are proposed together; networks' trials share a stack.
+        rounds: In how many rounds the trials are proposed, each after all results of those before;
+            None where a trial is proposed as soon as there is room for it.
         join: Whether to leave the number of trials to the other workers, once one has set it.
     """
 
@@ -52,7 +59,13 @@ class StudyOptions:
     storage: str | None = None
     seed: int = 0
     at_once: int = 1
+    rounds: int | None = None
     join: bool = False
+
+    @property
+    def round_size(self) -> int | None:
+        """Trials of a round."""
+        return None if self.rounds is None else math.ceil(self.n_trials / self.rounds)
 
 
 @dataclass(frozen=True)
@@ -82,7 +95,11 @@ OnTrial = Callable[[Study], None]
 
 
 def run_study(
-    plan: StudyPlan, bench: Bench, on_trial: OnTrial | None = None, say: Say | None = None
+    plan: StudyPlan,
+    bench: Bench,
+    on_trial: OnTrial | None = None,
+    say: Say | None = None,
+    executor: Executor = LOCAL,
 ) -> Study:
     """Run trials until the study has its number or its time is over; the same plan resumes it.
 
@@ -93,6 +110,8 @@ def run_study(
         bench: Trains the trials.
         on_trial: Called with the study so far at the start and after each batch of trials.
         say: Takes a warning while the storage is waited for.
+        executor: Trains the trials. Elsewhere each is trained on its own, as many at once as there
+            is room for.
 
     Raises:
         StorageError: The storage cannot be opened.
@@ -102,7 +121,18 @@ def run_study(
     with _quiet(), Worker(plan.folder) as worker, _opened(plan, say) as storage:
         study = _study(plan, storage)
         with Heartbeat(storage) as heartbeat:
-            shared = Shared(study, plan.space, plan.defaults, plan.options.seed, worker, heartbeat)
+            size, seed = plan.options.round_size, plan.options.seed
+            is_apart = size is not None or executor is not LOCAL
+            shared = Shared(
+                study,
+                plan.space,
+                plan.defaults,
+                seed,
+                worker,
+                heartbeat,
+                apart=Apart(bench, executor) if is_apart else None,
+                rounds=None if size is None else Rounds(size),
+            )
             _Run(plan, bench, shared, Reaper(study, storage, plan.folder), hear).run()
         result = replace(_snapshot(study, plan, worker), importance=importance(study))
     hear(result)
@@ -130,17 +160,36 @@ class _Run:
 
     def run(self) -> None:
         """Run batches, or wait for other workers, until there are enough trials or no time."""
-        options, pause = self._plan.options, FIRST_PAUSE_S
-        end = time.monotonic() + (np.inf if options.time_limit_s is None else options.time_limit_s)
-        while (left := self._left()) is not None and time.monotonic() < end:
+        limit_s, pause = self._plan.options.time_limit_s, FIRST_PAUSE_S
+        self._end = time.monotonic() + (np.inf if limit_s is None else limit_s)
+        while (left := self._left()) is not None and time.monotonic() < self._end:
             if left > 0:
-                self._hear(_snapshot(self._shared.study, self._plan, self._shared.worker))
-                batch = Batch(self._shared, self._bench, limit=self._limit())
-                batch.run(min(options.at_once, left))
+                self._some(left)
                 pause = FIRST_PAUSE_S
             else:
-                time.sleep(min(pause, max(0.0, end - time.monotonic())))
+                time.sleep(min(pause, max(0.0, self._end - time.monotonic())))
                 pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    def _some(self, left: int) -> None:
+        """Run some of the trials that are left."""
+        shared = self._shared
+        if shared.rounds is not None:
+            trials = shared.study.get_trials(deepcopy=False)
+            self._batch(shared.rounds.n_open(trials, self._limit()))
+        elif shared.apart is not None:
+            executor = shared.apart.executor
+            executor.each([self._one_by_one] * min(left, executor.slots))
+        else:
+            self._batch(min(self._plan.options.at_once, left))
+
+    def _one_by_one(self) -> None:
+        """Run trials until none is left; others do so at the same time."""
+        while (self._left() or 0) > 0 and time.monotonic() < self._end:
+            self._batch(1)
+
+    def _batch(self, n_trials: int) -> None:
+        self._hear(_snapshot(self._shared.study, self._plan, self._shared.worker))
+        Batch(self._shared, self._bench, limit=self._limit()).run(n_trials)
 
     def _left(self) -> int | None:
         """How many trials nobody has begun; None where all have ended."""

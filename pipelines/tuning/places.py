@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 PLACE = "place"
+COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 ORDER_TIMEOUT_S = 10.0  # to wait for the trials before this one; a worker may have died meanwhile
 PAUSE_S = 0.05
 Trials = Sequence[FrozenTrial]

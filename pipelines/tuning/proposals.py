@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.samplers import BaseSampler, TPESampler
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from pipelines.configuration.search_space import Choice, Real, Search, Value, Whole
 from pipelines.tuning.study import Values
@@ -28,6 +29,13 @@ class PlacedSampler(BaseSampler):
 
     A study that was killed is therefore resumed with the trials that it would have had; workers on
     one study, whose trials have different places, draw differently from the same seed.
+
+    Args:
+        space: What is searched.
+        seed: Of the draws.
+        place: The trial's.
+        fixed: Parameters that are not drawn.
+        learned: The trials to learn from; None for all of the study.
     """
 
     def __init__(
@@ -37,8 +45,9 @@ class PlacedSampler(BaseSampler):
         seed: int,
         place: int = 0,
         fixed: Mapping[str, Any] | None = None,
+        learned: optuna.Study | None = None,
     ) -> None:
-        self._space, self._fixed = space, fixed or {}
+        self._space, self._fixed, self._learned = space, fixed or {}, learned
         drawn = np.random.SeedSequence((seed, place)).generate_state(1)
         self._tpe = TPESampler(
             n_startup_trials=N_STARTUP, multivariate=True, constant_liar=True, seed=int(drawn[0])
@@ -57,7 +66,8 @@ class PlacedSampler(BaseSampler):
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """All free parameters at once."""
-        return self._tpe.sample_relative(study, trial, search_space)
+        with self._seen(study, trial) as seen:
+            return self._tpe.sample_relative(*seen, search_space)
 
     def sample_independent(
         self,
@@ -69,7 +79,22 @@ class PlacedSampler(BaseSampler):
         """One parameter: fixed, or at random while there are too few trials to learn from."""
         if param_name in self._fixed:
             return self._fixed[param_name]
-        return self._tpe.sample_independent(study, trial, param_name, param_distribution)
+        with self._seen(study, trial) as seen:
+            return self._tpe.sample_independent(*seen, param_name, param_distribution)
+
+    @contextlib.contextmanager
+    def _seen(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> Iterator[tuple[optuna.Study, FrozenTrial]]:
+        """What the draw may look at: the study, or the trials to learn from and a new one."""
+        if self._learned is None:
+            yield study, trial
+            return
+        asked = self._learned.ask()
+        try:
+            yield self._learned, self._learned.get_trials(deepcopy=False)[asked.number]
+        finally:
+            self._learned.tell(asked, state=TrialState.FAIL)  # so that no draw learns from it
 
 
 def distributions(space: Search) -> dict[str, BaseDistribution]:

@@ -8,10 +8,10 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from pipelines.configuration.search_space import Search
+from pipelines.tuning.places import COUNTED
 from pipelines.tuning.proposals import N_STARTUP, decoded
 from pipelines.tuning.study import State, Study, Trial
 
-COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 STATES: dict[TrialState, State] = dict(
     zip((*COUNTED, TrialState.FAIL), get_args(State), strict=True)
 )

@@ -47,10 +47,11 @@ class Bench:
     @property
     def folds(self) -> list[FoldData]:
         """The tuning folds, as the trainers take them."""
-        return self._data.folds
+        return self.data.folds
 
     @cached_property
-    def _data(self) -> TrialData:
+    def data(self) -> TrialData:
+        """What all trials are trained on."""
         return TrialData(
             problem=Problem.of(self.competition),
             dataset=self.dataset,
@@ -72,7 +73,7 @@ class Bench:
             ConfigurationError: A value that its setting cannot hold.
         """
         variants = [with_values(self.competition, self.member, values) for values in trials]
-        return self.member.trial(variants, self._data, report)
+        return self.member.trial(variants, self.data, report)
 
 
 def with_values(competition: Competition, member: Member, values: Values) -> Member:

@@ -8,22 +8,22 @@ reported.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
-
+from models.executor import LOCAL, Executor
 from models.training.device import choose_device
 from pipelines import faults
 from pipelines.configuration import tuned_values
-from pipelines.configuration.assignments import choose_members, resolved, settings_of
+from pipelines.configuration.assignments import resolved, settings_of
 from pipelines.configuration.competition import Competition
 from pipelines.configuration.encoders import encoder_identities
 from pipelines.console import Narrator, StageLine
+from pipelines.executors import opening
 from pipelines.faults import Attempt
-from pipelines.members.member import Member, members_of
+from pipelines.members.member import Member
 from pipelines.raw_files.raw import RawFiles
 from pipelines.stages import stage_code
 from pipelines.stages.download import fetch
@@ -33,7 +33,8 @@ from pipelines.tracking.stores import TrackingError
 from pipelines.tracking.tracker import Tracker
 from pipelines.tuning import figures as study_figures
 from pipelines.tuning import mlflow_records, optimise, results
-from pipelines.tuning.optimise import Pruner, StudyOptions
+from pipelines.tuning.optimise import Pruner
+from pipelines.tuning.request import TuneRequest, check, searched, shares
 from pipelines.tuning.results import Scored, Tuning
 from pipelines.tuning.storage import StorageLostError, check_storage
 from pipelines.tuning.study import Study, Values
@@ -45,98 +46,36 @@ from pipelines.workspace.stage_cache import StageStore
 TUNING_SEED = 1_000_003  # added to the folds' seed; nobody types such a seed for a run
 
 
-class TuneError(ValueError):
-    """A member without a search space, or an unknown pruner."""
-
-    exit_code = 2
-
-
 class NothingFoundError(RuntimeError):
     """A study without a complete trial."""
 
     exit_code = 3
 
 
-@dataclass(frozen=True)
-class TuneRequest:
-    """What to tune, and how, beside the configuration.
-
-    Attributes:
-        members: Those to tune; none for all that have a search space.
-        study: How far each study goes; the time limit is for all studies together.
-        pruner: `auto` is `median` for networks and `wilcoxon` for kinds that go fold by fold.
-        source: `auto`, `kaggle`, `sample` or a path.
-        n_repeats: How often the rows are split into folds for tuning.
-        n_seeds: Replicas per fold in tuning.
-        device: `auto`, `cpu` or `cuda`.
-        score: Whether to score the best values on the folds of a run.
-        track: Whether to write MLflow runs.
-        join: Whether to try trials alone, and leave all else to the command without it.
-        root: The folder that holds `data/`, `runs/` and `studies/`.
-    """
-
-    members: tuple[str, ...] = ()
-    study: StudyOptions = field(default_factory=StudyOptions)
-    pruner: str = "auto"
-    source: str = "auto"
-    n_repeats: int = 1
-    n_seeds: int = 1
-    device: str = "auto"
-    score: bool = True
-    track: bool = True
-    join: bool = False
-    root: Path = Path()
-
-
 def tune(competition: Competition, request: TuneRequest, narrator: Narrator) -> Iterator[Tuning]:
     """Tune one member after the other; each result is yielded when it is complete.
 
     Raises:
-        TuneError: There is nothing to search, or the pruner is unknown.
+        TuneError: There is nothing to search, the pruner is unknown, or options exclude each other.
+        ClusterError: The cluster named in the request does not exist or is not like this machine.
         NothingFoundError: No trial of a study ran to its end.
         StorageError: The studies' storage cannot be opened.
         StorageLostError: It went away, and did not come back.
         Exception: The stages' own errors; every one has an `exit_code`.
     """
-    members = _searched(competition, request.members)
-    if request.pruner not in ("auto", *get_args(Pruner)):
-        known = ", ".join(("auto", *get_args(Pruner)))
-        raise TuneError(f"unknown pruner {request.pruner!r}; known: {known}")
+    members = searched(competition, request.members)
+    check(request)
     request = replace(request, device=choose_device(request.device))
     check_storage(request.study.storage)
     raw = fetch(competition, narrator, source=request.source, root=request.root)
-    for member, study in _shares(members, request.study):
-        one = replace(request, study=study)
-        tuner = _Tuner(competition, member, raw, one, narrator)
-        if request.join:
-            tuner.join()
-        else:
-            yield tuner.tune()
-
-
-def _shares(
-    members: Sequence[Member], options: StudyOptions
-) -> Iterator[tuple[Member, StudyOptions]]:
-    """Each member with its share of the time that is left when its turn comes."""
-    end = time.monotonic() + (np.inf if options.time_limit_s is None else options.time_limit_s)
-    for n_done, member in enumerate(members):
-        left = (end - time.monotonic()) / (len(members) - n_done)
-        time_limit_s = None if options.time_limit_s is None else max(0.0, left)
-        yield member, replace(options, time_limit_s=time_limit_s)
-
-
-def _searched(competition: Competition, names: Sequence[str]) -> list[Member]:
-    """The members to tune: those named, which must have a search space, else all that have one."""
-    chosen = members_of(choose_members(competition, names))
-    searched = [member for member in chosen if member.search]
-    without = [member.name for member in chosen if not member.search]
-    if searched and not (names and without):
-        return searched
-    known = ", ".join(m.name for m in members_of(competition) if m.search) or "none"
-    raise TuneError(
-        f"{competition.name}: no search space for {', '.join(without)}; those that have one: "
-        f"{known}; give the member one in the competition's file, `search={{...}}`"
-    )
+    with opening.opened(request.on, narrator) as executor:
+        for member, study in shares(members, request.study):
+            one = replace(request, study=study)
+            tuner = _Tuner(competition, member, raw, one, narrator, executor)
+            if request.join:
+                tuner.join()
+            else:
+                yield tuner.tune()
 
 
 class _Tuner:
@@ -149,7 +88,9 @@ class _Tuner:
         raw: RawFiles,
         request: TuneRequest,
         narrator: Narrator,
+        executor: Executor = LOCAL,
     ) -> None:
+        self._executor = executor
         self._competition = competition.model_copy(update={"members": (member,)})
         self._member, self._raw, self._request = member, raw, request
         self._narrator = narrator
@@ -217,12 +158,19 @@ class _Tuner:
                 "configuration": resolved(self._on_tuning_folds()),
                 "encoder": encoder_identities(self._competition)[self._member.name].as_settings(),
                 "space": space,
+                **self._in_rounds,
                 "n_seeds": self._request.n_seeds,
                 "data": self._raw.digest,
                 "device": self._request.device,
                 "code": stage_code.of_run(self._competition),
             }
         )[:8]
+
+    @property
+    def _in_rounds(self) -> dict[str, int]:
+        """Trials of other rounds learn from others, so they belong to another study."""
+        size = self._request.study.round_size
+        return {} if size is None else {"round": size}
 
     def _on_tuning_folds(self) -> Competition:
         """The competition with folds that no run is scored on."""
@@ -255,12 +203,14 @@ class _Tuner:
         with self._narrator.stage(f"tune · {self._member.name}") as line:
             start = time.perf_counter()
             try:
-                study = optimise.run_study(
-                    self._plan,
-                    bench,
-                    lambda study: self._hear(study, line, writer),
-                    self._narrator.warn,
-                )
+                with self._executor.shown(f"tune · {self._member.name}", self._note(line)):
+                    study = optimise.run_study(
+                        self._plan,
+                        bench,
+                        lambda study: self._hear(study, line, writer),
+                        self._narrator.warn,
+                        self._executor,
+                    )
             except (KeyboardInterrupt, StorageLostError):
                 left = self._known
                 if left is not None and left.best is not None and not self._request.join:
@@ -268,6 +218,16 @@ class _Tuner:
                 raise
             line.end(status=_progress(study), seconds=time.perf_counter() - start)
         return study
+
+    def _note(self, line: StageLine) -> Callable[[str], None]:
+        """Takes what the executor says of its tasks, of which the study has its own count."""
+
+        def note(text: str) -> None:
+            rest = text.partition(" · ")[2]
+            so_far = "" if self._known is None else _progress(self._known)
+            line.note(f"{so_far} · {rest}")
+
+        return note
 
     def _hear(self, study: Study, line: StageLine, writer: StudyWriter) -> None:
         self._known = study
@@ -344,6 +304,7 @@ class _Tuner:
             StageStore(run),
             self._narrator,
             device=self._request.device,
+            executor=self._executor,
         )
 
     def _parent(self) -> mlflow_records.Parent:

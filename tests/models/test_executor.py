@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
@@ -85,6 +86,14 @@ def test_results_are_put_in_order(executor: Executor) -> None:
 
 def test_no_tasks_are_no_results(executor: Executor) -> None:
     assert list(executor.run([])) == []
+
+
+def test_pieces_of_work_give_their_results_in_order(executor: Executor) -> None:
+    def piece(n_tasks: int) -> int:
+        return sum(result for _, result in executor.run(tasks(executor, n_tasks=n_tasks)))
+
+    works = [partial(piece, n_tasks) for n_tasks in (3, 1, 4)]
+    assert executor.each(works) == [301, 100, 404]
 
 
 def waits_for_the_end(shared: threading.Event, number: int, call: Call) -> int:

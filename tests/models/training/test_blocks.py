@@ -216,6 +216,18 @@ def test_the_width_follows_from_the_work_alone(monkeypatch: pytest.MonkeyPatch) 
     assert [len(places) for places in Blocks.of(longer).places] == [2, 2, 2]  # none is narrower
 
 
+def test_less_than_a_minute_of_a_core_is_one_block() -> None:
+    """Here at 1e10 multiplications a second; the longest blocks of a member are the widest."""
+    one = Blocks.of(data_of("mlp in one block").plan)
+    epochs = int(59 / one.seconds(0) * data_of("mlp in one block").plan.settings.epochs)
+    nearly = Blocks.of(data_of("mlp in one block", epochs=epochs).plan)
+    assert 55 < nearly.seconds(0) < 60
+    assert nearly.places == [range(6)]
+    more = Blocks.of(data_of("mlp in one block", epochs=2 * epochs).plan)
+    assert [len(places) for places in more.places] == [3, 3]
+    assert more.seconds(0) == pytest.approx(nearly.seconds(0), rel=0.01)
+
+
 def test_replicas_that_run_one_by_one_anyway_are_split_as_the_executor_likes() -> None:
     plan = data_of("gru").plan
     assert Blocks.of(plan, slots=1).places == [range(6)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from pipelines.commands.app import main
 from pipelines.executors import opening
 from pipelines.executors.address import ClusterAddress, ClusterError
+from tests.pipelines.executors import own_competition
 
 
 @pytest.mark.parametrize(
@@ -96,8 +98,16 @@ def test_a_run_at_home_does_not_import_ray(tmp_path: Path) -> None:
         "from pipelines.executors.opening import opened\n"
         "with opened(None, None) as executor:\n"
         "    assert executor.slots == 1\n"
-        "assert main(['list']) == 0\n"
+        "asked = ['--source', 'files', '--no-track', '--members', 'forest,gru']\n"
+        "assert main(['run', 'own', *asked]) == 0\n"
         "print('ray' in sys.modules)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    own_competition.write(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+    )
     assert done.stdout.splitlines()[-1] == "False", done.stderr

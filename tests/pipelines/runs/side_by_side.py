@@ -20,7 +20,8 @@ from pipelines.runs.request import RunRequest
 from pipelines.runs.run import run
 from pipelines.runs.sync import sync
 from pipelines.tuning.optimise import StudyOptions
-from pipelines.tuning.tune import TuneRequest, tune
+from pipelines.tuning.request import TuneRequest
+from pipelines.tuning.tune import tune
 
 SPACE = {"train.lr": Real(low=1e-3, high=0.3, log=True)}
 

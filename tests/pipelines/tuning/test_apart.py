@@ -1,0 +1,93 @@
+"""Studies whose trials an executor trains, in rounds or one by one: which bytes may not change."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.executor import Local
+from pipelines.tuning.optimise import run_study
+from tests.pipelines.tuning.test_optimise import (
+    bench,
+    of_trees,
+    plan,
+    prepared,
+    trees,
+    tried,
+)
+from tests.unruly_executor import Unruly
+
+__all__ = ["bench", "prepared", "trees"]
+IN_ROUNDS = {"n_trials": 18, "rounds": 3}  # the third learns: ten trials are drawn at random
+
+
+class Interrupted(Local):
+    """Ctrl-C once so many trials have ended."""
+
+    def __init__(self, n_trials):
+        self.n_left = n_trials
+
+    def run(self, tasks, hear=None, **options):
+        for ended in super().run(tasks, hear, **options):
+            if self.n_left == 0:
+                raise KeyboardInterrupt
+            self.n_left -= 1
+            yield ended
+
+
+@pytest.fixture(scope="module")
+def in_rounds(bench, tmp_path_factory):
+    """A study in rounds, in this process."""
+    return run_study(plan(tmp_path_factory.mktemp("rounds"), **IN_ROUNDS), bench)
+
+
+def in_places(study):
+    return sorted(tried(study), key=str)
+
+
+def test_rounds_learn_and_prune(in_rounds):
+    assert len(in_rounds.trials) == 18
+    assert {trial.state for trial in in_rounds.trials[:10]} == {"complete"}
+    assert in_rounds.n_pruned > 0
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_rounds_give_the_same_study_wherever_and_in_whatever_order_trials_end(
+    bench, in_rounds, tmp_path, seed
+):
+    executor = Unruly(seed)
+    study = run_study(plan(tmp_path, **IN_ROUNDS), bench, executor=executor)
+    assert tried(study) == tried(in_rounds)
+    assert study.best.values == in_rounds.best.values
+    assert max(executor.attempts) > 1  # workers were lost, and no report was heard twice
+
+
+@pytest.mark.parametrize("n_ended", [1, 8, 14])
+def test_rounds_that_were_interrupted_go_on_to_the_same_study(bench, in_rounds, tmp_path, n_ended):
+    with pytest.raises(KeyboardInterrupt):
+        run_study(plan(tmp_path, **IN_ROUNDS), bench, executor=Interrupted(n_ended))
+    study = run_study(plan(tmp_path, **IN_ROUNDS), bench)
+    assert in_places(study) == in_places(in_rounds)
+
+
+def test_members_that_go_fold_by_fold_do_too(trees, tmp_path):
+    here = run_study(of_trees(tmp_path / "here", n_trials=14, rounds=2), trees)
+    there = run_study(
+        of_trees(tmp_path / "there", n_trials=14, rounds=2), trees, executor=Unruly(3)
+    )
+    assert tried(there) == tried(here)
+
+
+def test_other_sizes_of_a_round_are_other_studies(bench, in_rounds, tmp_path):
+    study = run_study(plan(tmp_path, n_trials=18, rounds=18), bench)
+    assert tried(study)[:10] == tried(in_rounds)[:10]
+    assert tried(study) != tried(in_rounds)
+
+
+def test_trials_one_by_one_are_those_asked_for_each_with_the_score_that_it_has_alone(
+    bench, tmp_path
+):
+    study = run_study(plan(tmp_path, n_trials=7, pruner="none"), bench, executor=Unruly(5))
+    assert len(study.trials) == 7
+    alone = bench.score([study.trials[3].values], lambda *_: False)
+    assert study.trials[3].score == alone[0]
+    assert len({str(trial.values) for trial in study.trials}) == 7
