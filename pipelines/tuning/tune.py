@@ -220,7 +220,7 @@ class _Tuner:
         return study
 
     def _note(self, line: StageLine) -> Callable[[str], None]:
-        """Takes what the executor says of its tasks, of which the study has its own count."""
+        """Takes how far the executor is, of which the study has its own count."""
 
         def note(text: str) -> None:
             rest = text.partition(" · ")[2]

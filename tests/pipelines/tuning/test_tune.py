@@ -23,6 +23,7 @@ from pipelines.tracking.stores import local_store
 from pipelines.tuning import tune as tuning
 from pipelines.tuning.optimise import StudyOptions
 from pipelines.tuning.page import show
+from pipelines.tuning.request import TuneError
 
 pytestmark = [
     # mlflow's own, on every import and every new database.
@@ -265,7 +266,7 @@ def test_an_unknown_member_is_reported_on_one_line(tmp_path, monkeypatch, capsys
 )
 def test_what_cannot_be_tuned_is_reported(searched, tmp_path, narrator, asked, message):
     request = tuning.TuneRequest(source="sample", root=tmp_path, track=False, **asked)
-    with pytest.raises(tuning.TuneError, match=message):
+    with pytest.raises(TuneError, match=message):
         list(tuning.tune(searched, request, narrator))
 
 
