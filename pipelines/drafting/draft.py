@@ -14,7 +14,7 @@ from pipelines.drafting.columns import ColumnFacts, look_at
 from pipelines.drafting.files import Tables, read_tables
 from pipelines.drafting.folds import FoldGuess, guess_folds
 from pipelines.drafting.inputs import Inputs, sort_columns
-from pipelines.drafting.members import work_of
+from pipelines.drafting.members import n_outputs_of, work_of
 from pipelines.drafting.notes import Note, find_notes
 from pipelines.drafting.places import Place, find_place, read_slug
 from pipelines.drafting.source import Draft, render
@@ -150,7 +150,7 @@ def _draft(
     chosen = choose(suggest(facts, answers), facts, request.metric, ask)
     target = guess(facts, answers, chosen)
     columns = _columns(tables, answers)
-    folds = guess_folds(tables, answers, columns)
+    folds = guess_folds(tables, answers, columns, n_outputs=n_outputs_of(target))
     inputs = _inputs(tables, answers, columns, folds)
     return Draft(
         name=place.name,

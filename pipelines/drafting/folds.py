@@ -42,9 +42,18 @@ class FoldGuess:
         return self.group == ID_GROUP
 
 
-def guess_folds(tables: Tables, answers: Answers, columns: Sequence[ColumnFacts]) -> FoldGuess:
-    """The fold plan: by time, by group, or plain."""
-    n = n_folds(len(tables.train))
+def guess_folds(
+    tables: Tables, answers: Answers, columns: Sequence[ColumnFacts], *, n_outputs: int = 1
+) -> FoldGuess:
+    """The fold plan: by time, by group, or plain.
+
+    Args:
+        tables: Kaggle's files.
+        answers: Which columns are id and target.
+        columns: Facts of the others.
+        n_outputs: Numbers of a prediction.
+    """
+    n = n_folds(len(tables.train), n_outputs)
     for column in columns:
         if column.kind == "date" and column.in_test and _is_later(tables, column):
             later = f"the test rows' {column.name!r} lie after the training rows'"

@@ -11,6 +11,7 @@ from itertools import pairwise
 from math import log2
 
 FEW_ROWS = 2_000
+SOME_ROWS, SOME_OUTPUTS = 10_000, 30_000  # of a table whose ten folds still fit into the time
 FEWEST_FOR_NETWORKS = 400
 FEWEST_FOR_TABM = 1_000
 
@@ -106,9 +107,15 @@ WEIGHT_S = 1.2e-10  # of an epoch, for each row, weight and copy of it
 ROW_S = 1.5e-6  # of an epoch, for each row
 
 
-def n_folds(n_rows: int) -> int:
-    """Ten where rows are few, so that each model sees nearly all of them."""
-    return 10 if n_rows < FEW_ROWS else 5
+def n_folds(n_rows: int, n_outputs: int = 1) -> int:
+    """Ten where the time allows it, so that each model sees nearly all rows.
+
+    Args:
+        n_rows: Training rows.
+        n_outputs: Numbers of a prediction; boosters have trees for each.
+    """
+    is_quick = n_rows <= SOME_ROWS and n_rows * n_outputs <= SOME_OUTPUTS
+    return 10 if n_rows < FEW_ROWS or is_quick else 5
 
 
 def trees_sizes(work: Work) -> list[TreesSize]:
