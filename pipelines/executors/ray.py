@@ -321,7 +321,7 @@ class _Queue:
         self._batches.remove(batch)
 
     def step(self) -> None:
-        """Begin tasks, and take what those that run have told, or wait for it a moment."""
+        """Begin tasks, and take what those that run have reported, or wait for it a moment."""
         while self._waiting and len(self._running) < self._ahead:
             self._begin(*self._waiting.next())
         for batch in self._batches:
