@@ -182,7 +182,7 @@ def costs_of(size: Size) -> Costs:
         source = sum(path.stat().st_size for path in Path(folder).rglob("*.py"))
     with cluster(os.cpu_count() or 1) as executor:
         cold = Took.of(lambda: fit_blocks(data_of(QUICK, 5), executor))
-        do_nothing(executor, 20)  # every worker is warm
+        do_nothing(executor, 20)  # until every worker is warm
         warm = Took.of(lambda: [do_nothing(executor, 1) for _ in range(10)])
         trials = Took.of(lambda: do_nothing(executor, size.n_trials))
     each = Took(trials.wall_s / size.n_trials, trials.cpu_s / size.n_trials)
@@ -199,7 +199,8 @@ def widths_of(size: Size) -> list[Width]:
     there: dict[int, dict[int, Took]] = {}
     for n_cores in sorted({1, os.cpu_count() or 1}):
         with cluster(n_cores) as executor:
-            fit(size.widths[0], executor)  # workers have their libraries now
+            for _ in range(2):  # until every worker has its libraries
+                fit_blocks(data_of(QUICK, 5), executor)
             there[n_cores] = {w: Took.of(partial(fit, w, executor)) for w in size.widths}
     n_replicas = N_FOLDS * size.n_seeds
     return [
@@ -303,7 +304,7 @@ def draw(widths: Sequence[Width], costs: Costs) -> None:
     left.plot([w.width for w in widths], [w.here.cpu_s for w in widths], "o-", label="here, CPU s")
     for slots in sorted(widths[0].there):
         walls = [w.there[slots].wall_s for w in widths]
-        left.plot([w.width for w in widths], walls, "o--", label=f"cluster, {slots} slots, s")
+        left.plot([w.width for w in widths], walls, "o--", label=f"cluster of {slots}, s")
     left.set(xscale="log", xlabel="replicas in a block", ylabel="seconds", title="Measured")
     left.set_ylim(bottom=0)
     left.legend()
