@@ -38,6 +38,7 @@ from pipelines.workspace.summary import Summary
 
 PAGE = Path(__file__).with_suffix(".md")
 RESULTS = "against_autogluon"  # folder in the workspace
+N_DRAWS = 200
 THEIR_METRICS = {
     "auc": "roc_auc",
     "qwk": "quadratic_kappa",
@@ -62,7 +63,10 @@ print(predictor.leaderboard(silent=True).head(3).to_string(), file=sys.stderr)
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured on one table; scores are of the held-back rows, in the metric's units."""
+    """What was measured on one table; scores are of the held-back rows, in the metric's units.
+
+    `noise` is the standard error of the gain: what it is on the held-back rows drawn again.
+    """
 
     name: str
     shape: tuple[int, int]
@@ -70,6 +74,7 @@ class Result:
     greater_is_better: bool
     ours: float
     theirs: float
+    noise: float
     cv: float
     our_cpu_s: float
     their_cpu_s: float
@@ -77,8 +82,7 @@ class Result:
     @property
     def gain(self) -> float:
         """By what share the error is less than AutoGluon's; where more is better of 1 - score."""
-        ours, theirs = ((1 - s) if self.greater_is_better else s for s in (self.ours, self.theirs))
-        return 1 - ours / theirs
+        return gain_of(self.ours, self.theirs, greater_is_better=self.greater_is_better)
 
     @property
     def line(self) -> str:
@@ -87,7 +91,8 @@ class Result:
         ours = f"**{self.ours:.4f}**" if self.gain > 0 else f"{self.ours:.4f}"
         return (
             f"| {self.name} | {rows:,} × {columns} | {self.metric} | {ours} | {self.theirs:.4f} | "
-            f"{self.gain:+.1%} | {self.cv:.4f} | {self.our_cpu_s:.0f} | {self.their_cpu_s:.0f} |"
+            f"{self.gain:+.1%} ± {self.noise:.1%} | {self.cv:.4f} | {self.our_cpu_s:.0f} | "
+            f"{self.their_cpu_s:.0f} |"
         )
 
 
@@ -120,6 +125,7 @@ def measure(table: Path, metric: str, autogluon: str, seconds: float) -> Result:
     summary, our_s = _ours(shown, metric)
     answers = pd.read_csv(summary.submission).set_index("id").loc[solution.index]
     theirs, their_s = _theirs(shown, str(solution.name), metric, autogluon, seconds)
+    theirs = theirs.set_index(solution.index)
     train = pd.read_csv(shown / "train.csv")
     return Result(
         table.name,
@@ -127,7 +133,8 @@ def measure(table: Path, metric: str, autogluon: str, seconds: float) -> Result:
         metric=metric,
         greater_is_better=summary.greater_is_better,
         ours=score(metric, solution, answers),
-        theirs=score(metric, solution, theirs.set_index(solution.index)),
+        theirs=score(metric, solution, theirs),
+        noise=noise_of(metric, solution, answers, theirs, summary.greater_is_better),
         cv=summary.cv,
         our_cpu_s=our_s,
         their_cpu_s=their_s,
@@ -166,6 +173,31 @@ def _timed(command: list[str]) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+def gain_of(ours: float, theirs: float, *, greater_is_better: bool) -> float:
+    """By what share our error is less than theirs; where more is better of 1 - score."""
+    ours, theirs = ((1 - s) if greater_is_better else s for s in (ours, theirs))
+    return 1 - ours / theirs
+
+
+def noise_of(
+    metric: str,
+    solution: pd.Series,
+    ours: pd.DataFrame,
+    theirs: pd.DataFrame,
+    greater_is_better: bool,  # noqa: FBT001
+) -> float:
+    """The standard error of the gain, by drawing the held-back rows again, for both the same."""
+    rng, gains = np.random.default_rng(0), []
+    for _ in range(N_DRAWS):
+        rows = rng.integers(0, len(solution), len(solution))
+        drawn = solution.iloc[rows]
+        if drawn.nunique() < min(2, solution.nunique()):
+            continue
+        both = (score(metric, drawn, answers.iloc[rows]) for answers in (ours, theirs))
+        gains.append(gain_of(*both, greater_is_better=greater_is_better))
+    return float(np.std(gains))
+
+
 def score(metric: str, solution: pd.Series, answers: pd.DataFrame) -> float:
     """Of the answers to the test rows: one column, or one for each class, named like it."""
     first, last = answers.iloc[:, 0], answers.iloc[:, -1]
@@ -193,7 +225,8 @@ def page(results: list[Result], seconds: float) -> str:
         f"{os.cpu_count()} cores, {_processor()}, no GPU. A quarter of each table was held back "
         f"from both. AutoGluon: best_quality, {seconds:.0f} s of wall clock. Foldwise: as drafted "
         "by `foldwise new`, its metric given. Gain: by what share the error is smaller than "
-        "AutoGluon's, where more is better of 1 - score. In bold: better than AutoGluon, which is "
+        "AutoGluon's, where more is better of 1 - score, with its standard error over the "
+        "held-back rows. In bold: better than AutoGluon, which is "
         f"so on {n_won} of {len(results)}.\n",
         "| table | training rows × columns | metric | Foldwise | AutoGluon | gain | our cv | "
         "CPU s | AutoGluon's |",
