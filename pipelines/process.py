@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from pipelines import interrupts
+
 WAIT_POLICY = "OMP_WAIT_POLICY"
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _STARTED: list[float] = []  # of `time.monotonic`, once this process is a command's
@@ -15,10 +17,11 @@ _MMAP_BYTES, _TRIM_BYTES = 2**26, 2**30
 
 
 def prepare() -> None:
-    """Settings for speed, on which no result depends; before torch or LightGBM are imported."""
+    """Settings on which no result depends; before torch or LightGBM are imported."""
     _STARTED[:] = [time.monotonic() - _age()]
     share_cores()
     keep_freed_memory()
+    interrupts.keep()
 
 
 def started() -> float:

@@ -34,7 +34,9 @@ def installation(folder, lacking):
 def sealed(folder, lacking):
     """The same without a network."""
     python = installation(folder, lacking)
-    (packages_of(folder) / "sitecustomize.py").write_text(SEALED)
+    # Not sitecustomize: some systems have one of their own, which comes first.
+    (packages_of(folder) / "sealed_off.py").write_text(SEALED)
+    (packages_of(folder) / "sealed_off.pth").write_text("import sealed_off\n")
     return python
 
 

@@ -30,17 +30,25 @@ def write_wheel(folder: Path) -> Path:
     Raises:
         NotInstalledError: It is not installed.
     """
-    try:
-        installed = importlib.metadata.distribution("foldwise")
-    except importlib.metadata.PackageNotFoundError as error:
-        raise NotInstalledError(
-            "foldwise runs from a folder without being installed, so it has no metadata for a "
-            "wheel; type pip install --editable . in that folder"
-        ) from error
+    installed = _installed()
     name = f"foldwise-{installed.version}"
     content = dict(_modules()) | _metadata(installed, f"{name}.dist-info")
     content[f"{name}.dist-info/RECORD"] = _record(content, f"{name}.dist-info/RECORD")
     return _write(folder / f"{name}-py3-none-any.whl", content)
+
+
+def _installed() -> importlib.metadata.Distribution:
+    """What is known of the package that runs.
+
+    A checkout that was installed has a second record beside its files, without what a wheel needs.
+    """
+    for found in importlib.metadata.distributions(name="foldwise"):
+        if found.read_text("METADATA"):
+            return found
+    raise NotInstalledError(
+        "foldwise runs from a folder without being installed, so it has no metadata for a wheel; "
+        "type pip install --editable . in that folder"
+    )
 
 
 def _modules() -> Iterator[tuple[str, bytes]]:

@@ -3,12 +3,14 @@
 import json
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from pipelines.commands import app
 from pipelines.notebooks.metadata import Names
+from pipelines.notebooks.wheel import write_wheel
 
 
 @pytest.fixture
@@ -158,3 +160,15 @@ def test_settings_of_the_run_are_in_the_notebook(newest):
     assert names["MEMBERS"] == ["trees"]
     assert names["SETTINGS"]["folds.n_folds"] == 3
     assert names["SETTINGS"]["trees.trees.n_estimators"] == 1
+
+
+def test_a_wheel_has_its_metadata_also_beside_the_record_of_a_checkout(tmp_path, monkeypatch):
+    """`pip install --editable` leaves a folder in the checkout, which Python finds first."""
+    record = tmp_path / "checkout" / "foldwise.egg-info"
+    record.mkdir(parents=True)
+    (record / "PKG-INFO").write_text("Metadata-Version: 2.4\nName: foldwise\nVersion: 9.9\n")
+    monkeypatch.syspath_prepend(record.parent)
+    with zipfile.ZipFile(write_wheel(tmp_path)) as wheel:
+        (name,) = [name for name in wheel.namelist() if name.endswith("METADATA")]
+        assert b"Name: foldwise" in wheel.read(name)
+        assert not name.startswith("foldwise-9.9")
