@@ -11,9 +11,10 @@ writes it to `growth.md` next to this file.
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import functools
 import importlib
-import json
+import multiprocessing
 import os
 import resource
 import sys
@@ -176,36 +177,15 @@ def _new(folder: Path) -> Path:
 
 
 def forked(work: Callable[[], None]) -> Found:
-    """What a piece of work takes in a process of its own.
-
-    Raises:
-        RuntimeError: It failed; its traceback was printed.
-    """
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            os.write(writing, json.dumps(_measured(work)).encode())
-            status = 0
-        finally:
-            os._exit(status)
-    os.close(writing)
-    with os.fdopen(reading) as answer:
-        text = answer.read()
-    if os.waitpid(child, 0)[1] != 0:
-        raise RuntimeError("a stage failed: see above")
-    found: Found = json.loads(text)
-    return found
+    """What a piece of work takes in a process of its own."""
+    context = multiprocessing.get_context("fork")
+    with concurrent.futures.ProcessPoolExecutor(1, context) as process:
+        return process.submit(_measured, work).result()
 
 
 def _measured(work: Callable[[], None]) -> Found:
     clock, used = time.perf_counter(), time.process_time()
-    try:
-        work()
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-        raise
+    work()
     clock, used = time.perf_counter() - clock, time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"clock": clock, "processor": used, "bytes": peak}

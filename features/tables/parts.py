@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal, TextIO
+from typing import BinaryIO, TextIO
 
-from features.tables.records import LARGEST_FIELD
-from features.tables.text_file import DOWNLOAD_AGAIN, Fault, TableError
+from features.tables.records import BrokenRecordError, records_of
+from features.tables.text_file import DOWNLOAD_AGAIN, Fault, TableError, quote_fault
 
 
 def parts(
@@ -39,8 +38,10 @@ def parts(
                 data, encoding="utf-8-sig", errors="surrogateescape", newline=""
             ) as text,
         ):
-            yield from _written(_records(text, separator, quoting=quoting), path, folder, n_rows)
-    except (OSError, EOFError, zipfile.BadZipFile, csv.Error) as error:
+            yield from _written(_texts(text, separator, quoting=quoting), path, folder, n_rows)
+    except BrokenRecordError as error:
+        raise TableError(path, [quote_fault(error, DOWNLOAD_AGAIN)]) from error
+    except (OSError, EOFError, zipfile.BadZipFile) as error:
         found = getattr(error, "strerror", None) or str(error)
         fault = Fault("file", found, "a whole table to read", DOWNLOAD_AGAIN)
         raise TableError(path, [fault]) from error
@@ -66,9 +67,8 @@ def _written(records: Iterator[str], path: Path, folder: Path, n_rows: int) -> I
         first += n_written
 
 
-def _records(text: TextIO, separator: str, *, quoting: bool) -> Iterator[str]:
-    """The text of each record as it stands, with its line break; empty lines as in `records`."""
-    csv.field_size_limit(LARGEST_FIELD)
+def _texts(text: TextIO, separator: str, *, quoting: bool) -> Iterator[str]:
+    """The text of each record as it stands, with its line break."""
     taken: list[str] = []
 
     def lines() -> Iterator[str]:
@@ -76,14 +76,9 @@ def _records(text: TextIO, separator: str, *, quoting: bool) -> Iterator[str]:
             taken.append(line)
             yield line
 
-    width = 0
-    quotes: Literal[0, 3] = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
-    for fields in csv.reader(lines(), delimiter=separator, quoting=quotes):
-        record = "".join(taken)
+    for _ in records_of(lines(), separator=separator, quoting=quoting):
+        yield "".join(taken)
         taken.clear()
-        width = width or len(fields)
-        if fields or width == 1:
-            yield record
 
 
 def _opened(path: Path) -> BinaryIO:

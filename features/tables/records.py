@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Literal
 
 LARGEST_FIELD = 2**31 - 1  # bytes, as far as every platform counts
 
@@ -24,24 +25,42 @@ class BrokenRecordError(ValueError):
 def records(
     data: bytes, *, separator: str = ",", quoting: bool = True
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield (number of the line where it starts, fields) of every record of a UTF-8 text.
-
-    A line break within quotes is part of its field. Empty lines are passed over, but in a file of
-    one column, where each of them below the header is a row with an empty field.
+    """`records_of` a UTF-8 text.
 
     Raises:
         BrokenRecordError: A quote is never closed, or closed in the middle of a field.
         UnicodeDecodeError: The text is not UTF-8.
     """
-    if csv.field_size_limit() < len(data):  # the limit is the whole process's, so it only grows
-        csv.field_size_limit(min(len(data), LARGEST_FIELD))
     lines = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig", newline="")
-    reader = csv.reader(
-        lines,
-        delimiter=separator,
-        quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE,
-        strict=True,
-    )
+    largest = min(len(data), LARGEST_FIELD)
+    yield from records_of(lines, separator=separator, quoting=quoting, largest=largest)
+
+
+def records_of(
+    lines: Iterable[str],
+    *,
+    separator: str = ",",
+    quoting: bool = True,
+    largest: int = LARGEST_FIELD,
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield (number of the line where it starts, fields) of every record.
+
+    A line break within quotes is part of its field. Empty lines are passed over, but in a file of
+    one column, where each of them below the header is a row with an empty field.
+
+    Args:
+        lines: The lines of a text, with their line breaks; no more are taken than a record needs.
+        separator: The character between the fields of a line.
+        quoting: Whether a double quote at the start of a field encloses it.
+        largest: The most characters of a field.
+
+    Raises:
+        BrokenRecordError: A quote is never closed, or closed in the middle of a field.
+    """
+    if csv.field_size_limit() < largest:  # the limit is the whole process's, so it only grows
+        csv.field_size_limit(largest)
+    quotes: Literal[0, 3] = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
+    reader = csv.reader(lines, delimiter=separator, quoting=quotes, strict=True)
     first_line, width = 1, 0
     try:
         for fields in reader:

@@ -85,12 +85,8 @@ class TextFile:
         try:
             yield from records(self.data, separator=self.separator, quoting=self.quoting)
         except BrokenRecordError as error:
-            raise TableError(self.path, [self._quote_fault(error)]) from error
-
-    def _quote_fault(self, error: BrokenRecordError) -> Fault:
-        expected = "every quote closed at the end of its field"
-        step = self.command_for_line(error.line)
-        return Fault(f"line {error.line}", f"broken quotes ({error})", expected, step)
+            fault = quote_fault(error, self.command_for_line(error.line))
+            raise TableError(self.path, [fault]) from error
 
     def command_for_line(self, line: int) -> str:
         """The shell command that shows one line of the file."""
@@ -98,6 +94,12 @@ class TextFile:
         if self.path.suffix == ".gz":
             return f"zcat {name} | sed -n {line}p"
         return f"sed -n {line}p {name}"
+
+
+def quote_fault(error: BrokenRecordError, step: str) -> Fault:
+    """The fault of a record with broken quotes, and what to do next."""
+    expected = "every quote closed at the end of its field"
+    return Fault(f"line {error.line}", f"broken quotes ({error})", expected, step)
 
 
 def find_faults(

@@ -77,7 +77,7 @@ def _tell(written: Written) -> None:
         narrator.say("run", f"{written.summary.run}   {score} cross-validated")
     if written.names.user == NO_USER:
         narrator.warn(f"no Kaggle name found, so it is {NO_USER}; give yours with --user NAME")
-    narrator.say("next", f"kaggle datasets create -p {written.dataset} --dir-mode zip")
+    narrator.say("next", f"kaggle datasets create -p {written.dataset} -r zip")
     narrator.say("", f"kaggle kernels push -p {written.kernel}")
 
 

@@ -99,7 +99,7 @@ def predict_cells(contents: Contents) -> list[Cell]:
     return [
         _introduction("predict", contents),
         *_package(contents),
-        text("## Data\n\nThe test file, of whatever length; only its first rows are shown."),
+        text("## Data\n\nThe test file, of whatever length."),
         code(f"""
             import foldwise
             import pandas as pd

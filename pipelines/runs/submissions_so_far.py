@@ -111,12 +111,12 @@ class Submissions:
     def _keep_better(self, made: Made) -> None:
         earlier = self.best
         if earlier is None or made.replaces(earlier):
-            self.best, earlier = made, earlier
+            self.best, worse = made, earlier
         else:
-            earlier = made
+            worse = made
             self._copy_best()
-        if earlier is not None:
-            self._withdraw(earlier)
+        if worse is not None:
+            self._withdraw(worse)
 
     def _copy_best(self) -> None:
         """Put the best CSV where a person looks for it; a worse one may lie in its place."""

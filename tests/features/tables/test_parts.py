@@ -83,6 +83,13 @@ def test_a_broken_file_is_one_line(tmp_path, name, data, found):
         read(tmp_path / name, tmp_path, 2)
 
 
+def test_a_quote_that_is_never_closed_is_told_with_its_line(tmp_path):
+    path = tmp_path / "test.csv"
+    path.write_text('id,text\n1,a\n2,"b\n3,c\n')
+    with pytest.raises(TableError, match="line 3: found broken quotes"):
+        read(path, tmp_path, 2)
+
+
 def test_a_zip_of_several_files_is_one_line(tmp_path):
     path = tmp_path / "test.zip"
     with zipfile.ZipFile(path, "w") as archive:

@@ -46,7 +46,7 @@ def test_the_same_run_gives_the_same_bytes(newest, capsys):
     assert content(Path("one")) == content(Path("other"))
     printed = capsys.readouterr().out
     assert newest in printed
-    assert "kaggle datasets create -p one/dataset --dir-mode zip" in printed
+    assert "kaggle datasets create -p one/dataset -r zip" in printed
     assert "kaggle kernels push -p one/kernel" in printed
 
 
