@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,6 @@ import numpy as np
 
 from models.ensembling.goal import Goal
 from pipelines import faults
-from pipelines.blending import summarising
 from pipelines.blending.basis import Basis, basis_of
 from pipelines.blending.by_hand import Unscored, read_unscored, total_of
 from pipelines.blending.claims import checked, numbered
@@ -23,6 +23,7 @@ from pipelines.blending.report_page import write_report
 from pipelines.blending.request import BlendRequest
 from pipelines.faults import Attempt
 from pipelines.runs import aftermath
+from pipelines.runs.summarising import Outcome, member_lines, summary_of, way_lines
 from pipelines.stages import ensemble, publish, submission
 from pipelines.stages.ensemble import EnsembleSettings
 from pipelines.stages.pipeline import Pipeline
@@ -34,6 +35,7 @@ from pipelines.workspace.stage_cache import Stage, StageStore, is_whole
 from pipelines.workspace.summary import Summary
 
 if TYPE_CHECKING:
+    from features.folds import Folds
     from pipelines.configuration.competition import Competition
     from pipelines.console import Narrator
 
@@ -194,29 +196,50 @@ def _make(job: _Job, layout: RunLayout, narrator: Narrator, start: float) -> Sum
         made = store.do(ENSEMBLE, fit, settings={"blend": mark}, upstream=[], code="")
         csv = _submission(job, pipeline, store, made)
     stages = {**pipeline.stages, ENSEMBLE: made, SUBMISSION: csv}
-    seconds = {name: stage.seconds for name, stage in stages.items()}
-    found = Findings.read(layout)
-    describe = submission.describe(
-        job.competition, pipeline.prepared, pipeline.contents.blend, layout.submission
-    )
-    facts = summarising.Facts(
-        blend=pipeline.contents.blend,
-        findings=found,
-        submission=describe,
-        folds=job.basis.folds,
-        holdout=job.basis.prepared.holdout,
-    )
-    summary = summarising.summary_of(
-        job.competition,
-        job.basis.raw,
-        facts,
-        run=layout.run_id,
-        stage_seconds=seconds,
+    summary = _summarise(
+        job,
+        pipeline,
+        layout,
+        stage_seconds={name: stage.seconds for name, stage in stages.items()},
         spent={name: s.seconds for name, s in stages.items() if s.status == "made"},
         seconds=round(time.perf_counter() - start, 2),
     )
     summary.write(layout.folder)
     return summary
+
+
+def _summarise(job: _Job, pipeline: Pipeline, layout: RunLayout, **seconds: Any) -> Summary:
+    blend, prepared = pipeline.contents.blend, pipeline.prepared
+    made = submission.describe(job.competition, prepared, blend, layout.submission)
+    outcome = Outcome(job.competition, job.basis.raw, blend, made, job.basis.prepared.holdout)
+    found = Findings.read(layout)
+    members = found.members
+    return summary_of(
+        outcome,
+        run=layout.run_id,
+        kind="blend",
+        folds=_folds(job.basis.folds, found),
+        members=tuple(member_lines(blend, [m.name for m in members], [m.adds for m in members])),
+        ways=tuple(way_lines(blend, found.errors)),
+        warnings=(*found.remarks, *_unscored(found)),
+        **seconds,
+    )
+
+
+def _folds(folds: Folds, found: Findings) -> str:
+    """How the rows were split, in a few words."""
+    repeated = f"{folds.n_repeats} × " if folds.n_repeats > 1 else ""
+    return f"{repeated}{folds.n_folds} folds {found.fold_origin}"
+
+
+def _unscored(found: Findings) -> Iterator[str]:
+    if found.unscored:
+        share = sum(found.unscored.values())
+        files = ", ".join(found.unscored)
+        yield (
+            f"{share:.0%} of the submission is {files}, which nothing can score without "
+            "out-of-fold predictions: the score is that of the rest alone"
+        )
 
 
 def _fit(job: _Job, folder: Path, narrator: Narrator) -> None:

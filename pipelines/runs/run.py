@@ -25,20 +25,20 @@ from pipelines.console import Narrator
 from pipelines.executors import opening
 from pipelines.faults import Attempt
 from pipelines.members.member import file_digests, members_of
-from pipelines.members.predictions import mean_defined
 from pipelines.raw_files.raw import RawFiles
 from pipelines.runs import aftermath, mlflow_process
 from pipelines.runs.request import RunRequest
+from pipelines.runs.summarising import Outcome, member_lines, summary_of, way_lines
 from pipelines.stages import publish, stage_code
 from pipelines.stages.download import fetch
 from pipelines.stages.ensemble import Blend
 from pipelines.stages.pipeline import Pipeline
 from pipelines.workspace import out, run_folders
 from pipelines.workspace.files import fingerprint
-from pipelines.workspace.layout import RunLayout, Workspace, submission_csv
+from pipelines.workspace.layout import RunLayout, Workspace
 from pipelines.workspace.provenance import git_commit, versions
 from pipelines.workspace.stage_cache import StageStore
-from pipelines.workspace.summary import BLEND, FurtherLine, MemberLine, Summary, TunedLine, WayLine
+from pipelines.workspace.summary import BLEND, Summary, TunedLine
 
 
 @dataclass(frozen=True)
@@ -286,32 +286,16 @@ def _leaks(pipeline: Pipeline) -> Iterator[str]:
 
 
 def _summarise(pipeline: Pipeline, *, run: str, **of_the_run: Any) -> Summary:
-    competition, raw = pipeline.competition, pipeline.raw
-    blend, submission, holdout = pipeline.blend, pipeline.submission, pipeline.prepared.holdout
-    return Summary(
+    prepared, blend = pipeline.prepared, pipeline.blend
+    outcome = Outcome(
+        pipeline.competition, pipeline.raw, blend, pipeline.submission, prepared.holdout
+    )
+    return summary_of(
+        outcome,
         run=run,
-        competition=competition.name,
-        source=raw.source,
-        origin=raw.origin,
-        synthetic=raw.synthetic,
-        metric=competition.metric.name,
-        greater_is_better=competition.greater_is_better,
-        cv=blend.cv,
-        cv_std=blend.cv_std,
-        n_splits=len(blend.scores),
-        folds=_folds(competition.folds),
-        members=_lines(blend),
-        ways=_ways(blend, pipeline.prepared.folds.n_folds),
-        way=blend.chosen,
-        known_share=blend.overlap_share,
-        cv_new=blend.cv_new if blend.overlap_share else None,
-        local_score=submission.local_score,
-        also=_further(pipeline),
-        n_held_back=0 if holdout is None else len(holdout.ids),
-        takes_submissions=competition.takes_submissions,
-        submission=str(submission_csv(competition.name, run)),
-        submission_sha256=submission.sha256,
-        n_rows=submission.n_rows,
+        folds=_folds(pipeline.competition.folds),
+        members=tuple(member_lines(blend, blend.members)),
+        ways=tuple(way_lines(blend, _errors(blend, prepared.folds.n_folds))),
         warnings=tuple(_warnings(pipeline)),
         **of_the_run,
     )
@@ -330,43 +314,10 @@ def _folds(plan: FoldPlan) -> str:
     return f"{repeated}{plan.n_folds} folds{grouped}"
 
 
-def _lines(blend: Blend) -> tuple[MemberLine, ...]:
-    further = mean_defined(blend.member_extra_scores)
-    members = zip(blend.members, blend.member_scores, blend.weights, further, strict=True)
-    return tuple(
-        MemberLine(name=name, score=_mean(scores), std=_std(scores), weight=weight, also=also)
-        for name, scores, weight, also in members
-    )
-
-
-def _further(pipeline: Pipeline) -> tuple[FurtherLine, ...]:
-    metrics, scores = pipeline.competition.extra_metrics, pipeline.blend.extra_scores
-    local = pipeline.submission.local_extra_scores or (None,) * len(metrics)
-    return tuple(
-        FurtherLine(metric=metric.name, cv=_mean(cv), cv_std=_std(cv), local_score=held_back)
-        for metric, cv, held_back in zip(metrics, scores, local, strict=True)
-    )
-
-
-def _ways(blend: Blend, n_folds: int) -> tuple[WayLine, ...]:
-    ways = zip(blend.candidates, blend.candidate_scores, strict=True)
+def _errors(blend: Blend, n_folds: int) -> list[float | None]:
+    """By candidate, the standard error of its difference to the weighted blend."""
     first = blend.candidate_scores[0]
-    return tuple(
-        WayLine(
-            name=name,
-            score=_mean(scores),
-            std=_std(scores),
-            error=standard_error(scores - first, n_folds) if name != BLEND else None,
-        )
-        for name, scores in ways
-    )
-
-
-def _mean(scores: np.ndarray) -> float:
-    """The mean over the splits where the metric is defined."""
-    return float(mean_defined(scores))
-
-
-def _std(scores: np.ndarray) -> float:
-    """The standard deviation over the splits where the metric is defined."""
-    return float(np.nanstd(scores)) if np.isfinite(scores).any() else np.nan
+    return [
+        standard_error(scores - first, n_folds) if name != BLEND else None
+        for name, scores in zip(blend.candidates, blend.candidate_scores, strict=True)
+    ]
