@@ -15,6 +15,11 @@ ERROR_LOG = "error.log"
 FIGURES = "figures"  # of a run, a study or a comparison of losses
 
 
+def is_stage(name: str) -> bool:
+    """Whether a part of a run with that name is a stage with a folder."""
+    return name in (PREPROCESS, ENSEMBLE, SUBMISSION) or name.startswith((DATASET, TRAIN))
+
+
 def dataset_stage(encoder: str) -> str:
     """The name of the stage that encodes by that encoder."""
     return f"{DATASET}{encoder}"

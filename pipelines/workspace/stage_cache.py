@@ -25,7 +25,8 @@ from pipelines.workspace import stored
 from pipelines.workspace.disk import writing
 from pipelines.workspace.files import fingerprint, link_or_copy, locked, sha256
 from pipelines.workspace.kept_training import KeptTraining
-from pipelines.workspace.layout import RunLayout
+from pipelines.workspace.layout import RunLayout, is_stage
+from pipelines.workspace.summary import Summary
 
 MANIFEST = "manifest.json"
 MAKE_AGAIN = "remove its folder: the next run makes it again"
@@ -155,22 +156,28 @@ def content_of(folder: Path) -> str:
     return stored.read(Manifest, folder / MANIFEST, MAKE_AGAIN).content
 
 
-def check(run: RunLayout, *, stage: str = "*") -> None:
+def check(run: RunLayout, *, stage: str | None = None) -> None:
     """Check that no file of a finished run's stages, or of one of them, has changed.
 
     Raises:
         DamagedFileError: One has, or is gone; names the first.
     """
-    all_folders = run.stages.glob(f"{stage}/")
-    folders = sorted(folder for folder in all_folders if not folder.name.startswith("."))
-    if not folders:
-        raise stored.DamagedFileError(run.stages, "nothing", _again(run))
-    for folder in folders:
+    for name in [stage] if stage else _stages_of(run):
+        folder = run.stages / name
+        if not folder.is_dir():
+            raise stored.DamagedFileError(folder, "no such folder", _again(run))
         manifest = stored.read(Manifest, folder / MANIFEST, _again(run))
         if changed := _changed(folder, manifest):
             path = folder / changed[0]
             found = "other bytes" if path.is_file() else "no such file"
             raise stored.DamagedFileError(path, found, _again(run))
+
+
+def _stages_of(run: RunLayout) -> list[str]:
+    """The stages that the run's summary names."""
+    summary = Summary.read(run.folder)
+    timed = summary.stage_seconds if summary else ()
+    return [name for name in timed if is_stage(name)]
 
 
 def _again(run: RunLayout) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +159,18 @@ def test_an_unfinished_run_and_no_run_are_reported(workspace, titanic_files, tmp
     (older / "summary.json").unlink()
     assert app.main(["predict", "titanic", "--csv", str(few)]) == 2
     assert "has no finished run; type foldwise run titanic" in one_line(capsys)
+
+
+@pytest.mark.parametrize("stage", ["preprocess", "ensemble", "train-*"])
+def test_a_stage_that_is_gone_is_one_line(workspace, titanic_files, tmp_path, capsys, stage):
+    few = few_rows(titanic_files, tmp_path / "few.csv")
+    newest = max(Path("runs/titanic").glob("2*"))
+    gone = next((newest / "stages").glob(stage))
+    shutil.rmtree(gone)
+    assert app.main(["predict", "titanic", "--csv", str(few)]) == 3
+    line = one_line(capsys)
+    assert str(gone) in line
+    assert "type the command that made the run, foldwise run titanic, again" in line
 
 
 def words_encoder():
