@@ -110,6 +110,10 @@ class Executor(Protocol):
 
     slots: int
 
+    def room(self, needs: Needs) -> int:
+        """How many tasks that need so much run at once; at least one."""
+        ...
+
     def share(self, value: Any) -> Shared:
         """Hand over a value that many tasks use."""
         ...
@@ -196,6 +200,10 @@ class Local:
     """Does tasks in this process, in their order."""
 
     slots = 1
+
+    def room(self, needs: Needs) -> int:  # noqa: ARG002
+        """One."""
+        return 1
 
     def share(self, value: Any) -> Shared:
         """The value itself."""

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from models.executor import STOPPED, Hear, StoppedError, Task
+from models.executor import STOPPED, Hear, Needs, StoppedError, Task
 
 
 class LostError(Exception):
@@ -65,6 +65,9 @@ class Unruly:
     seed: int = 0
     slots: int = 4
     attempts: list[int] = field(default_factory=list)
+
+    def room(self, needs: Needs) -> int:
+        return max(1, self.slots // needs.threads)
 
     def share(self, value: Any) -> Sent:
         return Sent(pickle.dumps(value))

@@ -50,6 +50,16 @@ class Standing:
     active_s: float
     n_done: int = 0
 
+    @classmethod
+    def of_all(cls, standings: Sequence[Standing]) -> Standing:
+        """That of several calls together."""
+        return cls(
+            n_tasks=sum(standing.n_tasks for standing in standings),
+            unit=standings[0].unit,
+            active_s=max(standing.active_s for standing in standings),
+            n_done=sum(standing.n_done for standing in standings),
+        )
+
     @property
     def counted(self) -> str:
         """As `31/60 blocks`."""

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from models.executor import Hear, Task
 from pipelines.executors.attempts import Attempt, Standing
@@ -21,12 +21,23 @@ class LostTaskError(RuntimeError):
     exit_code = 3
 
 
-class Say(Protocol):
-    """Tells the person of the tasks."""
+@dataclass(frozen=True)
+class Say:
+    """Tells the person of the tasks; those of equal ones share a line.
 
-    def __call__(self, text: str, *, is_warning: bool = False) -> None:
-        """Show the text beside the bar, or as a warning."""
-        ...
+    Attributes:
+        title: What the tasks belong to.
+        note: Shows a text beside the bar; None where there is none.
+        warn: Shows a warning.
+    """
+
+    title: str
+    note: Callable[[str], None] | None
+    warn: Callable[[str], None]
+
+    def lost(self, text: str) -> None:
+        """Warn of a lost worker."""
+        self.warn(f"{self.title}: {text}")
 
 
 @dataclass(eq=False)
@@ -75,19 +86,6 @@ class Batch:
             raise self.error
         return self.ended.popleft()
 
-    def tell(self, running: Sequence[Attempt], free: Callable[[], float]) -> None:
-        """Say how far the tasks are, or that they wait.
-
-        Args:
-            running: Their attempts that have begun, or wait for a node.
-            free: Gives the cores that are free.
-        """
-        nodes = [attempt.node for attempt in running if attempt.node is not None]
-        if self.standing.are_waiting(nodes, time.monotonic()):
-            self.say(self.standing.waiting(free()))
-        elif nodes:
-            self.say(self.standing.running(nodes))
-
     def end(self, number: int, result: Any) -> None:
         """Note a task's result."""
         self.standing.n_done += 1
@@ -100,8 +98,28 @@ class Batch:
             self.error = LostTaskError(self.standing.lost(n_lost, reason))
             return None
         again = f"its part is done again, {n_lost} of {MOST_RETRIES}"
-        self.say(f"a worker was lost ({reason}); {again}", is_warning=True)
+        self.say.lost(f"a worker was lost ({reason}); {again}")
         return Attempt(lost.number, n_heard=lost.n_heard, n_lost=n_lost)
+
+
+def tell(batches: Sequence[Batch], running: Sequence[Attempt], free: Callable[[], float]) -> None:
+    """Say how far the tasks of batches that share a line are, or that they wait.
+
+    Args:
+        batches: At least one.
+        running: Their attempts that have begun, or wait for a node.
+        free: Gives the cores that are free.
+    """
+    note = batches[0].say.note
+    together = Standing.of_all([batch.standing for batch in batches])
+    nodes = [attempt.node for attempt in running if attempt.node is not None]
+    are_waiting = together.are_waiting(nodes, time.monotonic())
+    for batch in batches:
+        batch.standing.active_s = together.active_s
+    if note is not None and are_waiting:
+        note(together.waiting(free()))
+    elif note is not None and nodes:
+        note(together.running(nodes))
 
 
 class Waiting:

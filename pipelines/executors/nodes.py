@@ -29,9 +29,10 @@ class Node:
     name: str
     resources: dict[str, float]
 
-    def fits(self, needs: Needs) -> bool:
-        """Whether such a task could ever run there."""
-        return all(self.resources.get(name, 0) >= n for name, n in _wanted(needs).items())
+    def room(self, needs: Needs) -> int:
+        """How many such tasks run there at once, while nothing else does."""
+        wanted = {name: n for name, n in _wanted(needs).items() if n}
+        return min(int(self.resources.get(name, 0) // n) for name, n in wanted.items())
 
 
 def _wanted(needs: Needs) -> dict[str, int]:
@@ -74,5 +75,5 @@ def check_sizes(tasks: Sequence[Task], machines: Sequence[Node], unit: str, titl
         TooLargeError: No machine can ever do one of them.
     """
     for needs in dict.fromkeys(task.needs for task in tasks):
-        if not any(node.fits(needs) for node in machines):
+        if not any(node.room(needs) for node in machines):
             raise TooLargeError(f"{title}: {too_large(needs, machines, unit)}")

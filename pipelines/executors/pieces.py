@@ -6,6 +6,7 @@ is. What they compute therefore depends on no race, and nothing in them needs a 
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,7 +29,8 @@ class _Piece:
         self._may_go, self._has_paused = threading.Event(), threading.Event()
         self._is_left = False
         self._can_go: Callable[[], bool] = lambda: True
-        self._future: Future[Any] = pool.submit(self._run, work)
+        context = contextvars.copy_context()
+        self._future: Future[Any] = pool.submit(context.run, self._run, work)
         self._future.add_done_callback(lambda _: self._has_paused.set())
 
     def _run(self, work: Callable[[], Any]) -> Any:

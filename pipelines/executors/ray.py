@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,11 +23,11 @@ from ray import exceptions as faults
 from ray._private import worker as ray_worker
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from models.executor import STOPPED, Call, Hear, Task
+from models.executor import STOPPED, Call, Hear, Needs, Task
 from pipelines.console import Narrator
 from pipelines.executors.address import ClusterAddress, ClusterError, causes
 from pipelines.executors.attempts import Attempt, own_error
-from pipelines.executors.batches import Batch, Waiting
+from pipelines.executors.batches import Batch, Say, Waiting, tell
 from pipelines.executors.machines import Facts, check_alike, facts, unlike_processors
 from pipelines.executors.nodes import CPU, Node, check_sizes
 from pipelines.executors.pieces import done_together, until
@@ -250,6 +249,10 @@ class RayExecutor:
         self.slots = max(2, int(ray.cluster_resources().get(CPU, 0)))
         self._queue = _Queue(self.own, max(FEWEST_AHEAD, AHEAD * self.slots))
 
+    def room(self, needs: Needs) -> int:
+        """How many such tasks the machines that are there now can do at once."""
+        return max(1, sum(node.room(needs) for node in nodes()))
+
     def share(self, value: Any) -> _Put:
         """Put the value into the object store."""
         return _Put(ray.put(value))
@@ -270,7 +273,7 @@ class RayExecutor:
         """
         title, note = _shown.get()
         check_sizes(tasks, nodes(), unit, title)
-        batch = Batch.of(tasks, hear, partial(self._say, title, note), unit)
+        batch = Batch.of(tasks, hear, Say(title, note, self.warn), unit)
         self._queue.add(batch)
         try:
             while batch.is_open:
@@ -282,12 +285,6 @@ class RayExecutor:
     def each(self, works: Sequence[Callable[[], T]]) -> list[T]:
         """Do the pieces of work side by side; see `models.executor.Executor`."""
         return done_together(works, self._queue.step)
-
-    def _say(self, title: str, note: Note | None, text: str, *, is_warning: bool = False) -> None:
-        if is_warning:
-            self.warn(f"{title}: {text}")
-        elif note is not None:
-            note(text)
 
     @contextlib.contextmanager
     def shown(self, title: str, note: Note | None) -> Iterator[None]:
@@ -331,8 +328,8 @@ class _Queue:
         """Begin tasks, and take what those that run have reported, or wait for it a moment."""
         while self._waiting and len(self._running) < self._ahead:
             self._begin(*self._waiting.next())
-        for batch in self._batches:
-            self._tell(batch)
+        for say in dict.fromkeys(batch.say for batch in self._batches):
+            self._tell([batch for batch in self._batches if batch.say == say])
         for stream in self._ready():
             self._take(stream, *self._running[stream])
 
@@ -393,7 +390,7 @@ class _Queue:
         if again is not None:
             self._waiting.add(batch, [again])
 
-    def _tell(self, batch: Batch) -> None:
-        """Say how far the tasks are, or that they wait."""
-        attempts = [attempt for owner, attempt in self._running.values() if owner is batch]
-        batch.tell(attempts, lambda: ray.available_resources().get(CPU, 0))
+    def _tell(self, batches: Sequence[Batch]) -> None:
+        """Say how far the tasks with one line are, or that they wait."""
+        attempts = [attempt for owner, attempt in self._running.values() if owner in batches]
+        tell(batches, attempts, lambda: ray.available_resources().get(CPU, 0))

@@ -120,6 +120,11 @@ class Member(MemberSettings, ABC):
         scales = fit_scales(dataset.target, folds, transform, standardise=is_scaled)
         return replace(target, scales=scales)
 
+    @property
+    def trial_threads(self) -> int:
+        """Threads that a trial keeps busy on a cluster: one, where the settings name no number."""
+        return 1
+
     @abstractmethod
     def fit(
         self,

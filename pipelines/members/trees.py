@@ -107,6 +107,11 @@ class TreesMember(Member):
         return self.length * (ROUND_S + ROUND_ROW_S * n_rows)
 
     @property
+    def trial_threads(self) -> int:
+        """Those that the settings name, else one."""
+        return self.trees.n_threads or 1
+
+    @property
     def n_side_by_side(self) -> int:
         """A booster in each thread."""
         from joblib import cpu_count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,6 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from pipelines.configuration.search_space import Search
-from pipelines.tuning.apart import Apart
 from pipelines.tuning.heartbeat import Heartbeat
 from pipelines.tuning.places import is_living, take
 from pipelines.tuning.proposals import PlacedSampler, decoded, distributions, encoded, suggest
@@ -21,6 +20,7 @@ from pipelines.tuning.rounds import Rounds
 from pipelines.tuning.snapshot import GIVEN_BACK, WORKER
 from pipelines.tuning.storage import StorageLostError
 from pipelines.tuning.study import Values
+from pipelines.tuning.trial_tasks import TrialTasks
 from pipelines.tuning.trials import Bench
 from pipelines.tuning.worker import Worker
 
@@ -36,7 +36,7 @@ class Shared:
         seed: Of the proposals.
         worker: This process.
         heartbeat: Of its running trials.
-        apart: Trains each trial on its own; None where those of a batch may share a stack.
+        tasks: Trains each trial on its own; None where those of a batch may share a stack.
         rounds: What trials learn from; None where that is every trial that there is.
     """
 
@@ -46,15 +46,25 @@ class Shared:
     seed: int
     worker: Worker
     heartbeat: Heartbeat
-    apart: Apart | None = None
+    tasks: TrialTasks | None = None
     rounds: Rounds | None = None
 
 
 class Batch:
     """Trials that are proposed together; those that do not end are marked failed."""
 
-    def __init__(self, shared: Shared, bench: Bench, *, limit: int) -> None:
-        self._shared, self._bench, self._limit = shared, bench, limit
+    def __init__(
+        self, shared: Shared, bench: Bench, *, limit: int, hear: Callable[[], None]
+    ) -> None:
+        """Prepare a batch.
+
+        Args:
+            shared: What it shares with the others.
+            bench: Trains its trials, unless they are trained each on its own.
+            limit: How many trials there may be, with those of others.
+            hear: Called after each trial that has ended.
+        """
+        self._shared, self._bench, self._limit, self._hear = shared, bench, limit, hear
         self._trials: list[optuna.Trial] = []
         self._running: set[int] = set()
 
@@ -66,6 +76,7 @@ class Batch:
             for at, score in self._scores(values):
                 if at in self._running:
                     self._end(at, score)
+                self._hear()
         except StorageLostError:
             self._running.clear()  # without a heartbeat others free them
             raise
@@ -79,8 +90,8 @@ class Batch:
         """The number and the score of each trial."""
         if not values:
             return iter(())
-        if self._shared.apart is not None:
-            return self._shared.apart.scores(values, self._report)
+        if self._shared.tasks is not None:
+            return self._shared.tasks.scores(values, self._report)
         return enumerate(self._bench.score(values, self._report))
 
     def _propose(self, n_trials: int) -> None:
@@ -94,7 +105,7 @@ class Batch:
             self._suggest(trial, place, fixed)
             last = place
             # Trials of one structure can be trained in one stack.
-            free = () if self._shared.apart else self._bench.replica_keys
+            free = () if self._shared.tasks else self._bench.replica_keys
             fixed = {key: value for key, value in trial.params.items() if free and key not in free}
         return None
 

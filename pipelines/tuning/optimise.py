@@ -22,7 +22,6 @@ from optuna.trial import TrialState
 
 from models.executor import LOCAL, Executor
 from pipelines.configuration.search_space import Search
-from pipelines.tuning.apart import Apart
 from pipelines.tuning.batch import Batch, Shared
 from pipelines.tuning.heartbeat import Heartbeat, Reaper
 from pipelines.tuning.places import COUNTED
@@ -31,6 +30,7 @@ from pipelines.tuning.rounds import Rounds
 from pipelines.tuning.snapshot import as_study, importance
 from pipelines.tuning.storage import Say, open_storage
 from pipelines.tuning.study import Study, Values
+from pipelines.tuning.trial_tasks import TrialTasks
 from pipelines.tuning.trials import Bench
 from pipelines.tuning.worker import Worker
 
@@ -108,7 +108,7 @@ def run_study(
     Args:
         plan: The study.
         bench: Trains the trials.
-        on_trial: Called with the study so far at the start and after each batch of trials.
+        on_trial: Called with the study so far at the start and after each trial.
         say: Takes a warning while the storage is waited for.
         executor: Trains the trials. Elsewhere each is trained on its own, as many at once as there
             is room for.
@@ -122,7 +122,7 @@ def run_study(
         study = _study(plan, storage)
         with Heartbeat(storage) as heartbeat:
             size, seed = plan.options.round_size, plan.options.seed
-            is_apart = size is not None or executor is not LOCAL
+            is_alone = size is not None or executor is not LOCAL
             shared = Shared(
                 study,
                 plan.space,
@@ -130,7 +130,7 @@ def run_study(
                 seed,
                 worker,
                 heartbeat,
-                apart=Apart(bench, executor) if is_apart else None,
+                tasks=TrialTasks(bench, executor) if is_alone else None,
                 rounds=None if size is None else Rounds(size),
             )
             _Run(plan, bench, shared, Reaper(study, storage, plan.folder), hear).run()
@@ -163,33 +163,43 @@ class _Run:
         limit_s, pause = self._plan.options.time_limit_s, FIRST_PAUSE_S
         self._end = time.monotonic() + (np.inf if limit_s is None else limit_s)
         while (left := self._left()) is not None and time.monotonic() < self._end:
-            if left > 0:
-                self._some(left)
+            if left > 0 and self._some(left):
                 pause = FIRST_PAUSE_S
             else:
                 time.sleep(min(pause, max(0.0, self._end - time.monotonic())))
                 pause = min(2 * pause, LONGEST_PAUSE_S)
 
-    def _some(self, left: int) -> None:
-        """Run some of the trials that are left."""
+    def _some(self, left: int) -> bool:
+        """Run some of the trials that are left, unless another command's must end first."""
         shared = self._shared
         if shared.rounds is not None:
-            trials = shared.study.get_trials(deepcopy=False)
-            self._batch(shared.rounds.n_open(trials, self._limit()))
-        elif shared.apart is not None:
-            executor = shared.apart.executor
-            executor.each([self._one_by_one] * min(left, executor.slots))
+            return self._round(shared.rounds)
+        if shared.tasks is not None:
+            executor = shared.tasks.executor
+            room = executor.room(shared.tasks.needs)
+            executor.each([self._one_by_one] * min(left, room))
         else:
-            self._batch(min(self._plan.options.at_once, left))
+            self._batch(min(self._plan.options.at_once, left), self._limit())
+        return True
+
+    def _round(self, rounds: Rounds) -> bool:
+        """Run what is free of the first round that is not full, once those before have ended."""
+        found = rounds.open(self._shared.study.get_trials(deepcopy=False), self._limit())
+        if not found.must_wait:
+            self._batch(found.n_free, found.end)
+        return not found.must_wait
 
     def _one_by_one(self) -> None:
         """Run trials until none is left; others do so at the same time."""
         while (self._left() or 0) > 0 and time.monotonic() < self._end:
-            self._batch(1)
+            self._batch(1, self._limit())
 
-    def _batch(self, n_trials: int) -> None:
+    def _batch(self, n_trials: int, limit: int) -> None:
+        self._hear_all()
+        Batch(self._shared, self._bench, limit=limit, hear=self._hear_all).run(n_trials)
+
+    def _hear_all(self) -> None:
         self._hear(_snapshot(self._shared.study, self._plan, self._shared.worker))
-        Batch(self._shared, self._bench, limit=self._limit()).run(n_trials)
 
     def _left(self) -> int | None:
         """How many trials nobody has begun; None where all have ended."""

@@ -59,14 +59,14 @@ def _is_choosing(trial: FrozenTrial) -> bool:
 
 
 def _lowest_free(trials: Trials, after: int) -> int:
-    taken = {_place(other, trials) for other in trials if is_living(other)}
+    taken = {place_of(other, trials) for other in trials if is_living(other)}
     place = after + 1
     while place in taken:
         place += 1
     return place
 
 
-def _place(trial: FrozenTrial, trials: Trials) -> int | None:
+def place_of(trial: FrozenTrial, trials: Trials) -> int | None:
     """The stored place; for finished trials of older versions, what it was there."""
     if PLACE in trial.user_attrs:
         return int(trial.user_attrs[PLACE])

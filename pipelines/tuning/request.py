@@ -64,6 +64,11 @@ def check(request: TuneRequest) -> None:
     if request.pruner not in ("auto", *get_args(Pruner)):
         known = ", ".join(("auto", *get_args(Pruner)))
         raise TuneError(f"unknown pruner {request.pruner!r}; known: {known}")
+    if request.on is not None and request.study.at_once > 1:
+        raise TuneError(
+            "--on and --trials-at-once exclude each other: a cluster trains each trial on its own, "
+            "as many at once as it has room for; leave --trials-at-once out"
+        )
     if request.study.rounds is None:
         return
     if request.join:

@@ -13,6 +13,21 @@ from pipelines.tuning.places import COUNTED, PLACE, is_living
 
 
 @dataclass(frozen=True)
+class Open:
+    """A round that is not full.
+
+    Attributes:
+        end: The place behind its last one.
+        n_free: How many places nobody has taken.
+        must_wait: Whether a trial of an earlier round still runs, as another command's may.
+    """
+
+    end: int
+    n_free: int
+    must_wait: bool
+
+
+@dataclass(frozen=True)
 class Rounds:
     """Which trials a trial may learn from, by its place.
 
@@ -23,17 +38,20 @@ class Rounds:
     size: int
     _known: dict[int, optuna.Study] = field(default_factory=dict)
 
-    def n_open(self, trials: Sequence[FrozenTrial], limit: int) -> int:
-        """How many trials the first round that is not full still takes.
+    def open(self, trials: Sequence[FrozenTrial], limit: int) -> Open:
+        """The first round that is not full.
 
         Args:
             trials: All of the study.
             limit: How many the study is to have.
         """
-        taken = {trial.user_attrs.get(PLACE) for trial in trials if is_living(trial)}
+        living = [trial for trial in trials if is_living(trial)]
+        taken = {trial.user_attrs.get(PLACE): trial.state.is_finished() for trial in living}
         first = next(place for place in range(limit + 1) if place not in taken)
-        end = min(limit, self._start(first) + self.size)
-        return sum(place not in taken for place in range(first, end))
+        start = self._start(first)
+        end = min(limit, start + self.size)
+        n_free = sum(place not in taken for place in range(first, end))
+        return Open(end, n_free, must_wait=not all(taken[place] for place in range(start)))
 
     def before(self, place: int, study: optuna.Study) -> optuna.Study:
         """The trials of the rounds before, numbered by their places, as a study of their own."""

@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from pipelines.configuration.search_space import Search
-from pipelines.tuning.places import COUNTED
+from pipelines.tuning.places import COUNTED, place_of
 from pipelines.tuning.proposals import N_STARTUP, decoded
 from pipelines.tuning.study import State, Study, Trial
 
@@ -30,13 +30,13 @@ def as_study(
     return Study(
         name=study.study_name,
         greater_is_better=greater_is_better,
-        trials=tuple(_trial(trial, space) for trial in counted),
+        trials=tuple(_trial(trial, space, place_of(trial, trials)) for trial in counted),
         ours=tuple(trial.number for trial in ours),
         failed=tuple(_trial(trial, space) for trial in failed),
     )
 
 
-def _trial(trial: FrozenTrial, space: Search) -> Trial:
+def _trial(trial: FrozenTrial, space: Search, place: int | None = None) -> Trial:
     curve = tuple(sorted(trial.intermediate_values.items()))
     duration = trial.duration
     started, score = trial.datetime_start, curve[-1][1] if curve else None
@@ -48,6 +48,7 @@ def _trial(trial: FrozenTrial, space: Search) -> Trial:
         curve=curve,
         seconds=0.0 if duration is None else duration.total_seconds(),
         start_ms=None if started is None else int(started.timestamp() * 1000),
+        place=place,
     )
 
 

@@ -24,6 +24,7 @@ class Trial:
         curve: (step, score); steps are per cent of the training for networks, folds otherwise.
         seconds: From its start to its end; trials of one stack run at the same time.
         start_ms: When it started, since 1970; None where that is unknown.
+        place: In the sampler's sequence; None for the trial's number.
     """
 
     number: int
@@ -33,6 +34,7 @@ class Trial:
     curve: tuple[tuple[int, float], ...]
     seconds: float
     start_ms: int | None = None
+    place: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,15 @@ class Study:
 
     @property
     def best(self) -> Trial | None:
-        """The complete trial with the best score, the first of several; None without one."""
+        """The complete trial with the best score, of several the first in place; else None.
+
+        The place depends on no race, as the number does where several workers ask for trials.
+        """
         sign = -1 if self.greater_is_better else 1
         scored = [trial for trial in self.complete if trial.score is not None]
-        return min(scored, key=lambda t: (sign * (t.score or 0.0), t.number), default=None)
+
+        def rank(trial: Trial) -> tuple[float, int]:
+            place = trial.number if trial.place is None else trial.place
+            return sign * (trial.score or 0.0), place
+
+        return min(scored, key=rank, default=None)

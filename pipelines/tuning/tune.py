@@ -100,6 +100,7 @@ class _Tuner:
         self._fingerprint = self._trial_fingerprint()
         self._plan = self._make_plan()
         self._known: Study | None = None  # the study as it was last read from its storage
+        self._elsewhere = ""  # what an executor says of the trials
 
     def join(self) -> None:
         """Try trials until the study has enough; its results belong to who did not join."""
@@ -223,11 +224,15 @@ class _Tuner:
         """Takes how far the executor is, of which the study has its own count."""
 
         def note(text: str) -> None:
-            rest = text.partition(" · ")[2]
-            so_far = "" if self._known is None else _progress(self._known)
-            line.note(f"{so_far} · {rest}")
+            self._elsewhere = " · " + text.partition(" · ")[2]
+            self._show(line)
 
         return note
+
+    def _show(self, line: StageLine) -> None:
+        """The best so far, and how many trials run where."""
+        so_far = "" if self._known is None else _progress(self._known)
+        line.note(so_far + self._elsewhere)
 
     def _hear(self, study: Study, line: StageLine, writer: StudyWriter) -> None:
         self._known = study
@@ -235,7 +240,7 @@ class _Tuner:
         if not study.ours:
             line.resume(n_trials)
         line.advance(n_trials, max(self._plan.options.n_trials, n_trials))
-        line.note(_progress(study))
+        self._show(line)
         records = mlflow_records.children(self._parent(), study)
         writer.write([records[number] for number in study.ours])
 

@@ -31,6 +31,7 @@ from foldwise import (
     TrainSettings,
     TreesMember,
     TreesSettings,
+    Whole,
 )
 
 QUICK = TrainSettings(epochs=3, batch_size=32, lr=0.02)
@@ -70,6 +71,7 @@ COMPETITION = Competition(
             encoder=numbers,
             trees=TreesSettings(n_estimators=5, n_threads=1),
             n_seeds=2,
+            search={"trees.num_leaves": Whole(low=2, high=16)},
         ),
         EstimatorMember(
             name="forest", encoder=numbers, estimator=ExtraTreesSettings(n_estimators=5)

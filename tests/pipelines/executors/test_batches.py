@@ -8,7 +8,7 @@ import pytest
 
 from models.executor import LOCAL, Call, Task
 from pipelines.executors.attempts import Attempt
-from pipelines.executors.batches import MOST_RETRIES, Batch, LostTaskError, Waiting
+from pipelines.executors.batches import MOST_RETRIES, Batch, LostTaskError, Say, Waiting, tell
 
 
 def nothing(_shared: Any, _arguments: Any, _call: Call) -> None:
@@ -20,10 +20,7 @@ def batch(*costs: float) -> tuple[Batch, list[str]]:
     shared = LOCAL.share(None)
     tasks = [Task(nothing, shared, None, cost=cost) for cost in costs]
 
-    def say(text: str, *, is_warning: bool = False) -> None:
-        said.append(f"{'warning: ' * is_warning}{text}")
-
-    return Batch.of(tasks, None, say, "blocks"), said
+    return Batch.of(tasks, None, Say("train", said.append, said.append), "blocks"), said
 
 
 def test_the_longest_of_all_callers_begin_first_and_lost_ones_before_them() -> None:
@@ -68,10 +65,23 @@ def test_a_task_is_lost_up_to_three_times() -> None:
 def test_each_caller_tells_of_its_own_tasks() -> None:
     one, said = batch(1.0, 1.0, 1.0)
     one.end(0, None)
-    one.tell([Attempt(1, node="here"), Attempt(2)], lambda: 0.0)
+    tell([one], [Attempt(1, node="here"), Attempt(2)], lambda: 0.0)
     one.standing.active_s -= 6
-    one.tell([Attempt(2)], lambda: 0.5)
+    tell([one], [Attempt(2)], lambda: 0.5)
     assert said == [
         "1/3 blocks · 1 running on 1 node",
         "1/3 blocks · waiting for room, 0.5 cores are free",
     ]
+
+
+def test_callers_that_share_a_line_tell_of_all_their_tasks() -> None:
+    (one, said), (other, _) = batch(1.0, 1.0), batch(1.0)
+    one.end(0, None)
+    tell([one, other], [Attempt(1, node="here"), Attempt(0, node="there")], lambda: 0.0)
+    assert said == ["1/3 blocks · 2 running on 2 nodes"]
+    other.standing.active_s -= 6
+    tell([one, other], [Attempt(0)], lambda: 0.5)  # the other caller's ran a moment ago
+    assert len(said) == 1
+    one.standing.active_s = other.standing.active_s = one.standing.active_s - 6
+    tell([one, other], [Attempt(0)], lambda: 0.5)
+    assert said[1:] == ["1/3 blocks · waiting for room, 0.5 cores are free"]

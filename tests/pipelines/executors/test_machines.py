@@ -34,8 +34,8 @@ def test_other_processors_are_one_warning() -> None:
 
 def test_what_a_task_lacks_is_told() -> None:
     nodes = [Node("1", "a", {"CPU": 4, "memory": 8e9}), Node("2", "b", {"CPU": 2, "memory": 32e9})]
-    assert nodes[0].fits(Needs(4, 10**9))
-    assert not any(node.fits(Needs(4, 16 * 10**9)) for node in nodes)
+    assert nodes[0].room(Needs(4, 10**9)) == 1
+    assert not any(node.room(Needs(4, 16 * 10**9)) for node in nodes)
     text = too_large(Needs(8, 10**9), nodes, "blocks")
     assert text.startswith("one of its blocks needs 8 cores, the largest node has 4 cores; it ")
     both = too_large(Needs(4, 16 * 10**9), nodes, "blocks")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,132 +12,17 @@ from typing import Any
 import pytest
 
 from models.executor import LOCAL, STOPPED, Call, Needs, Task, in_order
-from pipelines import competitions
 from pipelines.commands.app import main
-from pipelines.configuration.search_space import Real, Search, Whole
 from pipelines.console import Narrator
 from pipelines.executors import machines
 from pipelines.executors.machines import Facts
 from pipelines.executors.nodes import TooLargeError
-from pipelines.executors.opening import opened
-from pipelines.members.member import members_of
-from pipelines.raw_files.sources import choose_source
-from pipelines.stages.download import download
-from pipelines.stages.pipeline import Pipeline
-from pipelines.tuning.optimise import StudyOptions, StudyPlan, run_study
-from pipelines.tuning.study import Study
-from pipelines.tuning.trials import Bench
-from pipelines.workspace.layout import RunLayout
-from pipelines.workspace.stage_cache import StageStore
-from tests.pipelines.executors import own_competition
+from tests.pipelines.executors.own_runs import Told, run
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'foldwise[ray]'")
 
-HERE = Path(__file__).parent
-FOLDER = "competitions"
 MOST_TRIES = 3
 NEEDS_HIDING = "FOLDWISE_TESTS_HIDE"  # set where a skipped test of the hidden checkout is a failure
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which a person works."""
-    folder = tmp_path_factory.mktemp("home")
-    own_competition.write(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Two nodes of one core; what the process that holds them has told."""
-    folder = tmp_path_factory.mktemp("cluster")
-    hidden = ("PYTHONPATH", "RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
-    environment = {name: v for name, v in os.environ.items() if name not in hidden}
-    with (
-        (folder / "log").open("w") as log,
-        subprocess.Popen(
-            [sys.executable, "-P", str(HERE / "two_nodes.py"), str(folder / "told")],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            text=True,
-        ) as process,
-    ):
-        while not (folder / "told").exists():
-            assert process.poll() is None, (folder / "log").read_text()
-            time.sleep(0.1)
-        yield {**json.loads((folder / "told").read_text()), "process": process}
-        assert process.stdin is not None
-        process.stdin.close()
-
-
-@pytest.fixture
-def on(cluster: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """What is typed behind `--on`, in the folder of a person."""
-    monkeypatch.chdir(home)
-    return f"ray:{cluster['address']}"
-
-
-@pytest.fixture(scope="module")
-def joined(cluster: Any, home: Path, narrator: Narrator) -> Any:
-    """The executor, joined once: workers keep what they have imported."""
-    person = Told(narrator)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(home)
-        competitions.load_competition("own")  # its file travels
-        with opened(f"ray:{cluster['address']}", person) as executor:
-            yield executor, person
-
-
-@pytest.fixture
-def person(joined: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Somebody in the folder, who has heard nothing yet."""
-    monkeypatch.chdir(home)
-    joined[1].warnings.clear()
-    return joined[1]
-
-
-@pytest.fixture
-def executor(joined: Any) -> Any:
-    return joined[0]
-
-
-class Told(Narrator):
-    """Keeps what a person is told."""
-
-    def __init__(self, narrator: Narrator) -> None:
-        super().__init__(narrator.console)
-        self.warnings: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-
-def pipeline(folder: Path, narrator: Narrator, executor: Any, names: Any = None) -> Pipeline:
-    """The stages of the own competition, in a folder of their own."""
-    competition = competitions.load_competition("own")
-    members = tuple(m for m in members_of(competition) if names is None or m.name in names)
-    competition = competition.model_copy(update={"members": members})
-    raw = download(competition, choose_source("files", competition), folder / "data")
-    store = StageStore(RunLayout(folder / "run"))
-    return Pipeline(competition, raw, store, narrator, device="cpu", executor=executor)
-
-
-def run(folder: Path, narrator: Narrator, executor: Any, names: Any = None) -> dict[str, bytes]:
-    """Every file that the stages write, but for what tells when and how long."""
-    with narrator.stages():
-        made = pipeline(folder, narrator, executor, names)
-        made.run()
-    trained = [name for name in made.stages if name.startswith("train-")]
-    assert trained == [f"train-{member.name}" for member in members_of(made.competition)]
-    stages = folder / "run" / "stages"
-    return {
-        str(path.relative_to(stages)): path.read_bytes()
-        for path in sorted(stages.rglob("*"))
-        if path.is_file() and path.name != "manifest.json"
-    }
 
 
 @pytest.fixture(scope="module")
@@ -312,6 +195,49 @@ def test_tasks_keep_to_what_every_executor_does(
             list(executor.run([Task(counted, shared, 1, needs=needs)], unit="blocks"))
 
 
+def test_tasks_that_have_to_wait_are_told_of(executor: Any, person: Told) -> None:
+    """Two tasks of another caller hold both cores for longer than a person is left in the dark."""
+    told: list[str] = []
+    nothing = executor.share(None)
+
+    def hold() -> None:
+        held = [Task(endless, nothing, None)] * 2
+        assert len(list(executor.run(held, lambda *_: bool(told)))) == 2
+
+    def come_late() -> None:
+        with executor.shown("4 train · late", told.append):
+            assert list(executor.run([Task(counted, executor.share(1), 2)])) == [(0, 2)]
+
+    executor.each([hold, come_late])
+    assert told[0] == "0/1 models · waiting for room, 0 cores are free"
+    assert person.warnings == []
+
+
+def at_once(marks: str, number: int, call: Call) -> int:
+    """How many of these tasks run while this one does."""
+    mine = Path(marks, str(number))
+    mine.touch()
+    most = 0
+    for _ in range(20):
+        call.check()
+        most = max(most, len(list(Path(marks).iterdir())))
+        time.sleep(0.05)
+    mine.unlink()
+    return most
+
+
+def test_tasks_of_much_memory_run_fewer_at_once(executor: Any, tmp_path: Path) -> None:
+    """They ask for no core, so only the memory of the two nodes keeps them apart."""
+    import ray
+
+    memory = int(0.6 * min(node["Resources"]["memory"] for node in ray.nodes()))
+    marks = executor.share(str(tmp_path))
+    needs = Needs(threads=0, n_bytes=memory)
+    found = dict(executor.run([Task(at_once, marks, n, needs=needs) for n in range(6)]))
+    assert sorted(found) == list(range(6))
+    assert max(found.values()) <= 2
+
+
 def test_ctrl_c_keeps_the_blocks_that_have_ended(
     executor: Any,
     at_home: dict[str, bytes],
@@ -410,41 +336,3 @@ def its_process(_shared: None, _arguments: None, call: Call) -> None:
     while True:
         call.tell(os.getpid())
         time.sleep(0.05)
-
-
-SPACES: dict[str, Search] = {
-    "mlp": {"train.lr": Real(low=1e-3, high=0.5, log=True)},
-    "trees": {"trees.num_leaves": Whole(low=2, high=16)},
-}
-
-
-def study(folder: Path, name: str, narrator: Narrator, executor: Any, **options: Any) -> Study:
-    """A study of a member of the own competition, in a folder of its own."""
-    made = pipeline(folder, narrator, LOCAL, [name])
-    (member,) = members_of(made.competition)
-    space = SPACES[name]
-    with narrator.stages():
-        bench = Bench(made.competition, member, made.dataset_of(member), 1, "cpu")
-    plan = StudyPlan("own", folder, space, {}, True, options=StudyOptions(n_trials=4, **options))
-    return run_study(plan, bench, executor=executor)
-
-
-@pytest.mark.parametrize("name", list(SPACES))
-def test_a_study_in_rounds_is_that_of_one_machine(
-    executor: Any, tmp_path: Path, person: Told, name: str
-) -> None:
-    here, there = (
-        study(tmp_path / str(where), name, person, where, rounds=2) for where in (LOCAL, executor)
-    )
-    assert [(t.values, t.score, t.curve) for t in there.trials] == [
-        (t.values, t.score, t.curve) for t in here.trials
-    ]
-
-
-def test_trials_are_proposed_as_soon_as_there_is_room(
-    executor: Any, tmp_path: Path, person: Told
-) -> None:
-    made = study(tmp_path, "mlp", person, executor)
-    assert [trial.state for trial in made.trials] == ["complete"] * 4
-    begun = sorted((t.start_ms or 0, (t.start_ms or 0) + 1000 * t.seconds) for t in made.trials)
-    assert begun[1][0] < begun[0][1]  # two at once

@@ -20,7 +20,7 @@ COPIES = 2  # of the largest fold's rows: as they came, and as a trainer takes t
 
 
 @dataclass(frozen=True)
-class Apart:
+class TrialTasks:
     """Scores trials by an executor; a trial alone has the same score wherever it is trained.
 
     Attributes:
@@ -45,7 +45,7 @@ class Apart:
         """
         bench = self.bench
         members = [with_values(bench.competition, bench.member, values) for values in trials]
-        tasks = [Task(_score, self._shared, member, needs=self._needs) for member in members]
+        tasks = [Task(_score, self._shared, member, needs=self.needs) for member in members]
 
         def hear(number: int, told: tuple[int, float]) -> bool:
             return report(number, *told)
@@ -59,11 +59,16 @@ class Apart:
         return self.executor.share(self.bench.data)
 
     @cached_property
-    def _needs(self) -> Needs:
+    def needs(self) -> Needs:
+        """What a trial takes while it is trained."""
         views = self.bench.dataset.views
         largest = max(sum(np.asarray(x).nbytes for x in view.train.values()) for view in views)
         is_on_card = self.bench.device == "cuda" and self.bench.member.splits_advance_together
-        return Needs(n_bytes=LIBRARIES_BYTES + COPIES * largest, cards=int(is_on_card))
+        return Needs(
+            threads=self.bench.member.trial_threads,
+            n_bytes=LIBRARIES_BYTES + COPIES * largest,
+            cards=int(is_on_card),
+        )
 
 
 def _score(data: TrialData, member: Member, call: Call) -> float | None:

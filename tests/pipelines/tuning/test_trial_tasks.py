@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
+
 import pytest
 
 from models.executor import Local
 from pipelines.tuning.optimise import run_study
+from pipelines.tuning.study import Study, Trial
+from pipelines.tuning.trial_tasks import TrialTasks
 from tests.pipelines.tuning.test_optimise import (
     bench,
     of_trees,
@@ -75,6 +80,55 @@ def test_members_that_go_fold_by_fold_do_too(trees, tmp_path):
         of_trees(tmp_path / "there", n_trials=14, rounds=2), trees, executor=Unruly(3)
     )
     assert tried(there) == tried(here)
+
+
+def test_what_has_ended_of_a_round_is_heard_at_once(bench, tmp_path):
+    heard = []
+    with pytest.raises(KeyboardInterrupt):
+        run_study(plan(tmp_path, **IN_ROUNDS), bench, heard.append, executor=Interrupted(3))
+    assert [len(study.trials) for study in heard] == [0, 1, 2, 3]
+    assert heard[-1].best is not None
+
+
+class Joined(Local):
+    """Begins the same study a second time, in the middle of its first round."""
+
+    def __init__(self, begin):
+        self.begin, self.second = begin, None
+
+    def run(self, tasks, hear=None, **options):
+        for ended in super().run(tasks, hear, **options):
+            yield ended
+            if self.second is None:
+                self.second = threading.Thread(target=self.begin)
+                self.second.start()
+                self.second.join(timeout=1)  # nothing is left for it to do
+
+
+def test_a_second_command_lets_a_round_end_that_is_under_way(bench, in_rounds, tmp_path):
+    found = []
+
+    def begin():
+        found.append(run_study(plan(tmp_path, **IN_ROUNDS), bench))
+
+    executor = Joined(begin)
+    study = run_study(plan(tmp_path, **IN_ROUNDS), bench, executor=executor)
+    executor.second.join()
+    assert in_places(study) == in_places(found[0]) == in_places(in_rounds)
+    assert study.best.values == in_rounds.best.values
+
+
+def test_of_equal_trials_the_first_in_place_is_the_best():
+    first, second = (Trial(n, "complete", 0.5, {}, (), 1.0, place=9 - n) for n in (1, 2))
+    assert Study("s", greater_is_better=True, trials=(first, second)).best is second
+
+
+@pytest.mark.parametrize(("n_threads", "needs"), [(0, 1), (3, 3)])
+def test_trials_take_as_many_threads_as_their_trees_name(trees, n_threads, needs):
+    named = trees.member.trees.model_copy(update={"n_threads": n_threads})
+    member = trees.member.model_copy(update={"trees": named})
+    tasks = TrialTasks(replace(trees, member=member), Local())
+    assert tasks.needs.threads == needs
 
 
 def test_other_sizes_of_a_round_are_other_studies(bench, in_rounds, tmp_path):
