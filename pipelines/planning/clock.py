@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
 
+from pipelines.pace import spoken
+
 LEAST_POSSIBLE_S = 2.0
 LEAST_S, MOST_S = 20.0, 4 * 3600.0
+MARGIN = 0.03  # share of the limit that no plan uses
 RESERVE_S = 0.3  # for what is written when time is up
 
 
@@ -66,10 +69,14 @@ class Clock:
         return self.limit_s - self.spent
 
     @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
+    def watched(self, *, ahead_s: float = 0.0) -> Iterator[None]:
         """Interrupt what goes on within when time is up, as Ctrl-C does.
 
-        Only the main thread can be interrupted; another one notices at the end of a step.
+        Only the main thread can be interrupted; another one notices at the end of a step. Within
+        another one, that goes on behind it.
+
+        Args:
+            ahead_s: Seconds before the limit at which it is up.
 
         Raises:
             TimeUpError: In the middle of whatever was done.
@@ -79,12 +86,15 @@ class Clock:
             yield
             return
         before = signal.signal(signal.SIGALRM, _ring)
-        signal.setitimer(signal.ITIMER_REAL, max(self.left - RESERVE_S, 1e-3))
+        outer_s, _ = signal.setitimer(signal.ITIMER_REAL, self._until_alarm(ahead_s))
         try:
             yield
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_REAL, self._until_alarm(0.0) if outer_s else 0.0)
             signal.signal(signal.SIGALRM, before)
+
+    def _until_alarm(self, ahead_s: float) -> float:
+        return max(self.left - RESERVE_S - ahead_s, 1e-3)
 
 
 def _ring(_number: int, _frame: FrameType | None) -> None:
@@ -115,6 +125,25 @@ def checked(limit_s: float) -> float:
     if not LEAST_POSSIBLE_S <= limit_s < math.inf:
         raise _wrong(f"{limit_s:g}")
     return limit_s
+
+
+def too_short(clock: Clock, least_s: float | None) -> TimeLimitError:
+    """A limit in which no submission can be made, with one in which it can.
+
+    Args:
+        clock: The limit's.
+        least_s: Seconds that the cheapest submission still takes; None where that is unknown.
+    """
+    what, enough = "time was up before the first submission", 2 * clock.limit_s
+    if least_s is not None:
+        takes = f"the cheapest submission takes {spoken(least_s)} more"
+        what = f"{clock.spent:.0f} s are gone, and {takes}"
+        enough = (clock.spent + least_s) / (1 - MARGIN)
+    again = math.ceil(max(enough, clock.limit_s + 1) / 10) * 10
+    return TimeLimitError(
+        f"--time-limit {clock.limit_s:g}: {what}; type --time-limit {again}, or leave "
+        "--members, --folds and --set to the plan"
+    )
 
 
 def _wrong(found: str) -> TimeLimitError:

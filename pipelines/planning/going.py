@@ -10,6 +10,7 @@ from pipelines.planning.planner import (
     Choice,
     Choices,
     Level,
+    blend_seconds,
     choose,
     cost_of,
     member_seconds,
@@ -96,10 +97,16 @@ class Going:
             ratio = seconds / max(expected_s, 1e-6)
             self._set_pace(ratio, evidence_s=max(seconds, expected_s))
 
+    def blend_seconds(self) -> float:
+        """What the stages 5 and 6 of the trained members take, with safety."""
+        return blend_seconds(self.choices, self.choice.folds, len(self.choices.done))
+
     def learn_blend(self, n_members: int, seconds: float) -> None:
-        """Note what stage 5 took."""
+        """Note what stage 5 took; for one of several members that says little of all of them."""
         folds = self.choice.folds
         each = seconds / (n_members * folds.n_folds * folds.n_repeats)
+        if n_members < len(self.choice.levels):
+            each = max(each, self.choices.costs.ensemble_s)
         costs = replace(self.choices.costs, ensemble_s=each)
         self.choices = replace(self.choices, costs=costs)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipelines.configuration.assignments import as_stored
-from pipelines.configuration.competition import Competition
+from pipelines.configuration.competition import Competition, SecondLevel
 from pipelines.workspace import run_folders
 from pipelines.workspace.layout import RUN_FILE, RunLayout, Workspace
 
@@ -35,7 +35,10 @@ def competition_of(competition: Competition, run: str, root: Path) -> Competitio
             f"--plan {run}: found a run of {stored.get('name')}, expected one of "
             f"{competition.name}; type foldwise runs {competition.name} to see them"
         )
-    return as_stored(competition, stored)
+    same = as_stored(competition, stored)
+    if stored.get("second_level", {}).get("stackers") == {}:  # there was no time for it
+        return same.model_copy(update={"second_level": SecondLevel()})
+    return same
 
 
 def _folder(competition: Competition, run: str, root: Path) -> Path:

@@ -13,14 +13,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipelines.configuration.competition import Competition
+from pipelines.configuration.competition import Competition, SecondLevel
 from pipelines.console import Narrator
+from pipelines.planning.clock import Clock, TimeUpError
 from pipelines.runs import run as runs
 from pipelines.runs.run import Begun
 from pipelines.stages import publish
 from pipelines.stages.pipeline import Pipeline
 from pipelines.workspace.layout import RunLayout, Workspace, submission_csv
 from pipelines.workspace.summary import Summary
+
+BLEND_SHARE, BLEND_LEAST_S = 0.35, 1.0  # of the seconds of stage 5, what the blend alone takes
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,30 @@ class Submissions:
             self.n_made += 1
             self._keep_better(self.last)
             return dict(pipeline.seconds)
+
+    def make_in_time(
+        self, competition: Competition, clock: Clock, *, blend_s: float, is_asked: bool = False
+    ) -> dict[str, float]:
+        """`make`; of the blend alone where there is no time for the second level.
+
+        Args:
+            competition: What is trained.
+            clock: Says when time is up.
+            blend_s: Seconds that stage 5 is thought to take.
+            is_asked: Whether it is all that was asked for.
+
+        Raises:
+            TimeUpError: There was no time for the blend either.
+        """
+        if not competition.second_level.stackers:
+            return self.make(competition, is_asked=is_asked)
+        try:
+            with clock.watched(ahead_s=max(BLEND_LEAST_S, BLEND_SHARE * blend_s)):
+                return self.make(competition, is_asked=is_asked)
+        except TimeUpError:
+            self.narrator.say("plan", "no time for the second level: the members are blended")
+        blended = competition.model_copy(update={"second_level": SecondLevel()})
+        return self.make(blended)
 
     def clear(self) -> None:
         """Remove the folders that this command made, but for that of the best submission."""

@@ -14,9 +14,16 @@ from pipelines.configuration.competition import Competition
 from pipelines.console import Narrator
 from pipelines.faults import Attempt, reason
 from pipelines.members.member import members_of
-from pipelines.pace import spoken
 from pipelines.planning import probe
-from pipelines.planning.clock import Clock, TimeLimit, TimeLimitError, TimeUpError, checked
+from pipelines.planning.clock import (
+    MARGIN,
+    Clock,
+    TimeLimit,
+    TimeLimitError,
+    TimeUpError,
+    checked,
+    too_short,
+)
 from pipelines.planning.costs import Costs
 from pipelines.planning.going import SAFETY, TOO_SHORT_S, Going
 from pipelines.planning.measure import Measuring
@@ -40,7 +47,6 @@ from pipelines.workspace.layout import (
 )
 from pipelines.workspace.summary import Summary, TimeLine
 
-MARGIN = 0.03  # share of the limit that no plan uses
 FIRST_S, FIRST_SHARE = 60.0, 0.5  # a submission is there after a minute, or half of the limit
 WORTHWHILE = 0.02  # gain of a further plan
 START = "start"  # of the process, among the seconds of the stages
@@ -121,7 +127,7 @@ class _TimedRun:
             if self.submissions is None or self.submissions.best is None:
                 raise
         if self.submissions is None or self.submissions.best is None:
-            raise self._too_short(None)
+            raise too_short(self.clock, None)
         return self._reported(self.submissions, ended)
 
     def _make_submissions(self) -> None:
@@ -203,7 +209,7 @@ class _TimedRun:
             return None
         if found is None:
             cheapest = [least(options.choices(costs, SAFETY)) for options, costs in variants]
-            raise self._too_short(min(choice.seconds for choice in cheapest))
+            raise too_short(self.clock, min(choice.seconds for choice in cheapest))
         self.plan = found.schedule.plan
         self._show(found)
         return found
@@ -287,7 +293,7 @@ class _TimedRun:
         going.learn(step, sum(pipeline.seconds.values()) - pipeline.seconds[PREPROCESS])
 
     def _learn_overrun(self, going: Going, step: Step, pipeline: Pipeline, seconds: float) -> None:
-        """Of a training that the end of the time cut off: it takes so long at least."""
+        """Of a training that the end of the time cut off."""
         encoder = pipeline.encoders[step.member].name
         trained_s = seconds - sum(pipeline.seconds.values())
         if dataset_stage(encoder) in pipeline.stages and trained_s > going.expected(step)[1]:
@@ -304,7 +310,12 @@ class _TimedRun:
 
     def _publish(self, submissions: Submissions, options: Options, going: Going) -> None:
         competition = options.run_of(going.choice.folds, going.done, going.readers)
-        seconds = submissions.make(competition, is_asked=self._is_asked(options, going))
+        seconds = submissions.make_in_time(
+            competition,
+            self.clock,
+            blend_s=going.blend_seconds(),
+            is_asked=self._is_asked(options, going),
+        )
         going.learn_blend(len(going.done), seconds.get(ENSEMBLE, 0.0))
         plan_shown.submission(self.narrator, submissions, self.clock.spent)
 
@@ -368,21 +379,6 @@ class _TimedRun:
         planned = {} if self.plan is None else self.plan.model_dump(mode="json")
         done = [step.model_dump(mode="json") for step in self.steps]
         run_folders.describe_further(folder, {PLAN: {**planned, "done": done}})
-
-    def _too_short(self, least_s: float | None) -> TimeLimitError:
-        spent = self.clock.spent
-        what = "time was up before the first submission"
-        enough = 2 * self.clock.limit_s
-        if least_s is not None:
-            what = (
-                f"{spent:.0f} s are gone, and the cheapest submission takes {spoken(least_s)} more"
-            )
-            enough = (spent + least_s) / (1 - MARGIN)
-        again = math.ceil(max(enough, self.clock.limit_s + 1) / 10) * 10
-        return TimeLimitError(
-            f"--time-limit {self.clock.limit_s:g}: {what}; type --time-limit {again}, or leave "
-            "--members, --folds and --set to the plan"
-        )
 
     @property
     def _left(self) -> float:

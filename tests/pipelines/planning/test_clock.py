@@ -40,6 +40,17 @@ def test_time_that_is_up_interrupts_what_goes_on():
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
+def test_time_that_is_up_ahead_within_another_lets_that_one_go_on():
+    clock = Clock(0.8, time.monotonic())
+    with pytest.raises(TimeUpError), clock.watched():
+        with pytest.raises(TimeUpError), clock.watched(ahead_s=0.3):
+            time.sleep(60)
+        assert clock.left > 0.3
+        time.sleep(60)
+    assert clock.left > 0
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
 def test_a_thread_that_cannot_be_interrupted_goes_on():
     ended = []
 

@@ -134,3 +134,14 @@ def test_a_member_with_other_blocks_of_a_shared_encoder_is_not_taken_in_later():
     found = schedule(choices, (TWO,), budget(1.9, first_by=1000))
     assert set(found.choice.levels) == {"small"}
     assert {c.name for c in Going(choices, found.choice).choices.candidates} == {"small"}
+
+
+def test_the_blend_of_one_member_makes_that_of_all_no_cheaper():
+    everything = possible(ensemble_s=0.1)
+    going = Going(everything, whole(everything))
+    going.learn_blend(1, 0.2)
+    assert going.choices.costs.ensemble_s == 0.1
+    going.learn_blend(1, 5.0)
+    assert going.choices.costs.ensemble_s == 0.5
+    going.learn_blend(3, 0.9)
+    assert going.choices.costs.ensemble_s == pytest.approx(0.03)

@@ -11,6 +11,7 @@ import pytest
 
 from models.estimators.sklearn_models import LogisticSettings
 from pipelines.configuration.assignments import resolved
+from pipelines.configuration.competition import SecondLevel
 from pipelines.members.estimator import EstimatorMember
 from pipelines.planning.clock import TimeLimit, TimeLimitError, TimeUpError
 from pipelines.planning.kept_plan import PlanError, competition_of
@@ -19,6 +20,7 @@ from pipelines.runs import run as runs
 from pipelines.runs import timed_run
 from pipelines.runs.request import RunRequest
 from pipelines.workspace.run_folders import describe
+from pipelines.workspace.summary import BLEND
 from submissions import ledger
 
 AMPLE_S = 3000.0
@@ -211,6 +213,23 @@ def test_ctrl_c_and_the_limit_leave_the_best_so_far(interrupted, go, tmp_path):
     assert (summary.time.after_s is None) == (fault == "ctrl-c")
     (entry,) = ledger.read(tmp_path / ledger.FILE)
     assert entry.run == summary.run
+
+
+def test_where_the_second_level_has_no_time_the_members_are_blended(go, toy, tmp_path, narrator):
+    """The first submission has one; behind it, time is up in the midst of each."""
+    late = StoppedSettings(submissions=str(tmp_path / "submissions" / "toy"), fault="time")
+    competition = toy.model_copy(update={"second_level": SecondLevel(stackers={"late": late})})
+    with unlimited(tmp_path):
+        go(competition)  # for its speeds
+    make_last_member_late(tmp_path)
+    summary = go(competition)
+    assert {line.name for line in summary.members} == {member.name for member in toy.members}
+    assert (summary.way, summary.time.ended) == (BLEND, "planned")
+    stored = describe(tmp_path / "runs" / "toy" / summary.run)["configuration"]
+    assert stored["second_level"]["stackers"] == {}
+    again = competition_of(competition, summary.run, tmp_path)
+    repeated = whole(again, tmp_path / "elsewhere", narrator)
+    assert repeated.submission_sha256 == summary.submission_sha256
 
 
 def test_time_that_is_up_while_speeds_are_measured_leaves_the_first_submission(
