@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from features.encoders.levels import OrderedLevels as OrderedLevels
     from features.encoders.levels import RareLevels as RareLevels
     from features.encoders.neighbours import ClassNeighbours as ClassNeighbours
+    from features.encoders.pretrained_text import PretrainedTextEncoder as PretrainedTextEncoder
     from features.encoders.tabular import TabularEncoder as TabularEncoder
     from features.encoders.target_means import TargetMeans as TargetMeans
     from features.encoders.target_statistics import GroupStatistics as GroupStatistics

@@ -65,6 +65,7 @@ MODULES: Mapping[str, str] = {
     "OrderedLevels": "features.encoders.levels",
     "DateParts": "features.encoders.dates",
     "date_parts": "features.encoders.dates",
+    "PretrainedTextEncoder": "features.encoders.pretrained_text",
     "TextComponents": "features.encoders.text_components",
     "LogCounts": "features.encoders.counts",
     "CountVectors": "features.encoders.counts",

@@ -14,6 +14,7 @@ EXTRAS = {  # by what is imported: the library's name, and the extra
     "kagglesdk": ("Kaggle's client", "kaggle"),
     "optuna": ("Optuna", "tuning"),
     "matplotlib": ("matplotlib", "report"),
+    "transformers": ("transformers", "text"),
 }
 
 

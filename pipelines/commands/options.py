@@ -73,7 +73,10 @@ Sets = Annotated[
 Members = Annotated[
     str | None,
     typer.Option(
-        "--members", "--member", metavar="A,B", help="only these members, separated by commas"
+        "--members",
+        "--member",
+        metavar="A,B",
+        help="only these members, separated by commas; +A,+B: these as well",
     ),
 ]
 Folds = Annotated[int | None, typer.Option(metavar="K", min=2, help="number of folds")]

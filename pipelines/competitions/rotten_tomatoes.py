@@ -26,10 +26,12 @@ from foldwise import (
     FileFormat,
     FoldPlan,
     Kaggle,
+    MLPSettings,
     NetworkMember,
     NgramSettings,
     OfflineSample,
     Parts,
+    PretrainedTextEncoder,
     Real,
     RecurrentSettings,
     Search,
@@ -119,6 +121,22 @@ def reader(name: str, cell: Cell, spelling: Parts) -> NetworkMember:
     )
 
 
+def meaning_encoder() -> PretrainedTextEncoder:
+    """What MiniLM, which was trained on pairs of sentences and not on sentiment, makes of them."""
+    return PretrainedTextEncoder("Phrase", max_len=96)
+
+
+MEANING = NetworkMember(
+    name="meaning",
+    encoder=meaning_encoder,
+    model=MLPSettings(hidden=(384,), dropout=0.4),
+    train=TrainSettings(epochs=6, batch_size=512, lr=2e-3, weight_decay=0.01, schedule="one_cycle"),
+    search={
+        "train.lr": Real(low=3e-4, high=1e-2, log=True),
+        "model.dropout": Real(low=0.1, high=0.6),
+    },
+)
+
 MEMBERS = (
     reader("gru", "gru", "ends"),
     reader("gru-letters", "gru", "runs"),
@@ -159,6 +177,7 @@ COMPETITION = Competition(
     form="labels",
     folds=FoldPlan(n_folds=4, group="SentenceId"),
     members=MEMBERS,
+    optional_members=(MEANING,),  # needs the extra `text`
     second_level=SecondLevel(
         stackers={
             "context": TreesSettings(

@@ -85,19 +85,26 @@ def configure(
 def choose_members(competition: Competition, names: Sequence[str]) -> Competition:
     """Keep the named members, optional ones included, in the competition's order.
 
+    Args:
+        competition: As its file has it.
+        names: Of members; where each has a plus in front, they come beside the file's own.
+
     Raises:
         ConfigurationError: There is no member of that name.
     """
     members = (*competition.members, *competition.optional_members)
     known = [member.name for member in members]
-    unknown = [name for name in names if name not in known]
+    named = {name.removeprefix("+") for name in names}
+    unknown = [name for name in dict.fromkeys(names) if name.removeprefix("+") not in known]
     if unknown:
         raise ConfigurationError(
             "; ".join(_unknown(f"member of {competition.name}", name, known) for name in unknown)
         )
     if not names:
         return competition
-    kept = tuple(member for member in members if member.name in names)
+    if all(name.startswith("+") for name in names):
+        named |= {member.name for member in competition.members}
+    kept = tuple(member for member in members if member.name in named)
     return competition.model_copy(update={"members": with_read_blocks(kept)})
 
 

@@ -84,6 +84,16 @@ def test_members_are_kept_in_the_competitions_order(toy):
     assert choose_members(toy, []) == toy
 
 
+def test_members_with_a_plus_come_beside_the_files_own(toy):
+    *own, further = toy.members
+    competition = toy.model_copy(update={"members": tuple(own), "optional_members": (further,)})
+    names = [member.name for member in toy.members]
+    chosen = choose_members(competition, [f"+{further.name}"])
+    assert [member.name for member in chosen.members] == names
+    (alone,) = choose_members(competition, [further.name]).members
+    assert alone.name == further.name
+
+
 def test_an_unknown_member_gets_a_suggestion(toy):
     with pytest.raises(ConfigurationError, match=r"unknown member of toy 'tree': .*'trees'"):
         choose_members(toy, ["tree"])
