@@ -99,7 +99,7 @@ class Batch:
         last = -1
         for _ in range(n_trials):
             trial = self._asked()
-            place = None if self._is_beyond(trial) else take(trial, self._read, after=last)
+            place = None if self._is_beyond(trial) else self._taken(trial, after=last)
             if place is None:
                 return self._give_back()
             self._suggest(trial, place, fixed)
@@ -108,6 +108,9 @@ class Batch:
             free = () if self._shared.tasks else self._bench.replica_keys
             fixed = {key: value for key, value in trial.params.items() if free and key not in free}
         return None
+
+    def _taken(self, trial: optuna.Trial, *, after: int) -> int | None:
+        return take(trial, self._read, after=after, below=self._limit)
 
     def _asked(self) -> optuna.Trial:
         trial = self._shared.study.ask()

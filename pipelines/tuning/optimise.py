@@ -108,7 +108,7 @@ def run_study(
     Args:
         plan: The study.
         bench: Trains the trials.
-        on_trial: Called with the study so far at the start and after each trial.
+        on_trial: Called with the study so far at the start, and whenever further trials have ended.
         say: Takes a warning while the storage is waited for.
         executor: Trains the trials. Elsewhere each is trained on its own, as many at once as there
             is room for.
@@ -134,9 +134,7 @@ def run_study(
                 rounds=None if size is None else Rounds(size),
             )
             _Run(plan, bench, shared, Reaper(study, storage, plan.folder), hear).run()
-        result = replace(_snapshot(study, plan, worker), importance=importance(study))
-    hear(result)
-    return result
+        return replace(_snapshot(study, plan, worker), importance=importance(study))
 
 
 def read_study(plan: StudyPlan) -> Study:
@@ -157,6 +155,7 @@ class _Run:
     ) -> None:
         self._plan, self._bench, self._shared = plan, bench, shared
         self._reaper, self._hear = reaper, hear
+        self._n_heard: int | None = None
 
     def run(self) -> None:
         """Run batches, or wait for other workers, until there are enough trials or no time."""
@@ -166,8 +165,10 @@ class _Run:
             if left > 0 and self._some(left):
                 pause = FIRST_PAUSE_S
             else:
+                self._hear_news()
                 time.sleep(min(pause, max(0.0, self._end - time.monotonic())))
                 pause = min(2 * pause, LONGEST_PAUSE_S)
+        self._hear_news()
 
     def _some(self, left: int) -> bool:
         """Run some of the trials that are left, unless another command's must end first."""
@@ -195,11 +196,15 @@ class _Run:
             self._batch(1, self._limit())
 
     def _batch(self, n_trials: int, limit: int) -> None:
-        self._hear_all()
-        Batch(self._shared, self._bench, limit=limit, hear=self._hear_all).run(n_trials)
+        self._hear_news()
+        Batch(self._shared, self._bench, limit=limit, hear=self._hear_news).run(n_trials)
 
-    def _hear_all(self) -> None:
-        self._hear(_snapshot(self._shared.study, self._plan, self._shared.worker))
+    def _hear_news(self) -> None:
+        """Hand on the study as it is now, unless no trial has ended since it was heard."""
+        n_ended = len(self._shared.study.get_trials(deepcopy=False, states=COUNTED))
+        if n_ended != self._n_heard:
+            self._n_heard = n_ended
+            self._hear(_snapshot(self._shared.study, self._plan, self._shared.worker))
 
     def _left(self) -> int | None:
         """How many trials nobody has begun; None where all have ended."""

@@ -24,7 +24,7 @@ def is_living(trial: FrozenTrial) -> bool:
     return trial.state != TrialState.FAIL
 
 
-def take(trial: Trial, read: Callable[[], Trials], *, after: int) -> int | None:
+def take(trial: Trial, read: Callable[[], Trials], *, after: int, below: int) -> int | None:
     """Store the lowest free place beyond `after` with the trial.
 
     Trials choose in the order of their numbers, so that two that are asked at once differ.
@@ -33,12 +33,15 @@ def take(trial: Trial, read: Callable[[], Trials], *, after: int) -> int | None:
         trial: As it was asked, without values yet.
         read: Gives all trials of the study as they are now.
         after: Places up to this one are left for others.
+        below: So are this one and those beyond it, which may belong to a later round.
 
     Returns:
-        The place; None where another worker has taken the same one, as after a long pause of this
-        process: such a trial is given back.
+        The place; None where there is none, or another worker has taken the same one, as after a
+        long pause of this process: such a trial is given back.
     """
     place = _lowest_free(_after_those_before(trial.number, read), after)
+    if place >= below:
+        return None
     trial.set_user_attr(PLACE, place)
     others = (other for other in read() if is_living(other) and other.number != trial.number)
     return None if place in {other.user_attrs.get(PLACE) for other in others} else place

@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
+import optuna
 import pytest
 
 from models.executor import Local
 from pipelines.tuning.optimise import run_study
+from pipelines.tuning.places import PLACE, take
+from pipelines.tuning.storage import open_storage
 from pipelines.tuning.study import Study, Trial
 from pipelines.tuning.trial_tasks import TrialTasks
 from tests.pipelines.tuning.test_optimise import (
@@ -102,20 +105,33 @@ class Joined(Local):
             if self.second is None:
                 self.second = threading.Thread(target=self.begin)
                 self.second.start()
-                self.second.join(timeout=1)  # nothing is left for it to do
+                self.second.join(timeout=2)  # nothing is left for it to do
 
 
 def test_a_second_command_lets_a_round_end_that_is_under_way(bench, in_rounds, tmp_path):
-    found = []
+    """Meanwhile it hears of the trials that end."""
+    found, heard = [], []
 
     def begin():
-        found.append(run_study(plan(tmp_path, **IN_ROUNDS), bench))
+        found.append(run_study(plan(tmp_path, **IN_ROUNDS), bench, heard.append))
 
     executor = Joined(begin)
     study = run_study(plan(tmp_path, **IN_ROUNDS), bench, executor=executor)
     executor.second.join()
     assert in_places(study) == in_places(found[0]) == in_places(in_rounds)
     assert study.best.values == in_rounds.best.values
+    assert len(heard[0].trials) == 1
+
+
+def test_no_trial_takes_a_place_of_the_next_round(tmp_path):
+    """Another command's trial, in the first place, was interrupted while this one was asked for."""
+    study = optuna.create_study(storage=open_storage(None, tmp_path))
+    for place in range(6):
+        study.ask().set_user_attr(PLACE, place)
+    study.tell(0, state=optuna.trial.TrialState.FAIL)
+    trial = study.ask()
+    assert take(trial, study.get_trials, after=4, below=6) is None
+    assert take(trial, study.get_trials, after=-1, below=6) == 0
 
 
 def test_of_equal_trials_the_first_in_place_is_the_best():
