@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from models.executor import LOCAL, STOPPED, Call, Needs, Task, in_order
 from pipelines.commands.app import main
 from pipelines.console import Narrator
 from pipelines.executors import machines
+from pipelines.executors.attempts import QUIET_S
 from pipelines.executors.machines import Facts
 from pipelines.executors.nodes import TooLargeError
 from tests.pipelines.executors.own_runs import Told, run
@@ -195,26 +197,42 @@ def test_tasks_keep_to_what_every_executor_does(
             list(executor.run([Task(counted, shared, 1, needs=needs)], unit="blocks"))
 
 
+class Holder:
+    """Another's work on a core, until it is killed."""
+
+    def is_there(self) -> bool:
+        return True
+
+
 def test_tasks_that_have_to_wait_are_told_of(executor: Any, person: Told) -> None:
-    """Two tasks of another caller hold both cores for longer than a person is left in the dark."""
+    """Somebody else holds both cores for longer than a person is left in the dark."""
+    import ray
+
+    holders = [ray.remote(num_cpus=1)(Holder).remote() for _ in range(2)]
+    ray.get([holder.is_there.remote() for holder in holders])
     told: list[str] = []
-    nothing = executor.share(None)
 
-    def hold() -> None:
-        held = [Task(endless, nothing, None)] * 2
-        assert len(list(executor.run(held, lambda *_: bool(told)))) == 2
+    def leave() -> None:
+        for holder in holders:
+            ray.kill(holder)
 
-    def come_late() -> None:
-        with executor.shown("4 train · late", told.append):
-            assert list(executor.run([Task(counted, executor.share(1), 2)])) == [(0, 2)]
+    def note(text: str) -> None:
+        told.append(text)
+        leave()
 
-    executor.each([hold, come_late])
-    assert told[0] == "0/1 models · waiting for room, 0 cores are free"
+    shared, begun_s = executor.share(1), time.monotonic()
+    at_the_latest = threading.Timer(6 * QUIET_S, leave)
+    at_the_latest.start()
+    with executor.shown("4 train · late", note):
+        assert list(executor.run([Task(counted, shared, 2)])) == [(0, 2)]
+    at_the_latest.cancel()
+    assert time.monotonic() - begun_s > QUIET_S
+    assert told[:1] == ["0/1 models · waiting for room, 0 cores are free"]
     assert person.warnings == []
 
 
-def at_once(marks: str, number: int, call: Call) -> int:
-    """How many of these tasks run while this one does."""
+def at_once(marks: str, number: int, call: Call) -> tuple[int, int]:
+    """A result, and how many of these tasks run while this one does."""
     mine = Path(marks, str(number))
     mine.touch()
     most = 0
@@ -223,19 +241,26 @@ def at_once(marks: str, number: int, call: Call) -> int:
         most = max(most, len(list(Path(marks).iterdir())))
         time.sleep(0.05)
     mine.unlink()
-    return most
+    return number**2, most
 
 
-def test_tasks_of_much_memory_run_fewer_at_once(executor: Any, tmp_path: Path) -> None:
+def test_tasks_of_much_memory_run_fewer_at_once_and_end_with_the_same(
+    executor: Any, tmp_path: Path
+) -> None:
     """They ask for no core, so only the memory of the two nodes keeps them apart."""
     import ray
 
     memory = int(0.6 * min(node["Resources"]["memory"] for node in ray.nodes()))
-    marks = executor.share(str(tmp_path))
-    needs = Needs(threads=0, n_bytes=memory)
-    found = dict(executor.run([Task(at_once, marks, n, needs=needs) for n in range(6)]))
-    assert sorted(found) == list(range(6))
-    assert max(found.values()) <= 2
+    marks, needs = str(tmp_path), Needs(threads=0, n_bytes=memory)
+    here, there = (
+        dict(where.run([Task(at_once, where.share(marks), n, needs=needs) for n in range(6)]))
+        for where in (LOCAL, executor)
+    )
+    assert {n: result for n, (result, _) in there.items()} == {
+        n: result for n, (result, _) in here.items()
+    }
+    assert executor.room(needs) == 2
+    assert max(most for _, most in there.values()) <= 2
 
 
 def test_ctrl_c_keeps_the_blocks_that_have_ended(
