@@ -68,5 +68,5 @@ def study(folder: Path, name: str, narrator: Narrator, executor: Any, **options:
     space = SPACES[name]
     with narrator.stages():
         bench = Bench(made.competition, member, made.dataset_of(member), 1, "cpu")
-    plan = StudyPlan("own", folder, space, {}, True, options=StudyOptions(n_trials=4, **options))
+    plan = StudyPlan("own", folder, space, {}, True, options=StudyOptions(**options))
     return run_study(plan, bench, executor=executor)
