@@ -10,7 +10,7 @@ FULL ?= 50
 WITHIN = $(if $(TIME),--time-limit $(TIME))
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup test soak check format mlflow runs titanic otto digits submit-titanic tune-titanic
+.PHONY: help setup test test-lowest soak check format mlflow runs titanic otto digits submit-titanic tune-titanic
 .PHONY: docs lock diabetes names examples rotten-tomatoes tune-digits house-prices spaceship-titanic
 
 help: ## list the targets; make otto TIME=600 for the best that fits in 600 s
@@ -62,6 +62,15 @@ mlflow: setup ## the MLflow page, with every run, score and figure
 
 test: setup ## the whole test suite, with coverage
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term:skip-covered
+
+LOWEST = tests/features tests/submissions tests/models/estimators tests/pipelines/stages tests/pipelines/prediction tests/pipelines/competitions
+
+test-lowest: setup ## the core's tests with the versions of constraints-lowest.txt, where they can be had
+	@$(BIN)/python -m venv .venv-lowest
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$(.venv-lowest/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz-venv.pth
+	@if .venv-lowest/bin/python -m pip install --quiet --no-deps --requirement constraints-lowest.txt; then \
+	  OMP_NUM_THREADS=1 PYTHONPATH=. .venv-lowest/bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile $(LOWEST); \
+	else echo "the versions of constraints-lowest.txt cannot be had here: not tested"; fi
 
 soak: setup ## kills, full disks, mutated inputs and commands side by side, for up to an hour
 	@$(BIN)/python tests/soak --kills $(KILLS) --inputs $(INPUTS) --pairs $(PAIRS) --full $(FULL) $(if $(SEED),--seed $(SEED))

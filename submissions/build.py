@@ -79,7 +79,7 @@ def _order(
     if faults:
         step = "predict each row of the test file once, then build again"
         raise SubmissionError(one_line("predictions", faults, step))
-    order: npt.NDArray[np.intp] = pd.Index(found).get_indexer(pd.Index(wanted))
+    order: npt.NDArray[np.intp] = pd.Index(found.tolist()).get_indexer(pd.Index(wanted.tolist()))
     return order
 
 
@@ -164,7 +164,7 @@ def _labels(predictions: np.ndarray, form: SubmissionForm) -> pd.Series:
     if np.issubdtype(predictions.dtype, np.integer):
         return labels.take(predictions).reset_index(drop=True)
     text = as_text(pd.Series(predictions))
-    codes = pd.Index(as_text(labels)).get_indexer(pd.Index(text))
+    codes = pd.Index(as_text(labels).tolist()).get_indexer(pd.Index(text.tolist()))
     if (codes < 0).any():
         unknown = text[codes < 0]
         fault = f"found {unknown.iloc[0]!r} in {rows_named(unknown.index + 2)}"

@@ -63,7 +63,7 @@ def _order(contents: Contents, expected: Expected) -> tuple[np.ndarray, tuple[st
     """For each row of the competition that of the file, and a note where the order differs."""
     if contents.ids is None:
         return np.arange(len(contents.values)), ()
-    order = pd.Index(contents.ids).get_indexer(pd.Index(expected.ids))
+    order = pd.Index(list(contents.ids)).get_indexer(pd.Index(list(expected.ids)))
     if (order == np.arange(len(order))).all():
         return order, ()
     return order, (f"has its {expected.rows} rows in another order: joined by id",)

@@ -49,5 +49,5 @@ def read_folds(path: Path, ids: pd.Series) -> np.ndarray:
             f"{len(np.unique(numbers[np.isfinite(numbers)]))} folds and "
             f"{int((~np.isfinite(numbers)).sum())} rows without one, expected two folds or more"
         )
-    order = pd.Index(texts).get_indexer(pd.Index(wanted))
+    order = pd.Index(texts.tolist()).get_indexer(pd.Index(wanted.tolist()))
     return np.unique(numbers[order], return_inverse=True)[1].astype(np.int16)

@@ -186,7 +186,7 @@ def _members_of(summary: Summary, root: Path, prepared: Prepared) -> Iterator[Bl
 
 
 def _places(summary: Summary, found: pd.Series, wanted: pd.Series) -> np.ndarray:
-    places: np.ndarray = pd.Index(found.astype(object)).get_indexer(pd.Index(wanted.astype(object)))
+    places: np.ndarray = pd.Index(found.tolist()).get_indexer(pd.Index(wanted.tolist()))
     if len(found) != len(wanted) or (places < 0).any():
         raise NoRunError(
             f"run {summary.run} was made of other rows ({len(found):,}, expected "

@@ -213,7 +213,7 @@ def _numbers(
     """The columns as numbers; a column of labels as 0 and 1 for each class."""
     if expected.task.chooses_class and len(names) == 1:
         texts = as_text(table[names[0]])
-        places = pd.Index(expected.labels).get_indexer(pd.Index(texts))
+        places = pd.Index(expected.labels).get_indexer(pd.Index(texts.tolist()))
         if (places >= 0).all():
             notes.append("holds labels rather than probabilities: they count as 0 and 1")
             return np.asarray(np.eye(len(expected.labels))[places])

@@ -524,7 +524,7 @@ FORMS = [
         (1, 2, 3, 4),
         id="Id",
         change=lambda train, test: (
-            train.assign(Cover_Type=[4, *train["Cover_Type"][1:].replace(4, 3)]),
+            train.assign(Cover_Type=[4, *train["Cover_Type"][1:].clip(upper=3)]),
             test,
         ),
     ),
