@@ -9,10 +9,11 @@ from pathlib import Path
 
 from pipelines.configuration.competition import Competition
 from pipelines.console import Narrator
-from pipelines.kaggle.client import Kaggle, Quota, Sent, sign_in
+from pipelines.kaggle.client import Kaggle, sign_in
 from pipelines.kaggle.credentials import exposure, has_credentials
 from pipelines.kaggle.errors import Subject
 from pipelines.kaggle.retry import Patience
+from pipelines.kaggle.sent import Quota, Sent
 from pipelines.runs import scores
 from pipelines.runs.sendable import checked_csv, choose
 from pipelines.stages import publish

@@ -1,0 +1,148 @@
+"""Data sets on Kaggle to which files are sent: made once, then a version for each new content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import requests
+
+from pipelines.kaggle.errors import AGAIN, Subject, as_kaggle_error
+from pipelines.kaggle.http_faults import is_undelivered, status
+from pipelines.kaggle.session import Session, mount, quietly
+
+ABSENT = (403, 404)  # what Kaggle answers of a data set that is not there
+AS_ZIP = {"quiet": True, "dir_mode": "zip"}
+
+Call = Callable[[Any], Any]
+
+
+class Datasets:
+    """The calls that concern data sets; subjects are data sets, OWNER/NAME."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @property
+    def _calls(self) -> Any:
+        return self._session.client.datasets.dataset_api_client
+
+    def version(self, subject: Subject) -> int:
+        """The newest version; 0 where there is no such data set."""
+        return self._session.ask(subject, lambda: self._version(subject))
+
+    def _version(self, subject: Subject) -> int:
+        from kagglesdk.datasets.types.dataset_api_service import ApiGetDatasetRequest
+
+        request = ApiGetDatasetRequest()
+        request.owner_slug, request.dataset_slug = subject.slug.split("/")
+        try:
+            return int(self._calls.get_dataset(request).current_version_number or 1)
+        except requests.RequestException as error:
+            if status(error) in ABSENT:
+                return 0
+            raise
+
+    def state(self, subject: Subject) -> Literal["pending", "ready", "failed"]:
+        """Whether notebooks can use the newest version."""
+        return self._session.ask(subject, lambda: self._state(subject))
+
+    def _state(self, subject: Subject) -> Literal["pending", "ready", "failed"]:
+        from kagglesdk.datasets.types.dataset_api_service import ApiGetDatasetStatusRequest
+
+        request = ApiGetDatasetStatusRequest()
+        request.owner_slug, request.dataset_slug = subject.slug.split("/")
+        try:
+            word = self._calls.get_dataset_status(request).status.name
+        except requests.RequestException as error:
+            if status(error) in ABSENT:  # right after it was made
+                return "pending"
+            raise
+        return "ready" if word == "READY" else "failed" if word == "FAILED" else "pending"
+
+    def send(self, subject: Subject, folder: Path, note: str, *, before: int, public: bool) -> None:
+        """Send the files of a folder: as a new data set, or as the next version of one.
+
+        Args:
+            subject: The data set.
+            folder: Holds the files and `dataset-metadata.json`.
+            note: What the version is.
+            before: The newest version that Kaggle has, 0 for none.
+            public: Whether everybody may see a new data set; of one that is there it stays as is.
+
+        Raises:
+            KaggleError: Kaggle did not take the files, or did not say whether it did.
+        """
+        api, sending = self._session.api, _Sending(self._session, lambda: self._version(subject))
+        api.upload_complete, api.with_retry = sending.upload, sending.retried(subject, before)
+        with as_kaggle_error(subject, self._session.patience):
+            if before:
+                answer = quietly(api.dataset_create_version, str(folder), note, **AS_ZIP)
+            else:
+                answer = quietly(api.dataset_create_new, str(folder), public=public, **AS_ZIP)
+        if answer.error or answer.status == "error":
+            raise subject.failed(
+                f"Kaggle did not take {subject.slug}: {answer.error or 'it gave no reason'}",
+                f"look at {subject.page}",
+            )
+
+
+@dataclass(frozen=True)
+class _Sending:
+    """How the client's own sending is made patient and honest.
+
+    By itself it leaves a file out whose upload failed, waits for ever, and makes a data set twice
+    where an answer is lost.
+    """
+
+    session: Session
+    version: Callable[[], int]
+
+    def upload(self, path: str, url: str, *_: object, **__: object) -> Any:
+        """Send a file to the storage, in place of the client's `upload_complete`."""
+        from kaggle.api.kaggle_api_extended import ResumableUploadResult
+
+        def attempt() -> None:
+            with requests.Session() as session, Path(path).open("rb") as content:
+                mount(session, self.session.patience)
+                session.put(url, data=content).raise_for_status()
+
+        self.session.patience.persist(attempt)
+        return ResumableUploadResult.COMPLETE
+
+    def retried(self, subject: Subject, before: int) -> Callable[[Call], Call]:
+        """Makes a call patient, in place of the client's `with_retry`."""
+
+        def patient(call: Call) -> Call:
+            if call.__name__.startswith("create"):
+                return lambda request: self._once(subject, before, lambda: call(request))
+            return lambda request: self.session.patience.persist(lambda: call(request))
+
+        return patient
+
+    def _once(self, subject: Subject, before: int, call: Callable[[], Any]) -> Any:
+        """Where an answer is lost, Kaggle is asked whether it took the files."""
+        lost: list[requests.RequestException] = []
+
+        def attempt() -> Any:
+            if lost:
+                return self._taken(subject, before)
+            try:
+                return call()
+            except requests.RequestException as error:
+                lost.extend([] if is_undelivered(error) else [error])
+                raise
+
+        return self.session.patience.persist(attempt)
+
+    def _taken(self, subject: Subject, before: int) -> Any:
+        from kagglesdk.datasets.types.dataset_api_service import ApiCreateDatasetResponse
+
+        if self.version() > before:
+            return ApiCreateDatasetResponse()
+        raise subject.failed(
+            f"Kaggle did not say whether it took the files of {subject.slug}",
+            f"look at {subject.page}, and {AGAIN}: it asks Kaggle first",
+        )
