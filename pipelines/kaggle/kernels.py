@@ -5,7 +5,7 @@ Kaggle calls them kernels. It answers about a notebook's newest version only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ import requests
 from pipelines.kaggle.errors import AGAIN, KaggleError, Subject
 from pipelines.kaggle.http_faults import is_undelivered, status
 from pipelines.kaggle.log_stream import LogStream, pieces
+from pipelines.kaggle.output_files import Output, fetch_all
 from pipelines.kaggle.session import Session
 from pipelines.secret_texts import redacted
 
@@ -79,14 +80,6 @@ class Pushed:
     version: int
     address: str
     not_added: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Output:
-    """A file that a notebook made, and the address from which it is fetched."""
-
-    name: str
-    url: str
 
 
 @dataclass(frozen=True)
@@ -222,6 +215,10 @@ class Kernels:
             log, token = log or answer.log, answer.next_page_token
             if not token:
                 return found, pieces(log)
+
+    def fetch(self, subject: Subject, outputs: Sequence[Output], folder: Path) -> None:
+        """Fetch the files of an output into a folder; those that lie there already are kept."""
+        fetch_all(subject, outputs, folder, self._session.patience)
 
 
 def _if_there(call: Callable[[], T]) -> T | None:
