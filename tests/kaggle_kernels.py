@@ -4,7 +4,7 @@ import json
 import time
 from dataclasses import dataclass, field
 
-LOG = ("installing foldwise\n", "Traceback (most recent call last):\n", "fold 1 of 3\n", "done\n")
+LOG = ("installing foldwise\n", "fold 1 of 3\n", "fold 2 of 3\n", "done\n")
 
 
 @dataclass
@@ -39,6 +39,9 @@ class KernelCalls:
         return self.server.kernels
 
     def save_kernel(self) -> None:
+        if "error" in self.kernels.answer:
+            self.tell(self.kernels.answer)
+            return
         self.kernels.pushed.append(self.asked)
         version = len(self.kernels.pushed)
         url = f"https://www.kaggle.com/code/{self.asked['slug']}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ import requests
 
 from pipelines.kaggle.errors import AGAIN, Subject, as_kaggle_error
 from pipelines.kaggle.http_faults import is_undelivered, status
-from pipelines.kaggle.session import Session, mount, quietly
+from pipelines.kaggle.session import Session, heard, mount, quietly
 
 ABSENT = (403, 404)  # what Kaggle answers of a data set that is not there
 AS_ZIP = {"quiet": True, "dir_mode": "zip"}
@@ -75,8 +75,9 @@ class Datasets:
         Raises:
             KaggleError: Kaggle did not take the files, or did not say whether it did.
         """
-        api, sending = self._session.api, _Sending(self._session, lambda: self._version(subject))
-        api.upload_complete, api.with_retry = sending.upload, sending.retried(subject, before)
+        session = replace(self._session, patience=heard(self._session.patience))
+        api, sending = session.api, _Sending(session, lambda: self._version(subject))
+        api._upload_blob, api.with_retry = sending.upload, sending.retried(subject, before)
         with as_kaggle_error(subject, self._session.patience):
             if before:
                 answer = quietly(api.dataset_create_version, str(folder), note, **AS_ZIP)
@@ -93,24 +94,31 @@ class Datasets:
 class _Sending:
     """How the client's own sending is made patient and honest.
 
-    By itself it leaves a file out whose upload failed, waits for ever, and makes a data set twice
-    where an answer is lost.
+    By itself it leaves a file out whose upload failed, waits for ever, goes on with an upload of
+    days ago, whose signed address it keeps on disk, and makes a data set twice where an answer is
+    lost.
     """
 
     session: Session
     version: Callable[[], int]
 
-    def upload(self, path: str, url: str, *_: object, **__: object) -> Any:
-        """Send a file to the storage, in place of the client's `upload_complete`."""
-        from kaggle.api.kaggle_api_extended import ResumableUploadResult
+    def upload(self, path: str, _: bool, blob_type: Any, *__: object) -> str:  # noqa: FBT001
+        """Send a file to the storage, in place of the client's `_upload_blob`; its token."""
+        from kagglesdk.blobs.types.blob_api_service import ApiStartBlobUploadRequest
 
-        def attempt() -> None:
-            with requests.Session() as session, Path(path).open("rb") as content:
+        file, request = Path(path), ApiStartBlobUploadRequest()
+        request.type, request.name = blob_type, file.name
+        request.content_length = file.stat().st_size
+        request.last_modified_epoch_seconds = int(file.stat().st_mtime)
+
+        def attempt() -> str:
+            place = self.session.client.blobs.blob_api_client.start_blob_upload(request)
+            with requests.Session() as session, file.open("rb") as content:
                 mount(session, self.session.patience)
-                session.put(url, data=content).raise_for_status()
+                session.put(place.create_url, data=content).raise_for_status()
+            return str(place.token)
 
-        self.session.patience.persist(attempt)
-        return ResumableUploadResult.COMPLETE
+        return self.session.patience.persist(attempt)
 
     def retried(self, subject: Subject, before: int) -> Callable[[Call], Call]:
         """Makes a call patient, in place of the client's `with_retry`."""

@@ -32,6 +32,10 @@ class KaggleError(RuntimeError):
     exit_code = 4
 
 
+class NotTakenError(KaggleError):
+    """Kaggle took the request, and did nothing of it."""
+
+
 @dataclass(frozen=True)
 class Subject:
     """The competition, data set or notebook that a call is about, and what a failure of it means.

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 import requests
 
-from pipelines.kaggle.errors import AGAIN, KaggleError, Subject
+from pipelines.kaggle.errors import AGAIN, NotTakenError, Subject
 from pipelines.kaggle.http_faults import is_undelivered, status
 from pipelines.kaggle.log_stream import LogStream, pieces
 from pipelines.kaggle.output_files import Output, fetch_all
@@ -231,13 +231,13 @@ def _if_there(call: Callable[[], T]) -> T | None:
         raise
 
 
-def _not_taken(subject: Subject, reason: str) -> KaggleError:
+def _not_taken(subject: Subject, reason: str) -> NotTakenError:
     """Source: issues 545 and 575 of Kaggle/kaggle-cli for `Notebook not found`."""
     what = f"Kaggle did not take {subject.slug}: {reason}"
+    next_step = f"look at {subject.page}"
     if "not found" in reason.lower():
-        return subject.failed(
-            what,
+        next_step = (
             "it was deleted, belongs to another account, or was never saved there: open "
-            f"{subject.page}, save a version, and {AGAIN}",
+            f"{subject.page}, save a version, and {AGAIN}"
         )
-    return subject.failed(what, f"look at {subject.page}")
+    return NotTakenError(str(subject.failed(what, next_step)))

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import requests
@@ -50,6 +51,17 @@ def quietly(call: Callable[..., T], *arguments: object, **named: object) -> T:
     """What the call gives, without what it prints."""
     with redirect_stdout(io.StringIO()):
         return call(*arguments, **named)
+
+
+def heard(patience: Patience) -> Patience:
+    """That patience, whose words are heard within `quietly` too."""
+    out = sys.stdout
+
+    def tell(text: str) -> None:
+        with redirect_stdout(out):
+            patience.tell(text)
+
+    return replace(patience, tell=tell)
 
 
 def import_api(subject: Subject) -> Any:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from pipelines.console import Narrator
 from pipelines.kaggle.client import Kaggle
-from pipelines.kaggle.errors import AGAIN, Subject
+from pipelines.kaggle.errors import AGAIN, NotTakenError, Subject
 from pipelines.kaggle.retry import Patience
 from pipelines.notebooks.package import Package
 from pipelines.notebooks.pushed import Record
 from pipelines.sizes import shown
 
-PAUSE_S, LONGEST_S = 5.0, 900.0  # between looks at a dataset that Kaggle unpacks, and in all
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 30.0  # between looks at a dataset that Kaggle unpacks
+LONGEST_S = 900.0  # of all of them
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def _seen_by(before: int, *, public: bool) -> str:
 
 
 def _wait_until_ready(kaggle: Kaggle, subject: Subject, version: int, patience: Patience) -> None:
-    waited = 0.0
+    waited, pause = 0.0, FIRST_PAUSE_S
     while True:
         state = kaggle.datasets.state(subject)
         if state == "failed":
@@ -163,8 +164,9 @@ def _wait_until_ready(kaggle: Kaggle, subject: Subject, version: int, patience: 
                 f"Kaggle still unpacks the dataset {subject.slug} after {waited:g} s",
                 f"look at {subject.page}, and {AGAIN}: it is not sent twice",
             )
-        patience.sleep(PAUSE_S)
-        waited += PAUSE_S
+        pause = min(pause, LONGEST_S - waited)
+        patience.sleep(pause)
+        waited, pause = waited + pause, min(pause * 1.5, LONGEST_PAUSE_S)
 
 
 def _push(kaggle: Kaggle, push: Push, record: Record, newest: int, narrator: Narrator) -> Record:
@@ -172,9 +174,13 @@ def _push(kaggle: Kaggle, push: Push, record: Record, newest: int, narrator: Nar
     record = record.changed(
         push.place, content=push.content, before=newest, version=0, address="", end=""
     )
-    pushed = kaggle.kernels.push(
-        push.notebook, push.package.kernel, accelerator=push.accelerator, before=newest
-    )
+    try:
+        pushed = kaggle.kernels.push(
+            push.notebook, push.package.kernel, accelerator=push.accelerator, before=newest
+        )
+    except NotTakenError:
+        record.changed(push.place, content="")
+        raise
     subject = Subject(pushed.address, "notebook")
     record = record.changed(push.place, version=pushed.version, address=pushed.address)
     who = "public" if push.package.is_public else "private"
