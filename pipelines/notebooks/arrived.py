@@ -38,7 +38,9 @@ def fetch(kaggle: Kaggle, record: Record, place: Path, narrator: Narrator) -> Pa
         KaggleError: It could not be fetched; what was received is kept.
     """
     subject = Subject(record.address, "notebook")
-    outputs, log = kaggle.kernels.outputs(subject)
+    made, log = kaggle.kernels.outputs(subject)
+    # The competition's own files, which the run has copied there, are here or come from Kaggle.
+    outputs = [output for output in made if not output.name.startswith("data/")]
     if not any(output.name == CSV for output in outputs):
         raise _no_csv(subject, record, outputs, log)
     folder = place / f"version-{record.version}"
