@@ -71,7 +71,7 @@ def take(
         folder: Holds its output.
         run_id: The run that it predicted with; None where it trained one.
         root: The workspace.
-        narrator: Told what was found.
+        narrator: Shows what was found.
 
     Returns:
         Of the run that the CSV goes back to.

@@ -41,7 +41,7 @@ class Follower:
         accelerator: That was asked for; None for none by name.
         wait_s: How long to wait at most, in seconds.
         patience: Waits.
-        narrator: Told of every change, and of every line of the log.
+        narrator: Shows every change, and every line of the log.
     """
 
     kaggle: Kaggle

@@ -48,6 +48,7 @@ def trained(kaggle, workspace, newest):
         "submission.csv": csv.read_bytes(),
         f"{csv}": csv.read_bytes(),
         f"{LEDGER}": LEDGER.read_bytes(),
+        "data/titanic/train.csv": b"Kaggle's own rows",
     }
     shutil.rmtree(run)
     csv.unlink()
@@ -98,6 +99,7 @@ def test_a_run_trains_there_and_comes_here(kaggle, foldwise, trained):
     assert order.index("CreateDataset") < order.index("SaveKernel")
     assert Path(f"submissions/titanic/{trained}.csv").read_bytes() == content
     assert entry(trained).notebook == f"{USER}/foldwise-titanic-train/1"
+    assert not list(Path("notebooks").rglob("train.csv"))
     assert app.main(["report", trained]) == 0
     assert kaggle.submissions == []
 
