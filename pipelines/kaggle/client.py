@@ -24,7 +24,7 @@ from pipelines.kaggle.http_faults import is_undelivered
 from pipelines.kaggle.kernels import Kernels
 from pipelines.kaggle.retry import Patience
 from pipelines.kaggle.sent import Quota, Sent, not_listed_yet, sent_of
-from pipelines.kaggle.session import Session, bounded, import_api, mount, quietly
+from pipelines.kaggle.session import Session, bounded, if_there, import_api, mount, quietly
 from pipelines.kaggle.transfer import Remote, fetch
 
 PAGE_SIZE, MAX_PAGES = 100, 20  # submissions on a page, and pages
@@ -196,13 +196,18 @@ class Kaggle:
         return self._submit_once(subject, self._call_for(subject, token, message), message, known)
 
     def takes_notebooks_only(self, subject: Subject) -> bool:
-        """Whether it is a code competition: a notebook is submitted, not a file."""
+        """Whether it is a code competition: a notebook is submitted, not a file.
+
+        Not where Kaggle does not show the competition: what is sent to it then says why.
+        """
         from kagglesdk.competitions.types.competition_api_service import ApiGetCompetitionRequest
 
         request = ApiGetCompetitionRequest()
         request.competition_name = subject.slug
-        found = self._ask(subject, lambda: self._competitions.get_competition(request))
-        return bool(found.is_kernels_submissions_only)
+        found = self._ask(
+            subject, lambda: if_there(lambda: self._competitions.get_competition(request))
+        )
+        return found is not None and bool(found.is_kernels_submissions_only)
 
     def submit_notebook(
         self, subject: Subject, address: str, version: int, file_name: str, message: str

@@ -10,10 +10,9 @@ from typing import Any, Literal
 import requests
 
 from pipelines.kaggle.errors import AGAIN, Subject, as_kaggle_error
-from pipelines.kaggle.http_faults import is_undelivered, status
-from pipelines.kaggle.session import Session, heard, mount, quietly
+from pipelines.kaggle.http_faults import is_undelivered
+from pipelines.kaggle.session import Session, heard, if_there, mount, quietly
 
-ABSENT = (403, 404)  # what Kaggle answers of a data set that is not there
 AS_ZIP = {"quiet": True, "dir_mode": "zip"}
 
 Call = Callable[[Any], Any]
@@ -38,12 +37,8 @@ class Datasets:
 
         request = ApiGetDatasetRequest()
         request.owner_slug, request.dataset_slug = subject.slug.split("/")
-        try:
-            return int(self._calls.get_dataset(request).current_version_number or 1)
-        except requests.RequestException as error:
-            if status(error) in ABSENT:
-                return 0
-            raise
+        found = if_there(lambda: self._calls.get_dataset(request))
+        return 0 if found is None else int(found.current_version_number or 1)
 
     def state(self, subject: Subject) -> Literal["pending", "ready", "failed"]:
         """Whether notebooks can use the newest version."""
@@ -54,12 +49,8 @@ class Datasets:
 
         request = ApiGetDatasetStatusRequest()
         request.owner_slug, request.dataset_slug = subject.slug.split("/")
-        try:
-            word = self._calls.get_dataset_status(request).status.name
-        except requests.RequestException as error:
-            if status(error) in ABSENT:  # right after it was made
-                return "pending"
-            raise
+        found = if_there(lambda: self._calls.get_dataset_status(request))
+        word = found.status.name if found is not None else ""  # right after it was made
         return "ready" if word == "READY" else "failed" if word == "FAILED" else "pending"
 
     def send(self, subject: Subject, folder: Path, note: str, *, before: int, public: bool) -> None:

@@ -5,19 +5,19 @@ Kaggle calls them kernels. It answers about a notebook's newest version only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import requests
 
 from pipelines.kaggle.errors import AGAIN, NotTakenError, Subject
-from pipelines.kaggle.http_faults import is_undelivered, status
+from pipelines.kaggle.http_faults import is_undelivered
 from pipelines.kaggle.log_stream import LogStream, pieces
 from pipelines.kaggle.output_files import Output, fetch_all
-from pipelines.kaggle.session import Session
+from pipelines.kaggle.session import Session, if_there
 from pipelines.secret_texts import redacted
 
 Word = Literal["queued", "running", "complete", "error", "cancelled"]
@@ -30,10 +30,7 @@ WORDS: dict[str, Word] = {
     "CANCEL_REQUESTED": "cancelled",
     "CANCEL_ACKNOWLEDGED": "cancelled",
 }
-ABSENT = (403, 404)  # what Kaggle answers of a notebook that is not there, or not there yet
 PAGE_SIZE = 200  # output files on a page
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ class Seen:
     """A notebook as Kaggle has it.
 
     Attributes:
-        version: Its newest.
+        version: Its newest; 0 where Kaggle does not tell.
         machine: The accelerator of its last session, as Kaggle calls it; may be empty.
     """
 
@@ -109,7 +106,7 @@ class Kernels:
     def gpu_time(self, subject: Subject) -> GpuTime | None:
         """How much GPU time is left this week; None where Kaggle or its client does not tell."""
         view = getattr(self._session.api, "quota_view", None)
-        answer = self._session.ask(subject, lambda: _if_there(view)) if view else None
+        answer = self._session.ask(subject, lambda: if_there(view)) if view else None
         quota = None if answer is None else answer.gpu_quota
         if answer is None or quota is None or not quota.total_time_allowed:
             return None
@@ -118,7 +115,7 @@ class Kernels:
 
     def look(self, subject: Subject) -> Seen | None:
         """The notebook as Kaggle has it; None where there is none."""
-        return self._session.ask(subject, lambda: _if_there(lambda: self._look(subject)))
+        return self._session.ask(subject, lambda: if_there(lambda: self._look(subject)))
 
     def _look(self, subject: Subject) -> Seen:
         from kagglesdk.kernels.types.kernels_api_service import ApiGetKernelRequest
@@ -160,7 +157,7 @@ class Kernels:
         return self._session.ask(subject, attempt)
 
     def _taken(self, subject: Subject, before: int) -> Pushed:
-        seen = _if_there(lambda: self._look(subject))
+        seen = if_there(lambda: self._look(subject))
         if seen is not None and seen.version > before:
             return Pushed(seen.version, subject.slug)
         raise Subject(subject.slug, "notebook").failed(
@@ -182,7 +179,7 @@ class Kernels:
 
     def state(self, subject: Subject) -> State | None:
         """Where the newest version is; None where Kaggle does not know the notebook (yet)."""
-        return self._session.ask(subject, lambda: _if_there(lambda: self._state(subject)))
+        return self._session.ask(subject, lambda: if_there(lambda: self._state(subject)))
 
     def _state(self, subject: Subject) -> State:
         from kagglesdk.kernels.types.kernels_api_service import ApiGetKernelSessionStatusRequest
@@ -219,16 +216,6 @@ class Kernels:
     def fetch(self, subject: Subject, outputs: Sequence[Output], folder: Path) -> None:
         """Fetch the files of an output into a folder; those that lie there already are kept."""
         fetch_all(subject, outputs, folder, self._session.patience)
-
-
-def _if_there(call: Callable[[], T]) -> T | None:
-    """What the call gives; None where Kaggle says that there is no such thing."""
-    try:
-        return call()
-    except requests.RequestException as error:
-        if status(error) in ABSENT:
-            return None
-        raise
 
 
 def _not_taken(subject: Subject, reason: str) -> NotTakenError:

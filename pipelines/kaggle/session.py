@@ -18,7 +18,10 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from pipelines.kaggle.errors import Subject, as_kaggle_error
+from pipelines.kaggle.http_faults import status
 from pipelines.kaggle.retry import Patience
+
+ABSENT = (403, 404)  # what Kaggle answers of something that is not there, or not there yet
 
 T = TypeVar("T")
 
@@ -62,6 +65,16 @@ def heard(patience: Patience) -> Patience:
             patience.tell(text)
 
     return replace(patience, tell=tell)
+
+
+def if_there(call: Callable[[], T]) -> T | None:
+    """What the call gives; None where Kaggle says that there is no such thing."""
+    try:
+        return call()
+    except requests.RequestException as error:
+        if status(error) in ABSENT:
+            return None
+        raise
 
 
 def import_api(subject: Subject) -> Any:

@@ -91,21 +91,22 @@ class Follower:
                 f"tells of the newest only, not of version {self.record.version}",
                 f"look at {self.subject.page}",
             )
-        return state if seen is not None and seen.version == self.record.version else None
+        is_earlier = seen is None or 0 < seen.version < self.record.version
+        return None if is_earlier else state
 
     def _tell(self, state: State | None) -> None:
         word = "not there yet" if state is None else state.word
         if word != self._told:
             self._told, self._pause, waited = word, FIRST_PAUSE_S, self._waited
             self.narrator.say("notebook", f"{word}   after {waited:,.0f} s" if waited else word)
-        if state is not None and state.word == "running" and not self._machine_is_checked:
+        if state is not None and state.word != "queued" and not self._machine_is_checked:
             self._machine_is_checked = True
             self._check_machine()
 
     def _check_machine(self) -> None:
         """Source: issues 821 and 1197 of Kaggle/kaggle-cli: another machine, without a word."""
         seen = self.kaggle.kernels.look(self.subject) if self.accelerator else None
-        if self.accelerator and seen and seen.machine.lower() != self.accelerator.lower():
+        if self.accelerator and seen and self.accelerator.lower() not in seen.machine.lower():
             self.narrator.warn(
                 f"asked for {self.accelerator}, Kaggle gave {seen.machine or 'no accelerator'}; "
                 f"cancel it at {self.subject.page} if that will not do"

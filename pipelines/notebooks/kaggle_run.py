@@ -16,7 +16,7 @@ from pipelines.notebooks import arrived
 from pipelines.notebooks.folder import NotebookRequest, write_notebook
 from pipelines.notebooks.following import Follower, require_success
 from pipelines.notebooks.metadata import Kind
-from pipelines.notebooks.package import Package
+from pipelines.notebooks.package import Package, PackageError
 from pipelines.notebooks.pushing import Push, push_once
 from pipelines.runs.submit import SubmitRequest, submit
 from pipelines.workspace import files
@@ -87,6 +87,11 @@ def run_on_kaggle(name: str, request: KaggleRunRequest, narrator: Narrator) -> S
 def _package(name: str, user: str, request: KaggleRunRequest) -> Package:
     """The notebook that is pushed, checked."""
     folder = request.folder
+    if not user:
+        raise PackageError(
+            "Kaggle did not give the account's name; set KAGGLE_USERNAME to it, and type the same "
+            "command again"
+        )
     if folder is None:
         asked = NotebookRequest(
             request.kind, request.run_id, user, root=request.root, public=request.public

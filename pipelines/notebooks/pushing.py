@@ -61,7 +61,7 @@ def push_once(kaggle: Kaggle, push: Push, patience: Patience, narrator: Narrator
             has no GPU time left.
     """
     record = Record.read(push.place)
-    newest = _newest(kaggle, push)
+    newest = _newest(kaggle, push, record)
     if (earlier := _earlier(push, record, newest)) is not None:
         narrator.say("pushed", f"earlier, as version {earlier.version}; not pushed again")
         return earlier
@@ -71,9 +71,10 @@ def push_once(kaggle: Kaggle, push: Push, patience: Patience, narrator: Narrator
     return _push(kaggle, push, record, newest, narrator)
 
 
-def _newest(kaggle: Kaggle, push: Push) -> int:
+def _newest(kaggle: Kaggle, push: Push, record: Record) -> int:
+    """The newest version that Kaggle has; 0 where it has no such notebook."""
     seen = kaggle.kernels.look(push.notebook)
-    return seen.version if seen is not None else 0
+    return 0 if seen is None else seen.version or record.version or 1
 
 
 def _earlier(push: Push, record: Record, newest: int) -> Record | None:

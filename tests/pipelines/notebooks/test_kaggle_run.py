@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from kaggle_server import SECRETS, USER
+from kaggle_server import SECRETS, TOKEN, USER, pass_by
 
 from pipelines.commands import app
 from submissions import ledger
@@ -246,3 +246,47 @@ def test_a_notebook_without_a_kernel_s_name_is_not_pushed(kaggle, foldwise, pred
     code, _, err = foldwise(*RUN, "--folder", "notebooks/titanic-predict")
     assert (code, kaggle.calls) == (2, [])
     assert "names no kernel in metadata.kernelspec.name" in err
+
+
+def test_the_end_of_the_version_before_is_not_taken_for_this_one_s(kaggle, foldwise, predicted):
+    foldwise(*RUN, predicted)
+    before = {"metadata": {"currentVersionNumber": 1}}
+    kaggle.on("GetKernel", pass_by, lambda handler, _: handler.tell(before))
+    code, out, _ = foldwise(*RUN, predicted, "--again")
+    assert code == 0
+    assert "notebook    not there yet" in out
+    assert entry(predicted).notebook.endswith("/2")
+
+
+def test_the_account_s_name_comes_with_a_token_too(kaggle, foldwise, predicted, monkeypatch):
+    for name in ("KAGGLE_USERNAME", "KAGGLE_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
+    assert foldwise(*RUN, predicted)[0] == 0
+    assert kaggle.kernels.pushed[0]["slug"] == f"{USER}/foldwise-titanic-predict"
+
+
+def test_kaggle_s_silence_on_a_version_s_number_pushes_nothing_twice(kaggle, foldwise, predicted):
+    kaggle.always("GetKernel", lambda handler, _: handler.tell({"metadata": {}}))
+    kaggle.kernels.life = ["COMPLETE"]
+    assert foldwise(*RUN, predicted)[0] == 0
+    assert foldwise(*RUN, predicted)[0] == 0
+    assert len(kaggle.kernels.pushed) == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ((*RUN, "20200101-000000-abcdef"), "no finished run"),
+        ((*RUN, "--kind", "both"), "--kind is train or predict, found 'both'"),
+        (("kaggle", "run", "titanik"), "did you mean 'titanic'?"),
+        (("kaggle", "run", "names"), "is not on Kaggle"),
+        ((*RUN, "--folder", "gone"), "gone/kernel/kernel-metadata.json: there is no such file"),
+        (("kaggle", "rum"), "rum"),
+    ],
+)
+def test_wrong_usage_is_one_line(kaggle, foldwise, typed, message):
+    code, _, err = foldwise(*typed)
+    assert (code, kaggle.calls) == (2, [])
+    (line,) = err.splitlines()
+    assert message in line

@@ -377,8 +377,11 @@ def test_after_ctrl_c_the_same_command_goes_on(endpoint, kaggle, there, patience
     """Whatever was being asked when the person pressed it; Kaggle has done what it was asked."""
 
     def interrupted(handler, answer):
+        tell = handler.tell
+        handler.tell = lambda *fields: (signal.raise_signal(signal.SIGINT), tell(*fields))
+        if endpoint in ("log", "output"):
+            signal.raise_signal(signal.SIGINT)
         answer()
-        signal.raise_signal(signal.SIGINT)
 
     kaggle.on(endpoint, interrupted)
     assert app.main(list(RUN), patience=patience) == 130
