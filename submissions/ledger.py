@@ -73,6 +73,9 @@ class Entry(BaseModel):
     submitted_utc: AwareDatetime | None = Field(default=None, description="when Kaggle accepted it")
     kaggle_ref: int | None = Field(default=None, description="Kaggle's number of the submission")
     refused: str | None = Field(default=None, description="why Kaggle did not score it")
+    notebook: str | None = Field(
+        default=None, description="OWNER/NAME/VERSION of the notebook on Kaggle that made it"
+    )
 
 
 class Scores(BaseModel):
@@ -90,6 +93,7 @@ class Scores(BaseModel):
     submitted_utc: AwareDatetime | None = None
     kaggle_ref: int | None = None
     refused: str | None = None
+    notebook: str | None = None
 
 
 def append(path: str | Path, entry: Entry) -> None:

@@ -22,6 +22,8 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from kaggle_kernels import KernelCalls, Kernels
+
 USER, KEY, TOKEN, REFRESH = "rose", "s3cr3t-k3y", "KGAT_s3cr3t-t0ken", "r3fr3sh"
 SIGNATURE = "s1gn4tur3"
 SECRETS = (KEY, TOKEN, SIGNATURE, REFRESH, base64.b64encode(f"{USER}:{KEY}".encode()).decode())
@@ -56,6 +58,7 @@ class KaggleServer(ThreadingHTTPServer):
         self.verdict: dict[str, object] = {"status": "COMPLETE", "publicScore": "0.77511"}
         self.calls: list[tuple[str, dict[str, str]]] = []
         self.faults: dict[str, list[Fault]] = defaultdict(list)
+        self.kernels = Kernels()
         self.ended = threading.Event()
 
     @property
@@ -81,7 +84,7 @@ class KaggleServer(ThreadingHTTPServer):
         """A client that hung up is part of the play."""
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(KernelCalls, BaseHTTPRequestHandler):
     """Answers as Kaggle does: `ListSubmissions`, a path's last part, by `list_submissions`."""
 
     server: KaggleServer
@@ -96,7 +99,13 @@ class Handler(BaseHTTPRequestHandler):
             self.play(name, getattr(self, re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()))
 
     def do_GET(self) -> None:
-        self.play("storage", self.send_archive)
+        path = urlsplit(self.path).path
+        if path.startswith("/output/"):
+            self.play("output", lambda: self.send_output(path.removeprefix("/output/")))
+        elif "/logs/stream/" in path:
+            self.play("log", self.send_log)
+        else:
+            self.play("storage", self.send_archive)
 
     def do_PUT(self) -> None:
         self.content = self.rfile.read(int(self.headers["Content-Length"]))
@@ -176,13 +185,16 @@ class Handler(BaseHTTPRequestHandler):
     def take(self) -> int:
         """Put the upload into the list of submissions, as pending."""
         token = self.asked["blobFileTokens"]
+        return self.list_one(token.split("-", 2)[2], len(self.server.uploads[token]))
+
+    def list_one(self, file_name: str, n_bytes: int) -> int:
         ref = 1000 + len(self.server.submissions)
         submission = {
             "ref": ref,
-            "totalBytes": len(self.server.uploads[token]),
+            "totalBytes": n_bytes,
             "date": datetime.now(UTC).replace(tzinfo=None).isoformat() + "Z",
             "description": self.asked["submissionDescription"],
-            "fileName": token.split("-", 2)[2],
+            "fileName": file_name,
             "status": "PENDING",
             "publicScore": "",
             "privateScore": "",

@@ -17,6 +17,7 @@ from typer.exceptions import TyperException
 from pipelines.commands import (
     blend,
     clean,
+    kaggle,
     losses,
     mlflow,
     new,
@@ -66,6 +67,20 @@ for name, command in COMMANDS.items():
     # Given as a whole: what the list of commands makes of a docstring ends in the middle.
     whole = (command.__doc__ or "").partition("\n")[0]
     app.command(name, short_help=whole, epilog=root.EPILOG_OF_COMMANDS)(command)
+
+on_kaggle = typer.Typer(
+    help="Run a competition on Kaggle's machines.",
+    epilog=root.EPILOG_OF_COMMANDS,
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
+on_kaggle.callback()(kaggle.group)
+on_kaggle.command(
+    "run",
+    short_help=(kaggle.run.__doc__ or "").partition("\n")[0],
+    epilog=root.EPILOG_OF_COMMANDS,
+)(kaggle.run)
+app.add_typer(on_kaggle, name="kaggle")
 
 INTERRUPTED = 130
 LONGEST_NAME = 80  # characters of a name that is shown

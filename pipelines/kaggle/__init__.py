@@ -1,4 +1,4 @@
 """The client of Kaggle, its credentials, retries and errors; no other package imports kaggle.
 
-Called by `stages.download` and `runs`.
+Called by `stages.download`, `runs` and `notebooks`.
 """

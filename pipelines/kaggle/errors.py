@@ -32,26 +32,31 @@ class KaggleError(RuntimeError):
     exit_code = 4
 
 
+class NotTakenError(KaggleError):
+    """Kaggle took the request, and did nothing of it."""
+
+
 @dataclass(frozen=True)
 class Subject:
-    """The competition or data set that a call is about, and what a failure of it means.
+    """The competition, data set or notebook that a call is about, and what a failure of it means.
 
     Attributes:
-        slug: As in the page's address; OWNER/NAME for a data set.
-        kind: Which of the two it is.
+        slug: As in the page's address; OWNER/NAME for a data set or a notebook.
+        kind: Which of them it is.
         left: What holds after a failure, such as "nothing was sent"; may be empty.
         alternative: What the person can do without Kaggle; may be empty.
     """
 
     slug: str
-    kind: Literal["competition", "dataset"] = "competition"
+    kind: Literal["competition", "dataset", "notebook"] = "competition"
     left: str = ""
     alternative: str = ""
 
     @property
     def page(self) -> str:
         """The address of its page."""
-        return f"https://www.kaggle.com/{self.kind}s/{self.slug}"
+        place = "code" if self.kind == "notebook" else f"{self.kind}s"
+        return f"https://www.kaggle.com/{place}/{self.slug}"
 
     def failed(self, what: str, *next_steps: str) -> KaggleError:
         """The error for a failed call: what happened, what holds now, and what to do next."""
@@ -129,6 +134,9 @@ def _forbidden(subject: Subject, words: str) -> tuple[str, str]:
     if subject.kind == "competition":
         what = f"Kaggle refused {subject.slug} (403){words}: are its rules accepted?"
         return what, f"open {subject.page}/rules, accept them and {AGAIN}"
+    if subject.kind == "notebook":
+        what = f"Kaggle refused {subject.slug} (403){words}: is the account's phone verified?"
+        return what, f"open https://www.kaggle.com/settings, and {AGAIN}"
     what = (
         f"Kaggle refused {subject.slug} (403){words}: it is private or its terms are not accepted"
     )

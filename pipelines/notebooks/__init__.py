@@ -1,4 +1,4 @@
-"""`foldwise notebook`: a notebook for Kaggle's machines, and the dataset with what it needs.
+"""`foldwise notebook` and `kaggle run`: a notebook for Kaggle's machines, and its run there.
 
-Called by `commands`; uses `prediction`, `competitions` and `workspace`. Needs no network.
+Called by `commands`. What writes a notebook (`folder`) needs no network; `kaggle_run` signs in.
 """

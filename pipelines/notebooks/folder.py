@@ -45,6 +45,7 @@ class NotebookRequest:
         user: The Kaggle account.
         out: The folder to write; None for one in the workspace.
         root: The workspace.
+        public: Whether everybody may see the notebook.
     """
 
     kind: Kind
@@ -52,6 +53,7 @@ class NotebookRequest:
     user: str
     out: Path | None = None
     root: Path = Path()
+    public: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ def write_notebook(name: str, request: NotebookRequest) -> Written:
     contents, run = _contents(name, request)
     names = Names(request.user, name, request.kind)
     folder = request.out or Workspace(request.root).notebook(name, request.kind)
-    metadata = kernel_metadata(names, contents.competition, gpu=_wants_gpu(request.kind, run))
+    gpu = _wants_gpu(request.kind, run)
+    metadata = kernel_metadata(names, contents.competition, gpu=gpu, public=request.public)
     with _replaced(folder) as new:
         written = Written(new, names, contents.summary)
         cells = train_cells(contents) if request.kind == "train" else predict_cells(contents)

@@ -49,13 +49,16 @@ class Names:
         return f"{self.user}/{self.slug}"
 
 
-def kernel_metadata(names: Names, competition: Competition, *, gpu: bool) -> dict[str, Any]:
-    """The content of `kernel-metadata.json`: private, without internet.
+def kernel_metadata(
+    names: Names, competition: Competition, *, gpu: bool, public: bool = False
+) -> dict[str, Any]:
+    """The content of `kernel-metadata.json`: without internet.
 
     Args:
         names: Of the notebook and its dataset.
         competition: Gives the data.
         gpu: Whether a GPU is asked for.
+        public: Whether everybody may see the notebook.
 
     Raises:
         NotOnKaggleError: Kaggle does not have the competition.
@@ -68,7 +71,7 @@ def kernel_metadata(names: Names, competition: Competition, *, gpu: bool) -> dic
         "code_file": names.notebook,
         "language": "python",
         "kernel_type": "notebook",
-        "is_private": True,
+        "is_private": not public,
         "enable_gpu": gpu,
         "enable_tpu": False,
         "enable_internet": False,

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from pipelines.configuration.competition import Competition
 from pipelines.console import Narrator
-from pipelines.kaggle.client import Sent, sign_in
+from pipelines.kaggle.client import sign_in
 from pipelines.kaggle.credentials import exposure
 from pipelines.kaggle.errors import Subject
 from pipelines.kaggle.retry import Patience
+from pipelines.kaggle.sent import Sent
 from pipelines.runs.mlflow_record import kaggle_scores
 from pipelines.tracking.record import Update
 from pipelines.tracking.tracker import Tracker

@@ -1,4 +1,7 @@
-"""Sends a run's CSV to Kaggle: shows it, asks, sends it once, and waits for its score."""
+"""Sends a run's CSV to Kaggle: shows it, asks, sends it once, and waits for its score.
+
+To a code competition goes the version of a notebook that made the CSV there.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,11 @@ from pathlib import Path
 
 from pipelines.configuration.competition import Competition
 from pipelines.console import Narrator
-from pipelines.kaggle.client import Kaggle, Quota, Sent, sign_in
+from pipelines.kaggle.client import Kaggle, sign_in
 from pipelines.kaggle.credentials import exposure, has_credentials
 from pipelines.kaggle.errors import Subject
 from pipelines.kaggle.retry import Patience
+from pipelines.kaggle.sent import Quota, Sent
 from pipelines.runs import scores
 from pipelines.runs.sendable import checked_csv, choose
 from pipelines.stages import publish
@@ -20,11 +24,12 @@ from pipelines.workspace.layout import Workspace
 from pipelines.workspace.summary import Summary
 from submissions import ledger
 
+NOTEBOOK_CSV = "submission.csv"  # what a notebook of Foldwise writes
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 15.0  # between two looks at the score
 
 
 class SubmitError(ValueError):
-    """A competition that takes no submissions."""
+    """A competition that takes no submissions, or no files."""
 
     exit_code = 2
 
@@ -61,6 +66,7 @@ class _Parcel:
     why: str
     csv: Path
     message: str
+    notebook: str | None  # OWNER/NAME/VERSION of the one on Kaggle that made the CSV
 
     @property
     def again(self) -> str:
@@ -74,7 +80,8 @@ def submit(competition: Competition, request: SubmitRequest, narrator: Narrator)
     A score that is still pending after the wait is not an error: the same command gets it later.
 
     Raises:
-        SubmitError: The data set takes no submissions.
+        SubmitError: The data set takes no submissions, or the competition notebooks only and the
+            run has none there.
         NoRunError: There is no such run, or its rows are not Kaggle's.
         SubmissionError: The file fails its check.
         KaggleError: Kaggle refused, could not be reached, or takes no more files today.
@@ -117,7 +124,15 @@ def _pack(competition: Competition, request: SubmitRequest) -> _Parcel:
         why=why,
         csv=checked_csv(request.root, competition, summary),
         message=scores.marked(text, summary.submission_sha256),
+        notebook=_notebook(request.root, summary),
     )
+
+
+def _notebook(root: Path, summary: Summary) -> str | None:
+    """The notebook that made the run's CSV on Kaggle, as the ledger has it."""
+    entries = ledger.read(Workspace(root).ledger)
+    key = (summary.competition, summary.run)
+    return next((e.notebook for e in entries if (e.competition, e.run) == key), None)
 
 
 def _send_once(
@@ -134,6 +149,7 @@ def _send_once(
     if (entry := _in_ledger(parcel, request.root)) is not None:
         narrator.say("already", f"sent {entry}; not sent again")
         return None
+    parcel = _for_its_kind(kaggle, parcel)
     quota = kaggle.quota(parcel.subject)
     _show(parcel, "not given by Kaggle" if quota is None else _quota(quota), narrator)
     _refuse_over_quota(parcel, quota)
@@ -146,14 +162,39 @@ def _send_once(
     return _send(kaggle, parcel, request.root, narrator)
 
 
+def _for_its_kind(kaggle: Kaggle, parcel: _Parcel) -> _Parcel:
+    """The parcel with a notebook where the competition takes those only, else without one.
+
+    Raises:
+        SubmitError: It takes notebooks only, and there is none.
+    """
+    if not kaggle.takes_notebooks_only(parcel.subject):
+        return replace(parcel, notebook=None)
+    if parcel.notebook is None:
+        name, run = parcel.summary.competition, parcel.summary.run
+        raise SubmitError(
+            f"{parcel.subject.slug} takes notebooks only, and run {run} has none on Kaggle; type "
+            f"foldwise kaggle run {name} {run} --submit"
+        )
+    return parcel
+
+
 def _send(kaggle: Kaggle, parcel: _Parcel, root: Path, narrator: Narrator) -> Sent:
     summary = parcel.summary
     # Written first: if the ledger cannot be written, nothing may be sent.
     intent = ledger.Scores(run=summary.run, competition=summary.competition, message=parcel.message)
     ledger.update_scores(Workspace(root).ledger, intent)
-    sent = kaggle.submit(parcel.subject, parcel.csv, parcel.message)
+    if parcel.notebook is None:
+        what = parcel.csv.name
+        sent = kaggle.submit(parcel.subject, parcel.csv, parcel.message)
+    else:
+        address, _, version = parcel.notebook.rpartition("/")
+        what = f"version {version} of {address}"
+        sent = kaggle.submit_notebook(
+            parcel.subject, address, int(version), NOTEBOOK_CSV, parcel.message
+        )
     scores.record(root, summary.competition, summary.run, sent, narrator)
-    narrator.say("sent", f"{_date(sent.time_utc)} as {parcel.csv.name}")
+    narrator.say("sent", f"{_date(sent.time_utc)} as {what}")
     return sent
 
 
@@ -216,6 +257,7 @@ def _show(parcel: _Parcel, left_today: str, narrator: Narrator) -> None:
         ("file", f"{summary.submission}   {summary.n_rows:,} rows, checked"),
         ("run", f"{summary.run}   {parcel.why}"),
         (summary.metric, f"{summary.cv:.4f} ± {summary.cv_std:.4f}   cross-validated"),
+        *([("notebook", parcel.notebook)] if parcel.notebook else []),
         ("message", parcel.message),
         ("left today", left_today),
     ]

@@ -128,6 +128,10 @@ class Workspace:
         """A notebook for Kaggle's machines that trains or predicts, and its dataset."""
         return self.root / "notebooks" / f"{competition}-{kind}"
 
+    def on_kaggle(self, slug: str) -> Path:
+        """What is known of a notebook that was pushed, and its output."""
+        return self.root / "notebooks" / "on-kaggle" / slug
+
     def submissions(self, competition: str) -> Path:
         """CSVs of a competition's runs, there to be sent."""
         return self.root / "submissions" / competition

@@ -27,6 +27,7 @@ def _load(name):
     return module
 
 
+kaggle_kernels = _load("kaggle_kernels")
 kaggle_server = _load("kaggle_server")
 kaggle_faults = _load("kaggle_faults")
 environments = _load("environments")

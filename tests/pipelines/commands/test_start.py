@@ -80,7 +80,10 @@ def test_foldwise_alone_prints_help(capsys):
     assert "--competitions DIR" in alone
 
 
-@pytest.mark.parametrize("words", [["-h"], *([name, "-h"] for name in app.COMMANDS)], ids=" ".join)
+HELP = [["-h"], ["kaggle", "-h"], ["kaggle", "run", "-h"], *([n, "-h"] for n in app.COMMANDS)]
+
+
+@pytest.mark.parametrize("words", HELP, ids=" ".join)
 def test_help_fits_80_columns_and_ends_no_text_in_the_middle(monkeypatch, capsys, words):
     monkeypatch.setenv("COLUMNS", "80")
     assert app.main(words) == 0
@@ -97,7 +100,13 @@ def test_version(capsys):
 
 @pytest.mark.parametrize(
     ("typed", "completed"),
-    [("foldwise run ti", ["titanic"]), ("foldwise report ot", ["otto"]), ("foldwise pi", ["pick"])],
+    [
+        ("foldwise run ti", ["titanic"]),
+        ("foldwise report ot", ["otto"]),
+        ("foldwise pi", ["pick"]),
+        ("foldwise kaggle ru", ["run"]),
+        ("foldwise kaggle run ti", ["titanic"]),
+    ],
 )
 def test_the_shell_completes_commands_and_competitions(workspace, monkeypatch, typed, completed):
     monkeypatch.setenv("_FOLDWISE_COMPLETE", "complete_bash")

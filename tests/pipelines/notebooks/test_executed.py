@@ -105,6 +105,26 @@ def test_it_trains_the_run_again_there(python, newest, titanic_files, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_run_that_it_trained_there_comes_here(
+    python, newest, titanic_files, tmp_path, kaggle, patience, capsys
+):
+    """What a notebook leaves on Kaggle's machine is a run here, which can be sent."""
+    typed = ["titanic", newest, "--kind", "train"]
+    assert app.main(["notebook", *typed, "--user", "rose"]) == 0
+    machine = tmp_path / "machine"
+    execute(python, Path("notebooks/titanic-train"), titanic_files, machine)
+    made = [path for path in (machine / "working").rglob("*") if path.is_file()]
+    names = {path.relative_to(machine / "working").as_posix(): path for path in made}
+    kaggle.kernels.output = {name: path.read_bytes() for name, path in names.items()}
+    assert app.main(["kaggle", "run", *typed], patience=patience) == 0
+    fetched = max(Path("runs/titanic").glob("2*"))
+    assert fetched.name != newest
+    assert app.main(["submit", "titanic", fetched.name, "--dry-run"], patience=patience) == 0
+    assert "418 rows, checked" in capsys.readouterr().out
+    assert not list(Path("notebooks/on-kaggle").rglob("train.csv"))
+
+
+@pytest.mark.slow
 def test_a_competition_s_own_file_is_found_there(
     python, workspace, write_own, titanic_files, tmp_path
 ):

@@ -161,7 +161,8 @@ def test_a_dry_run_shows_all_and_sends_nothing(kaggle, foldwise):
     assert code == 0
     assert "dry run" in out
     assert "5 submissions, 0 made" in out
-    assert {name for name, _ in kaggle.calls} == {"ListSubmissions", "GetSubmissionLimits"}
+    asked = {"ListSubmissions", "GetSubmissionLimits", "GetCompetition"}
+    assert {name for name, _ in kaggle.calls} == asked
     assert LEDGER.read_bytes() == before
 
 
