@@ -54,7 +54,7 @@ class KaggleServer(ThreadingHTTPServer):
         self.uploads: dict[str, bytes] = {}
         self.submissions: list[dict[str, object]] = []
         self.n_left = 5
-        self.page: dict[str, object] = {}  # what Kaggle says of a competition
+        self.page: dict[str, object] = {}  # what its page has
         self.n_looks = 0  # at a pending score before it is there
         self.verdict: dict[str, object] = {"status": "COMPLETE", "publicScore": "0.77511"}
         self.calls: list[tuple[str, dict[str, str]]] = []

@@ -22,7 +22,7 @@ MEMBERS = "TeamMemberUserNames"
 
 @dataclass(frozen=True)
 class Facts:
-    """What Kaggle says of a competition.
+    """What Kaggle has on the page of a competition.
 
     Attributes:
         title: In words.
@@ -63,7 +63,7 @@ class Leaderboards:
     session: Session
 
     def facts(self, subject: Subject) -> Facts:
-        """What Kaggle says of the competition.
+        """What Kaggle has on its page.
 
         Raises:
             KaggleError: Kaggle refused or could not be reached.
