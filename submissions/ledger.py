@@ -56,8 +56,13 @@ class Entry(BaseModel):
     settings: dict[str, JsonValue] = Field(
         default={}, description="by key, those that differ from the competition's file"
     )
-    cv: FiniteFloat = Field(description="cross-validated score of the blend")
-    cv_std: FiniteFloat = Field(ge=0, description="its standard deviation over the folds")
+    cv: FiniteFloat | None = Field(
+        default=None,
+        description="cross-validated score of the blend; none of a submission made elsewhere",
+    )
+    cv_std: FiniteFloat | None = Field(
+        default=None, ge=0, description="its standard deviation over the folds"
+    )
     local_score: FiniteFloat | None = Field(
         default=None, description="score on rows held back with their labels"
     )

@@ -109,7 +109,7 @@ class KernelCalls:
         self.tell(self.kernels.quota)
 
     def get_competition(self) -> None:
-        self.tell({"isKernelsSubmissionsOnly": self.kernels.only})
+        self.tell({"isKernelsSubmissionsOnly": self.kernels.only} | self.server.page)
 
     def create_code_submission(self) -> None:
         self.kernels.code_submissions.append(self.asked)

@@ -54,6 +54,7 @@ class KaggleServer(ThreadingHTTPServer):
         self.uploads: dict[str, bytes] = {}
         self.submissions: list[dict[str, object]] = []
         self.n_left = 5
+        self.page: dict[str, object] = {}  # what its page has
         self.n_looks = 0  # at a pending score before it is there
         self.verdict: dict[str, object] = {"status": "COMPLETE", "publicScore": "0.77511"}
         self.calls: list[tuple[str, dict[str, str]]] = []
@@ -134,6 +135,9 @@ class Handler(KernelCalls, BaseHTTPRequestHandler):
 
     def download_dataset(self) -> None:
         self.redirect(self.asked["datasetSlug"])
+
+    def download_leaderboard(self) -> None:
+        self.redirect(f"{self.asked['competitionName']}-leaderboard")
 
     def redirect(self, slug: str) -> None:
         if slug not in self.server.archives:

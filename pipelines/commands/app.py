@@ -53,6 +53,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "notebook": notebook.notebook,
     "submit": submit.submit,
     "runs": submit.runs,
+    "leaderboard": submit.leaderboard,
     "pick": submit.pick,
     "check": submit.check,
     "mlflow": mlflow.mlflow,

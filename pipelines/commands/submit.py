@@ -59,6 +59,10 @@ def runs(
     refresh: Annotated[
         bool, typer.Option("--refresh", help="get the competition's scores from Kaggle first")
     ] = False,
+    import_: Annotated[
+        bool,
+        typer.Option("--import", help="the same, and note submissions that were made elsewhere"),
+    ] = False,
     show: Annotated[
         str | None,
         typer.Option(metavar="RUN", help="print that run's page again", autocompletion=names_from),
@@ -71,16 +75,28 @@ def runs(
     if show is not None:
         show_run(page, Path(), show)
         return
-    if refresh:
+    if refresh or import_:
         from pipelines import competitions
         from pipelines.console import Narrator
         from pipelines.runs import scores
 
         if name is None:
-            raise typer.BadParameter("--refresh needs a COMPETITION")
+            option = "--import" if import_ else "--refresh"
+            raise typer.BadParameter(f"{option} needs a COMPETITION")
         competition = competitions.load_competition(name)
-        scores.refresh(competition, Path(), Narrator(page), patience(context))
+        scores.refresh(competition, Path(), Narrator(page), patience(context), imports=import_)
     show_ledger(page, Path(), competition=name, sort=sort)
+
+
+def leaderboard(context: typer.Context, name: Name) -> None:
+    """Show the places around your own, and the days and submissions that are left."""
+    from pipelines import competitions
+    from pipelines.console import Narrator
+    from pipelines.runs import leaderboard_page
+
+    page = console()
+    competition = competitions.load_competition(name)
+    leaderboard_page.show(competition, page, Narrator(page), patience(context))
 
 
 def pick(name: Name) -> None:

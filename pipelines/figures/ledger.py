@@ -34,7 +34,7 @@ def cv_and_public(entries: Sequence[Entry]) -> Figure:
     figure = new_figure(5.2, title=finding(entries), note=None)
     axes = figure.subplots()
     axes.margins(y=0.12)
-    spread = [entry.cv_std for entry in entries]
+    spread = [entry.cv_std or 0.0 for entry in entries]
     axes.errorbar(
         *(cv, public),
         xerr=spread,
@@ -97,7 +97,8 @@ def _draw_equality(axes: Axes, cv: np.ndarray, public: np.ndarray) -> None:
 
 
 def _name_best(axes: Axes, entries: Sequence[Entry]) -> None:
-    best = max(entries, key=lambda e: e.cv if e.greater_is_better else -e.cv)
+    cv, _ = _scores(entries)
+    best = entries[int(cv.argmax() if entries[0].greater_is_better else cv.argmin())]
     axes.annotate(
         f"best cv: {best.run}",
         (best.cv, best.public_score or 0.0),

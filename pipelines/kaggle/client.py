@@ -22,6 +22,7 @@ from pipelines.kaggle.errors import (
 )
 from pipelines.kaggle.http_faults import is_undelivered
 from pipelines.kaggle.kernels import Kernels
+from pipelines.kaggle.leaderboard import Leaderboards
 from pipelines.kaggle.retry import Patience
 from pipelines.kaggle.sent import Quota, Sent, not_listed_yet, sent_of
 from pipelines.kaggle.session import Session, bounded, if_there, import_api, mount, quietly
@@ -99,11 +100,13 @@ class Kaggle:
         user: The name of the account.
         kernels: The calls that concern notebooks.
         datasets: The calls that concern data sets to which files are sent.
+        leaderboards: The calls that concern a competition and its leaderboard.
     """
 
     def __init__(self, session: Session) -> None:
         self.user = str(session.api.config_values.get("username") or "")
         self.kernels, self.datasets = Kernels(session), Datasets(session)
+        self.leaderboards = Leaderboards(session)
         self._client = session.client
         self._competitions = session.client.competitions.competition_api_client
         self._patience = session.patience

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -89,12 +90,15 @@ def show_run(console: Console, root: Path, name: str) -> None:
 
 
 def _rank(entry: Entry) -> tuple[str, float]:
+    if entry.cv is None:  # made elsewhere
+        return entry.competition, math.inf
     return entry.competition, -entry.cv if entry.greater_is_better else entry.cv
 
 
 def _print_trust(console: Console, root: Path, entries: Sequence[Entry]) -> None:
     """Draw cv against public score if Kaggle has scored enough runs."""
-    scored = [e for e in entries if e.public_score is not None and not e.synthetic]
+    has_both = (e for e in entries if None not in (e.cv, e.public_score))
+    scored = [entry for entry in has_both if not entry.synthetic]
     if not scored:
         return
     from pipelines.figures import ledger as ledger_figure

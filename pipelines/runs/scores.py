@@ -81,8 +81,22 @@ def record_all(root: Path, competition: str, listed: Sequence[Sent], narrator: N
     return n_changed
 
 
-def refresh(competition: Competition, root: Path, narrator: Narrator, patience: Patience) -> None:
+def refresh(
+    competition: Competition,
+    root: Path,
+    narrator: Narrator,
+    patience: Patience,
+    *,
+    imports: bool = False,
+) -> None:
     """Get the scores of every run that was sent to Kaggle.
+
+    Args:
+        competition: Whose.
+        root: The workspace.
+        narrator: Tells what was found.
+        patience: How long to wait for Kaggle.
+        imports: Whether submissions that no run of the ledger stands for are noted as well.
 
     Raises:
         KaggleError: Kaggle refused or could not be reached.
@@ -95,7 +109,37 @@ def refresh(competition: Competition, root: Path, narrator: Narrator, patience: 
     with sign_in(subject, patience) as kaggle:
         listed = kaggle.submissions(subject)
     n_changed = record_all(root, competition.name, listed, narrator)
-    narrator.say("kaggle", f"{len(listed)} submissions; {n_changed} changed in the ledger")
+    new = f"{_imported(competition, root, listed)} new and " if imports else ""
+    narrator.say("kaggle", f"{len(listed)} submissions; {new}{n_changed} changed in the ledger")
+
+
+def _imported(competition: Competition, root: Path, listed: Sequence[Sent]) -> int:
+    """Append those that no run of the ledger stands for, oldest first; how many there were."""
+    book = Workspace(root).ledger
+    known = {e.kaggle_ref for e in ledger.read(book) if e.competition == competition.name}
+    further = [sent for sent in reversed(listed) if sent.ref not in known]
+    for sent in further:
+        ledger.append(book, _entry(competition, sent))
+    return len(further)
+
+
+def _entry(competition: Competition, sent: Sent) -> ledger.Entry:
+    return ledger.Entry(
+        run=f"kaggle-{sent.ref}",
+        competition=competition.name,
+        time_utc=sent.time_utc,
+        source="kaggle",
+        synthetic=False,
+        metric=competition.metric.name,
+        greater_is_better=competition.greater_is_better,
+        note=sent.message,
+        public_score=sent.public_score,
+        private_score=sent.private_score,
+        message=sent.message,
+        submitted_utc=sent.time_utc,
+        kaggle_ref=sent.ref,
+        refused=_refusal(sent),
+    )
 
 
 def _refusal(sent: Sent) -> str | None:
