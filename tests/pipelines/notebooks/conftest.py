@@ -43,6 +43,14 @@ def newest(workspace):
 
 
 @pytest.fixture
+def predicted(kaggle, workspace, newest):
+    """Lets the notebook predict there with the newest run; gives the run's id."""
+    csv = Path(f"submissions/titanic/{newest}.csv")
+    kaggle.kernels.output = {"submission.csv": csv.read_bytes()}
+    return newest
+
+
+@pytest.fixture
 def write_own():
     """Writes a competition's own file, and one beside it that it imports, into a workspace."""
 

@@ -57,14 +57,6 @@ def trained(kaggle, workspace, newest):
     return newest
 
 
-@pytest.fixture
-def predicted(kaggle, workspace, newest):
-    """Lets the notebook predict there with the newest run; gives the run's id."""
-    csv = Path(f"submissions/titanic/{newest}.csv")
-    kaggle.kernels.output = {"submission.csv": csv.read_bytes()}
-    return newest
-
-
 def entry(run):
     return next((e for e in ledger.read(LEDGER) if e.run == run), None)
 

@@ -1,6 +1,5 @@
 """Every fault on the way of a notebook on Kaggle, for `kaggle run` as a person types it."""
 
-import signal
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,6 @@ from kaggle_kernels import break_log, cut_output, silent_log
 from kaggle_server import answer_and_hang_up, hang_up, pass_by, refuse, stall
 
 from pipelines.commands import app
-from pipelines.workspace import files
 from submissions import ledger
 
 KIND = ("--kind", "predict", "--accelerator", "NvidiaTeslaT4", "--wait", "4000")
@@ -267,37 +265,29 @@ PUSHED_AGAIN = {
 ALL = [*BEFORE, *DATASET, *PUSHES, *THERE, *LOGS, *OUTPUTS]
 
 
-@pytest.fixture
-def there(kaggle, workspace, newest):
-    """Lets the notebook predict there with the newest run."""
-    csv = Path(f"submissions/titanic/{newest}.csv")
-    kaggle.kernels.output = {"submission.csv": csv.read_bytes()}
-    return newest
-
-
 def notebook_of(run):
     return next(e.notebook for e in ledger.read(LEDGER) if e.run == run)
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.fault)
-def test_a_notebook_there(case, suffer, kaggle, there, workspace):
+def test_a_notebook_there(case, suffer, kaggle, predicted, workspace):
     suffer(case, RUN)
     assert len(kaggle.kernels.pushed) == case.n_sent
     assert len(kaggle.kernels.datasets) == (case.left != NOTHING)
-    assert (notebook_of(there) is not None) == (case.left == DONE)
+    assert (notebook_of(predicted) is not None) == (case.left == DONE)
     assert not list(workspace.parent.rglob("escaped.csv"))
 
 
 @pytest.mark.parametrize("case", [c for c in ALL if c.code], ids=lambda case: case.fault)
 def test_after_the_fault_the_same_command_pushes_once(
-    case, suffer, kaggle, there, patience, capsys
+    case, suffer, kaggle, predicted, patience, capsys
 ):
     suffer(case, RUN)
     kaggle.faults.clear()
     fresh, held = type(kaggle.kernels)(), kaggle.kernels
     for name in ("life", "unpacking", "log", "answer", "quota"):
         setattr(held, name, getattr(fresh, name))
-    held.output = {"submission.csv": Path(f"submissions/titanic/{there}.csv").read_bytes()}
+    held.output = {"submission.csv": Path(f"submissions/titanic/{predicted}.csv").read_bytes()}
     if case.fault in PUSHED_AGAIN:
         held.life = ["COMPLETE", "RUNNING", "COMPLETE"]
     again = ("--again",) if case.code == 5 else ()
@@ -307,7 +297,7 @@ def test_after_the_fault_the_same_command_pushes_once(
     assert len(held.datasets["rose/foldwise-titanic-predict"]) == 1
 
 
-def test_a_log_that_breaks_is_told_once(kaggle, there, patience, capsys):
+def test_a_log_that_breaks_is_told_once(kaggle, predicted, patience, capsys):
     kaggle.kernels.life = ["RUNNING", "RUNNING", "COMPLETE"]
     kaggle.on("log", break_log(2), pass_by)
     assert app.main(list(RUN), patience=patience) == 0
@@ -315,95 +305,8 @@ def test_a_log_that_breaks_is_told_once(kaggle, there, patience, capsys):
     assert lines == [f"log         {text.strip()}" for text in kaggle.kernels.log]
 
 
-def test_the_last_lines_of_a_log_that_could_not_be_followed(kaggle, there, patience, capsys):
+def test_the_last_lines_of_a_log_that_could_not_be_followed(kaggle, predicted, patience, capsys):
     fails(kaggle, None)
     kaggle.always("log", refuse(404))
     assert app.main(list(RUN), patience=patience) == 8
     assert "log ends    KeyError: 'Fare'" in capsys.readouterr().out
-
-
-SUBMIT = "CreateCodeSubmission"
-UNSURE = "Kaggle did not say whether it took the file for titanic"
-SUBMISSIONS = [
-    Case("submission: 401", always(SUBMIT, refuse(401)), 4, "KAGGLE_KEY (401)", DONE),
-    Case("submission: 403", always(SUBMIT, refuse(403)), 4, "are its rules accepted?", DONE),
-    Case("submission: 404", always(SUBMIT, refuse(404)), 4, "no competition 'titanic'", DONE),
-    Case(
-        "submission: 409",
-        always(SUBMIT, refuse(409, "version 1 was submitted before")),
-        4,
-        "titanic (409): version 1 was submitted before; nothing was sent",
-        DONE,
-    ),
-    Case("submission: 429", queued(SUBMIT, refuse(429)), 0, "answered 429; trying", DONE, 1),
-    Case("submission: 500 for ever", always(SUBMIT, refuse(500)), 4, "answered 500", DONE),
-    Case(
-        "submission: taken, but the answer is lost",
-        queued(SUBMIT, answer_and_hang_up),
-        0,
-        "the connection broke; trying again in 1 s (2 of 4)",
-        DONE,
-        1,
-    ),
-    Case("submission: no answer", queued(SUBMIT, stall), 4, UNSURE, DONE),
-    Case("the competition: 500", always("GetCompetition", refuse(500)), 4, "500", DONE),
-    Case(
-        "submission: the score stays pending",
-        lambda server, _: setattr(server, "n_looks", 99),
-        0,
-        "pending; type foldwise submit titanic",
-        DONE,
-        1,
-    ),
-]
-
-
-@pytest.mark.parametrize("case", SUBMISSIONS, ids=lambda case: case.fault)
-def test_a_code_submission(case, suffer, kaggle, there, patience):
-    kaggle.kernels.only = True
-    suffer(case, (*RUN, "--submit", "--yes"))
-    assert len(kaggle.submissions) == len(kaggle.kernels.code_submissions) == case.n_sent
-    assert notebook_of(there) is not None
-    kaggle.faults.clear()
-    assert app.main(["submit", "titanic", there, "--yes"], patience=patience) == 0
-    assert len(kaggle.submissions) == len(kaggle.kernels.pushed) == 1
-
-
-BREAKS = ("GetAcceleratorQuotaStatistics", UPLOAD, SEND, "GetDatasetStatus", PUSH, STATE, OUTPUT)
-
-
-@pytest.mark.parametrize("endpoint", [*BREAKS, "log", "output"])
-def test_after_ctrl_c_the_same_command_goes_on(endpoint, kaggle, there, patience, capsys):
-    """Whatever was being asked when the person pressed it; Kaggle has done what it was asked."""
-
-    def interrupted(handler, answer):
-        tell = handler.tell
-        handler.tell = lambda *fields: (signal.raise_signal(signal.SIGINT), tell(*fields))
-        if endpoint in ("log", "output"):
-            signal.raise_signal(signal.SIGINT)
-        answer()
-
-    kaggle.on(endpoint, interrupted)
-    assert app.main(list(RUN), patience=patience) == 130
-    assert "type the same command again to continue" in capsys.readouterr().err
-    assert app.main(list(RUN), patience=patience) == 0
-    assert len(kaggle.kernels.pushed) == 1
-    assert notebook_of(there) == "rose/foldwise-titanic-predict/1"
-
-
-def test_two_commands_at_once(kaggle, there, patience, capsys):
-    place = Path("notebooks/on-kaggle/foldwise-titanic-predict")
-    place.mkdir(parents=True)
-    with files.locked(place / ".lock"):
-        assert app.main(list(RUN), patience=patience) == 2
-    assert "is held by another process" in capsys.readouterr().err
-    assert kaggle.kernels.pushed == []
-
-
-def test_a_damaged_record_is_one_line(kaggle, there, patience, capsys):
-    record = Path("notebooks/on-kaggle/foldwise-titanic-predict/pushed.json")
-    record.parent.mkdir(parents=True)
-    record.write_text("{}}")
-    assert app.main(list(RUN), patience=patience) == 3
-    (line,) = capsys.readouterr().err.splitlines()
-    assert f"remove it: rm {record}" in line
