@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models import npz
 from models.estimators.fitting import EstimatorReplica, fit_one, predict
 from models.estimators.fold_models import (
     Inputs,
@@ -109,7 +110,7 @@ class Estimators:
 
 def _to_npz(arrays: Mapping[str, np.ndarray]) -> bytes:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    npz.save(buffer, arrays, is_compressed=True)
     return buffer.getvalue()
 
 

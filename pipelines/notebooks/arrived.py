@@ -95,7 +95,7 @@ def take(
 
 def _take_run(competition: Competition, folder: Path, root: Path) -> Summary:
     """Copy the run that the notebook made to where runs lie, whole or not at all."""
-    found = sorted((folder / "runs" / competition.name).glob("*/summary.json"))
+    found = sorted(Workspace(folder).runs(competition.name).glob("*/summary.json"))
     summary = Summary.read(found[-1].parent) if found else None
     if summary is None:
         raise NoOutputError(

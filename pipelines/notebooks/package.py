@@ -11,6 +11,7 @@ from typing import Any
 
 from pipelines.notebooks.folder import DATASET, DATASET_FILE, KERNEL, KERNEL_FILE
 from pipelines.workspace import files
+from pipelines.workspace.layout import Workspace
 
 TOO_SHORT, LONGEST_TITLE = 5, 50  # characters of a title
 ADDRESS = re.compile(r"[\w.-]+/[\w.-]+(/\d+)?")  # OWNER/NAME, with a version or without
@@ -64,7 +65,7 @@ class Package:
 
     def run_of(self, competition: str) -> str | None:
         """The run that the notebook predicts with; None for one that trains."""
-        found = sorted((self.dataset / "runs" / competition).glob("*/summary.json"))
+        found = sorted(Workspace(self.dataset).runs(competition).glob("*/summary.json"))
         return found[0].parent.name if found else None
 
     @cached_property

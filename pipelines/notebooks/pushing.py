@@ -13,6 +13,7 @@ from pipelines.kaggle.retry import Patience
 from pipelines.notebooks.package import Package
 from pipelines.notebooks.pushed import Record
 from pipelines.sizes import shown
+from pipelines.workspace.layout import Workspace
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 30.0  # between looks at a dataset that Kaggle unpacks
 LONGEST_S = 900.0  # of all of them
@@ -133,7 +134,7 @@ def _send_dataset(
         narrator.say("dataset", f"{subject.slug}   unchanged, version {before}")
     else:
         # The files of a run hold training rows, which most rules do not let anybody publish.
-        public = package.is_public and not any((package.dataset / "runs").glob("*"))
+        public = package.is_public and not any(Workspace(package.dataset).all_runs.glob("*"))
         note = f"foldwise {package.dataset_content[:12]}"
         kaggle.datasets.send(subject, package.dataset, note, before=before, public=public)
         sent = f"{_size(package.dataset)}, version {before + 1}"

@@ -9,19 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models import npz
 from pipelines.workspace.disk import writing
 
 
 def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write the arrays as one npz.
-
-    Raises:
-        TypeError: One of them holds Python objects, which only pickle could keep.
-    """
-    if objects := [name for name, array in arrays.items() if np.asarray(array).dtype.hasobject]:
-        raise TypeError(f"arrays of Python objects are never written: {', '.join(objects)}")
-    # NumPy 2.0 knows no `allow_pickle` here.
-    np.savez(path, **arrays)  # type: ignore[arg-type]
+    """Write the arrays as one npz."""
+    npz.save(path, arrays)
 
 
 def read(path: Path) -> dict[str, np.ndarray]:

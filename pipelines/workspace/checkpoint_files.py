@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from models import npz
 from models.checkpoints import Snapshot
 from pipelines.workspace.files import sync
 
@@ -51,7 +52,7 @@ def write(path: Path, kept: KeptSnapshot, identity: Mapping[str, Any]) -> None:
     header = {"identity": identity, "seconds": kept.seconds, "described": described}
     encoded = np.frombuffer(json.dumps(header, allow_nan=False).encode(), np.uint8)
     with path.open("wb+") as stream:
-        np.savez(stream, **{HEADER: encoded, **kept.snapshot.arrays})  # type: ignore[arg-type]
+        npz.save(stream, {HEADER: encoded, **kept.snapshot.arrays})
         stream.seek(0)
         digest = hashlib.file_digest(stream, "sha256").digest()
         stream.seek(0, io.SEEK_END)
