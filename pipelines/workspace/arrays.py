@@ -9,13 +9,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models import npz
 from pipelines.workspace.disk import writing
 
 
 def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write the arrays as one npz."""
-    npz.save(path, arrays)
+    """Write the arrays as one npz; `models.npz` would make stage 2 depend on the models' code.
+
+    Raises:
+        ValueError: One of them holds Python objects, which only pickle could keep.
+    """
+    if objects := [name for name, array in arrays.items() if array.dtype.hasobject]:
+        raise ValueError(f"only pickle could keep the objects in {', '.join(objects)}")
+    np.savez(path, **arrays)  # type: ignore[arg-type]
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
