@@ -98,16 +98,29 @@ class Batch:
         fixed: Mapping[str, Any] = {}
         last = -1
         for _ in range(n_trials):
-            trial = self._asked()
-            place = None if self._is_beyond(trial) else self._taken(trial, after=last)
+            try:
+                place = self._asked_and_placed(fixed, after=last)
+            except UpdateFinishedTrialError:  # another worker freed it while this one was paused
+                self._forget(len(self._trials) - 1)
+                self._trials.pop()
+                return
             if place is None:
-                return self._give_back()
-            self._suggest(trial, place, fixed)
+                return
             last = place
             # Trials of one structure can be trained in one stack.
             free = () if self._shared.tasks else self._bench.replica_keys
-            fixed = {key: value for key, value in trial.params.items() if free and key not in free}
-        return None
+            params = self._trials[-1].params
+            fixed = {key: value for key, value in params.items() if free and key not in free}
+
+    def _asked_and_placed(self, fixed: Mapping[str, Any], *, after: int) -> int | None:
+        """The place of a further trial, with its values; None where it was one too many."""
+        trial = self._asked()
+        place = None if self._is_beyond(trial) else self._taken(trial, after=after)
+        if place is None:
+            self._give_back()
+        else:
+            self._suggest(trial, place, fixed)
+        return place
 
     def _taken(self, trial: optuna.Trial, *, after: int) -> int | None:
         return take(trial, self._read, after=after, below=self._limit)

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import optuna
 import pytest
+from optuna.trial import TrialState
 
 from models.executor import Local
+from pipelines.tuning import places
 from pipelines.tuning.optimise import run_study
 from pipelines.tuning.places import PLACE, take
 from pipelines.tuning.storage import open_storage
@@ -132,6 +134,24 @@ def test_no_trial_takes_a_place_of_the_next_round(tmp_path):
     trial = study.ask()
     assert take(trial, study.get_trials, after=4, below=6) is None
     assert take(trial, study.get_trials, after=-1, below=6) == 0
+
+
+def test_a_trial_that_was_freed_while_it_was_asked_for_is_asked_for_again(
+    bench, tmp_path, monkeypatch
+):
+    """Another worker takes one for dead that waits for its database."""
+    freed = []
+
+    def take_late(trial, read, **where):
+        if not freed:
+            freed.append(trial.number)
+            trial.study.tell(trial, state=TrialState.FAIL)
+        return places.take(trial, read, **where)
+
+    monkeypatch.setattr("pipelines.tuning.batch.take", take_late)
+    study = run_study(plan(tmp_path, n_trials=4), bench)
+    assert freed == [0]
+    assert [trial.state for trial in study.trials] == ["complete"] * 4
 
 
 def test_of_equal_trials_the_first_in_place_is_the_best():
